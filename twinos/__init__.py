@@ -1,0 +1,44 @@
+"""The contract: what a service, an operation, a message and a caller are.
+
+    from twinos import Service, op
+
+    class Greeter(Service):
+        @op
+        def greet(self, name: str) -> str:
+            return f"Hello, {name}!"
+
+Everything that a service of one's own imports is here.
+"""
+
+from twinos.caller import Caller
+from twinos.errors import (
+    BootError,
+    ContractError,
+    KernelPanic,
+    ServerDied,
+    WiringError,
+    fail,
+)
+from twinos.operation import Bind, Op, op
+from twinos.region import Region
+from twinos.service import Service, operations
+from twinos.signal import Signal, Until, Waits
+
+__all__ = [
+    "Bind",
+    "BootError",
+    "Caller",
+    "ContractError",
+    "KernelPanic",
+    "Op",
+    "Region",
+    "ServerDied",
+    "Service",
+    "Signal",
+    "Until",
+    "Waits",
+    "WiringError",
+    "fail",
+    "op",
+    "operations",
+]

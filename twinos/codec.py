@@ -1,0 +1,93 @@
+"""The codec: MessagePack by msgspec, typed from the signatures.
+
+What a server decodes has the operation's types or is refused; nothing is ever unpickled. Names of
+files that are not UTF-8 reach Python as str with lone surrogates (PEP 383), which MessagePack can't
+hold: such a message is sent in an escaped form, as one extension object.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from twinos.errors import ErrorParts
+from twinos.operation import Op
+
+Encode = Callable[[Any], bytes]
+Decode = Callable[[bytes | memoryview], Any]
+
+MalformedMessage = msgspec.DecodeError
+"""Raised by a decoder for bytes that are not a message of its type."""
+
+_MESSAGE: Final = 1
+_STRING: Final = 2
+_EXT_HEADS: Final = frozenset([0xC7, 0xC8, 0xC9, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8])
+
+_plain: Final = msgspec.msgpack.Encoder().encode
+
+
+def encode(value: Any) -> bytes:
+    """A value as MessagePack."""
+    try:
+        return _plain(value)
+    except UnicodeEncodeError:
+        escaped = msgspec.msgpack.encode(_escape(msgspec.to_builtins(value, builtin_types=[bytes])))
+        return msgspec.msgpack.encode(msgspec.msgpack.Ext(_MESSAGE, escaped))
+
+
+def decoder(annotation: Any) -> Decode:
+    """The decoder of one type; it raises MalformedMessage for anything else."""
+    typed = msgspec.msgpack.Decoder(annotation).decode
+
+    def decode(message: bytes | memoryview) -> Any:
+        try:
+            return typed(message)
+        except msgspec.ValidationError:
+            if not message or message[0] not in _EXT_HEADS:
+                raise
+        return msgspec.convert(_unescape(message), annotation)
+
+    return decode
+
+
+def request_decoder(op: Op) -> Decode:
+    """The decoder of an operation's arguments, a tuple."""
+    types = op.types
+    return decoder(tuple[types] if types else tuple[()])  # type: ignore[valid-type]  # at run time
+
+
+def reply_decoder(op: Op) -> Decode:
+    """The decoder of an operation's result."""
+    return decoder(op.result)
+
+
+error_decoder: Final = decoder(ErrorParts)
+
+
+def _escape(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return msgspec.msgpack.Ext(_STRING, value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, list | tuple):
+        return [_escape(part) for part in value]
+    if isinstance(value, dict):
+        return {key: _escape(part) for key, part in value.items()}
+    return value
+
+
+def _unescape(message: bytes | memoryview) -> Any:
+    outer = msgspec.msgpack.decode(message)
+    if not isinstance(outer, msgspec.msgpack.Ext) or outer.code != _MESSAGE:
+        raise MalformedMessage("an extension object that is no message")
+    return msgspec.msgpack.decode(outer.data, ext_hook=_string)
+
+
+def _string(code: int, data: memoryview) -> str:
+    if code != _STRING:
+        raise MalformedMessage(f"unknown extension {code}")
+    try:
+        return str(data, "utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise MalformedMessage(f"an escaped string is damaged: {error}") from None

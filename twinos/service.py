@@ -1,0 +1,83 @@
+"""Services: a class is one, its operations are its messages, its constructor is its wiring."""
+
+import inspect
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from twinos.caller import Caller
+from twinos.errors import ContractError
+from twinos.operation import MAX_OPERATIONS, Op, define, is_marked
+
+
+class Service:
+    """The base of every service.
+
+    Public methods are operations and carry `@op`; anything else starts with an underscore. What the
+    constructor names it gets: a parameter annotated with another service is a handle to it, one
+    annotated `Region` is memory that outlives the service, every other one is a setting that
+    `boot(config=...)` may give.
+
+    Requests are handled one at a time, so a service needs no lock.
+    """
+
+    __ops__: ClassVar[Mapping[str, Op]] = MappingProxyType({})
+    __names__: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Derive the operations; refuse a class that can't be a service."""
+        super().__init_subclass__(**keywords)
+        if "<locals>" in cls.__qualname__:
+            # A class made inside a function may use that function's names in its annotations.
+            cls.__names__ = MappingProxyType(dict(sys._getframe(1).f_locals))  # noqa: SLF001
+        cls.__ops__ = MappingProxyType(_collect(cls))
+
+    def _departed(self, caller: Caller) -> None:
+        """`caller` is gone and asks no more. Override to free what was kept for it."""
+
+    def _stopping(self) -> None:
+        """The system shuts down in good order. Override to write back what is only in memory."""
+
+
+def operations(service: type[Service]) -> Mapping[str, Op]:
+    """The operations of a service by name, in the order of their numbers."""
+    return service.__ops__
+
+
+def _collect(cls: type[Service]) -> dict[str, Op]:
+    """The inherited operations, then this class's own; an overridden one keeps its number."""
+    found: dict[str, Op] = {}
+    for base in reversed(cls.__mro__[1:]):
+        inherited = base.__dict__.get("__ops__", {}) if issubclass(base, Service) else {}
+        for name in inherited:
+            found.setdefault(name, _define(cls, name, len(found)))
+    for name, member in vars(cls).items():
+        if is_marked(member):
+            number = found[name].number if name in found else len(found)
+            found[name] = _define(cls, name, number)
+        else:
+            _check_member(cls, name, member)
+    if len(found) > MAX_OPERATIONS:
+        raise ContractError(f"{cls.__name__} has more than {MAX_OPERATIONS} operations")
+    return found
+
+
+def _define(cls: type[Service], name: str, number: int) -> Op:
+    method = getattr(cls, name)
+    if name.startswith("_"):
+        raise ContractError(f"{cls.__name__}.{name}: an operation's name is public")
+    if not inspect.isfunction(method) or isinstance(
+        inspect.getattr_static(cls, name), staticmethod | classmethod
+    ):
+        raise ContractError(f"{cls.__name__}.{name}: an operation is a method of the instance")
+    return define(cls.__name__, method, number, dict(cls.__names__))
+
+
+def _check_member(cls: type[Service], name: str, member: object) -> None:
+    if name.startswith("_"):
+        return
+    if inspect.isfunction(member) or isinstance(member, staticmethod | classmethod | property):
+        raise ContractError(
+            f"{cls.__name__}.{name} is public but no operation: mark it @op, or call it _{name}"
+        )

@@ -1,0 +1,200 @@
+"""Wiring: what a service's constructor asks for, and the order in which services can start.
+
+The constructor is the wiring and the wiring is the privilege: a service that names `disk: Disk`
+gets a handle to Disk, and can reach nothing else.
+"""
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from twinos.errors import ContractError, WiringError
+from twinos.region import Region
+from twinos.service import Service
+from twinos.values import check_type, coercer
+
+Services = tuple[type[Service], ...]
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one constructor asks for, by parameter name.
+
+    Attributes:
+        handles: the services that it may call.
+        regions: the memory that the kernel keeps for it.
+        settings: plain values, with their types and defaults.
+    """
+
+    handles: Mapping[str, type[Service]]
+    regions: tuple[str, ...]
+    settings: Mapping[str, inspect.Parameter]
+
+
+def needs(service: type[Service]) -> Needs:
+    """What `service` asks for in its constructor.
+
+    Raises:
+        ContractError: a parameter is neither a service, nor a region, nor a value.
+    """
+    handles: dict[str, type[Service]] = {}
+    regions: list[str] = []
+    settings: dict[str, inspect.Parameter] = {}
+    for parameter in _parameters(service):
+        kind = parameter.annotation
+        if isinstance(kind, type) and issubclass(kind, Service):
+            handles[parameter.name] = kind
+        elif kind is Region:
+            regions.append(parameter.name)
+        else:
+            _check_setting(service, parameter)
+            settings[parameter.name] = parameter
+    return Needs(handles, tuple(regions), settings)
+
+
+def dependencies(service: type[Service]) -> Services:
+    """The services that `service` calls."""
+    return tuple(dict.fromkeys(needs(service).handles.values()))
+
+
+def boot_order(services: Iterable[type[Service]]) -> Services:
+    """`services` and all that they depend on, each after what it calls.
+
+    Raises:
+        WiringError: services call each other in a circle, or two have one name.
+    """
+    graph: dict[type[Service], Services] = {}
+    waiting = list(services)
+    while waiting:
+        service = waiting.pop()
+        _check_service(service)
+        if service not in graph:
+            graph[service] = dependencies(service)
+            waiting.extend(graph[service])
+    _check_names(graph)
+    try:
+        # Sorted, so that the order depends on nothing but the names.
+        sorter = TopologicalSorter({s: graph[s] for s in sorted(graph, key=lambda s: s.__name__)})
+        return tuple(sorter.static_order())
+    except CycleError as error:
+        circle = " -> ".join(service.__name__ for service in reversed(error.args[1]))
+        raise WiringError(f"services call each other in a circle: {circle}") from None
+
+
+def groups_in_order(
+    order: Services, groups: Iterable[Sequence[type[Service]]]
+) -> tuple[Services, ...]:
+    """The partition of `order` into address spaces; a service that no group names is alone.
+
+    Raises:
+        WiringError: a service is in two groups or in none of the system, or two groups call each
+            other, so that two single-threaded servers could wait for one another.
+    """
+    group_of: dict[type[Service], Services] = {}
+    for group in groups:
+        members = tuple(service for service in order if service in group)
+        for service in group:
+            if service not in order:
+                raise WiringError(f"a group names {_name(service)}, which is not in the system")
+            if service in group_of:
+                raise WiringError(f"{service.__name__} is in two groups")
+            group_of[service] = members
+    for service in order:
+        group_of.setdefault(service, (service,))
+    graph = {
+        group: {group_of[callee] for service in group for callee in dependencies(service)} - {group}
+        for group in group_of.values()
+    }
+    try:
+        return tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        circle = " -> ".join("+".join(map(_name, group)) for group in reversed(error.args[1]))
+        raise WiringError(f"groups call each other in a circle: {circle}") from None
+
+
+def check_config(
+    order: Services, config: Mapping[type[Service], Settings]
+) -> dict[type[Service], dict[str, Any]]:
+    """`config`, checked against the constructors and coerced to their types.
+
+    Raises:
+        WiringError: an unknown service or parameter, a missing one, or a value of the wrong type.
+    """
+    for service in config:
+        if service not in order:
+            raise WiringError(f"config names {_name(service)}, which is not in the system")
+    return {service: _settings(service, config.get(service, {})) for service in order}
+
+
+def _settings(service: type[Service], given: Settings) -> dict[str, Any]:
+    known = needs(service).settings
+    for name in given:
+        if name not in known:
+            hint = difflib.get_close_matches(name, known, n=1)
+            meant = f"; did you mean {hint[0]}?" if hint else ""
+            raise WiringError(f"{service.__name__} has no setting {name!r}{meant}")
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in given:
+            raise WiringError(f"{service.__name__} needs the setting {name!r}")
+    checked = {}
+    for name, value in given.items():
+        try:
+            checked[name] = coercer(known[name].annotation)(value)
+        except (TypeError, OverflowError) as error:
+            raise WiringError(f"{service.__name__}: setting {name!r}: {error}") from None
+    return checked
+
+
+def _parameters(service: type[Service]) -> list[inspect.Parameter]:
+    constructor = service.__init__
+    if constructor is object.__init__:
+        return []
+    _, *parameters = inspect.signature(constructor).parameters.values()
+    try:
+        hints = get_type_hints(constructor, localns=dict(service.__names__), include_extras=True)
+    except NameError as error:
+        raise ContractError(f"{service.__name__}.__init__: {error}") from None
+    for parameter in parameters:
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            raise ContractError(f"{service.__name__}.__init__: wiring has a fixed shape")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise ContractError(f"{service.__name__}.__init__: parameters are given by name")
+        if parameter.name not in hints:
+            raise ContractError(f"{service.__name__}.__init__: {parameter.name} has no type")
+    return [parameter.replace(annotation=_bare(hints[parameter.name])) for parameter in parameters]
+
+
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _check_setting(service: type[Service], parameter: inspect.Parameter) -> None:
+    try:
+        check_type(parameter.annotation)
+    except ContractError as error:
+        where = f"{service.__name__}.__init__: {parameter.name}"
+        raise ContractError(f"{where} is no service, no region, and {error}") from None
+
+
+def _check_service(service: object) -> None:
+    if not (isinstance(service, type) and issubclass(service, Service)):
+        raise WiringError(f"{service!r} is not a service: name a subclass of Service")
+
+
+def _check_names(services: Iterable[type[Service]]) -> None:
+    seen: dict[str, type[Service]] = {}
+    for service in services:
+        other = seen.setdefault(service.__name__, service)
+        if other is not service:
+            raise WiringError(
+                f"two services are called {service.__name__}: "
+                f"{other.__module__} and {service.__module__}"
+            )
+
+
+def _name(service: object) -> str:
+    return getattr(service, "__name__", repr(service))
