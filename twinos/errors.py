@@ -62,7 +62,11 @@ def take_apart(error: OSError) -> ErrorParts:
 def put_together(parts: ErrorParts) -> OSError:
     """The error that `take_apart` described; OSError picks the subclass from the errno."""
     kind, code, text, name, name2 = parts
-    return _KINDS[kind](code, text, name, None, name2)
+    if name2 is not None:
+        return _KINDS[kind](code, text, name, None, name2)
+    if name is not None:
+        return _KINDS[kind](code, text, name)
+    return _KINDS[kind](code, text)
 
 
 def _name(name: object) -> str | None:

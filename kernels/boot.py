@@ -1,0 +1,66 @@
+"""Booting: from a list of services to a running system."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+from kernels.monolithic import Monolithic
+from kernels.stub import Layer
+from kernels.system import Kernel, System
+from twinos import Service, WiringError
+from twinos.wiring import boot_order, check_config, groups_in_order
+
+KERNELS: Final = ("monolithic", "microkernel", "hybrid")
+Users = Literal["inline", "process"]
+
+
+def boot(
+    kernel: str,
+    *services: type[Service],
+    config: Mapping[type[Service], Mapping[str, Any]] | None = None,
+    groups: Sequence[Sequence[type[Service]]] = (),
+    users: Users = "inline",
+    cpus: set[int] | None = None,
+    count: bool = False,
+    layers: Sequence[Layer] = (),
+) -> System:
+    """Boot a kernel with `services` and all that they depend on.
+
+    Args:
+        kernel: "monolithic" (one address space), "microkernel" (one for each service), or
+            "hybrid" (as `groups` says).
+        services: which services; those that they call come along.
+        config: plain constructor parameters by service.
+        groups: for the hybrid: which services share an address space; one that is in no group has
+            its own.
+        users: "inline", users live in the caller's process, where the monolithic kernel is too and
+            a trap is a call; "process", the monolithic kernel is a process of its own and a trap is
+            a message. Under the other kernels a trap is a message either way.
+        cpus: the CPUs to which the kernel's processes are pinned.
+        count: count messages and bytes (slower); `System.counts` tells.
+        layers: binders around binders, innermost first, at every handle.
+
+    Raises:
+        WiringError: the services can't be put together as asked.
+        OSError: a service's constructor failed so (a missing disk image, say).
+        BootError: a service's constructor failed in another way.
+    """
+    if kernel not in KERNELS:
+        raise WiringError(f"there is no kernel {kernel!r}: choose from {', '.join(KERNELS)}")
+    if users not in {"inline", "process"}:
+        raise WiringError(f"users are 'inline' or 'process', not {users!r}")
+    if not services:
+        raise WiringError("there is nothing to boot: name a service")
+    if bool(groups) != (kernel == "hybrid"):
+        raise WiringError("groups= says which services share an address space: hybrid only")
+    order = boot_order(services)
+    settings = check_config(order, config or {})
+    if kernel == "monolithic" and users == "inline":
+        running: Kernel = Monolithic(order, settings, layers)
+    else:
+        from kernels.microkernel import Microkernel  # noqa: PLC0415 (its start-up costs)
+
+        spaces = (order,) if kernel == "monolithic" else groups_in_order(order, groups)
+        running = Microkernel(
+            order, spaces, settings=settings, cpus=cpus, counting=count, layers=layers
+        )
+    return System(running, order, kernel)

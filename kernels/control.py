@@ -1,0 +1,215 @@
+"""Control: what processes and the kernel proper say to each other, aside from requests.
+
+Over a socket that keeps message boundaries and can carry descriptors. A process asks (`Ask`), the
+kernel answers (`Answer`); to servers the kernel also gives orders (`Order`), on a second socket.
+"""
+
+import array
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from twinos import Caller
+from twinos.errors import ErrorParts
+
+LONGEST: Final = 1 << 16
+"""Bytes in one control message at most."""
+MOST_DESCRIPTORS: Final = 4
+
+
+class Ask(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Something a process says to the kernel."""
+
+
+class Connect(Ask, frozen=True):
+    """Asks for a channel to a service, for a caller that this process is."""
+
+    caller: int
+    service: str
+
+
+class Inquest(Ask, frozen=True):
+    """Asks why a channel to a service broke; answered when the service runs again."""
+
+    service: str
+    life: int
+
+
+class Enrol(Ask, frozen=True):
+    """Asks for a new caller with these credentials."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+class Dismiss(Ask, frozen=True):
+    """Says that a caller asks no more."""
+
+    caller: int
+
+
+class Share(Ask, frozen=True):
+    """Asks for a grant of a service's region."""
+
+    service: str
+    region: str
+
+
+class Adopt(Ask, frozen=True):
+    """Asks for a socket for a new user process, which is another caller."""
+
+
+class Hello(Ask, frozen=True):
+    """Says, from a new user process, which one it is."""
+
+    pid: int
+
+
+class Boot(Ask, frozen=True):
+    """Asks, from the owner, to be told when every server is ready."""
+
+
+class Departure(Ask, frozen=True):
+    """Says, from a server, that it has freed what it kept for a caller."""
+
+    caller: int
+
+
+class Ready(Ask, frozen=True):
+    """Says that a server's services are built."""
+
+
+class Failed(Ask, frozen=True):
+    """Says that they could not be: the parts of an OSError, or a sentence."""
+
+    error: ErrorParts | None
+    sentence: str
+
+
+class LastWords(Ask, frozen=True):
+    """Says, from a server about to die, why."""
+
+    sentence: str
+
+
+class Shutdown(Ask, frozen=True):
+    """Asks, from the owner, to shut the system down."""
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """What the kernel answers."""
+
+
+class Granted(Answer, frozen=True):
+    """Here it is: the descriptors that come along, the caller, the life of the server."""
+
+    caller: Caller | None = None
+    life: int = 0
+
+
+class Refused(Answer, frozen=True):
+    """No, for this reason: the parts of an OSError, or a sentence."""
+
+    error: ErrorParts | None
+    sentence: str = ""
+
+
+class Verdict(Answer, frozen=True):
+    """Why a server died."""
+
+    sentence: str
+
+
+class Order(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """What the kernel tells a server."""
+
+
+class Serve(Order, frozen=True):
+    """Serve this caller on the channel that comes along."""
+
+    service: str
+    caller: Caller
+
+
+class Departed(Order, frozen=True):
+    """This caller is gone."""
+
+    caller: Caller
+
+
+class Stop(Order, frozen=True):
+    """Write back, and exit."""
+
+
+Asks = (
+    Connect
+    | Inquest
+    | Enrol
+    | Dismiss
+    | Share
+    | Adopt
+    | Hello
+    | Boot
+    | Departure
+    | Ready
+    | Failed
+    | LastWords
+    | Shutdown
+)
+Answers = Granted | Refused | Verdict
+Orders = Serve | Departed | Stop
+
+ASKS: Final = msgspec.msgpack.Decoder(Asks)
+ANSWERS: Final = msgspec.msgpack.Decoder(Answers)
+ORDERS: Final = msgspec.msgpack.Decoder(Orders)
+
+_NUMBER: Final = struct.Struct("<I")
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a control connection."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+
+
+def post(
+    connection: socket.socket,
+    message: Ask | Answer | Order,
+    descriptors: Sequence[int] = (),
+    number: int = 0,
+) -> None:
+    """Send a message and copies of descriptors; an answer bears the number of what was asked."""
+    ancillary = []
+    if descriptors:
+        passed = array.array("i", descriptors)
+        ancillary.append((socket.SOL_SOCKET, socket.SCM_RIGHTS, passed))
+    connection.sendmsg([_NUMBER.pack(number), _encode(message)], ancillary)
+
+
+class Parcel(NamedTuple):
+    """What arrived: its number, the message still encoded, and descriptors, now the receiver's."""
+
+    number: int
+    message: bytes
+    descriptors: list[int]
+
+
+def take(connection: socket.socket) -> Parcel:
+    """The next message.
+
+    Raises:
+        EOFError: the other side is closed.
+    """
+    try:
+        data, descriptors, _, _ = socket.recv_fds(
+            connection, LONGEST, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+        )
+    except ConnectionError:
+        raise EOFError from None
+    if not data:
+        raise EOFError
+    return Parcel(_NUMBER.unpack_from(data)[0], data[_NUMBER.size :], descriptors)

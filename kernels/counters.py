@@ -1,0 +1,38 @@
+"""Exact counts of messages and bytes, kept by every process in one shared region."""
+
+import threading
+from typing import Final
+
+from kernels.system import Counts
+from twinos import Region
+
+ROWS: Final = 1 << 16
+_FIELDS: Final = len(Counts._fields)
+_WORD: Final = 8
+
+
+class Counters:
+    """A table of 64-bit words: a row for each process, so that no two write to one.
+
+    Args:
+        region: the table; made large enough if it is new.
+        row: which row this process adds to.
+    """
+
+    def __init__(self, region: Region, row: int) -> None:
+        if not region.size:
+            region.resize(ROWS * _FIELDS * _WORD)
+        self.region = region
+        self._cells = memoryview(region.memory).cast("Q")
+        self._first = row % ROWS * _FIELDS
+        self._lock = threading.Lock()
+
+    def add(self, messages: int, size: int) -> None:
+        """Count messages of `size` bytes in all."""
+        with self._lock:
+            self._cells[self._first] += messages
+            self._cells[self._first + 1] += size
+
+    def total(self) -> Counts:
+        """The sums over all processes."""
+        return Counts(*(sum(self._cells[field::_FIELDS]) for field in range(_FIELDS)))

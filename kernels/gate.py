@@ -1,0 +1,132 @@
+"""The gate: the entrance to the services of one address space.
+
+One lock lets one request in at a time. Who waits for a signal steps outside and lets others in; so
+the only points at which operations interleave are their yields. Both kernels use it: under the
+monolithic one users' threads enter, under the microkernel a server's threads, one a channel.
+"""
+
+import math
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Final, NoReturn, TypeVar
+
+from twinos import KernelPanic, Service, Signal, Until
+from twinos.errors import as_delivered, is_failure
+
+R = TypeVar("R")
+Waiting = Generator[Signal | Until, None, R]
+
+OnBug = Callable[[object, BaseException], BaseException]
+"""Given the operation and its bug, does what must be done, and returns what to raise if it does."""
+
+LONGEST_SLEEP: Final = 3600.0
+"""Seconds after which a waiter looks again at its condition, whatever happens."""
+
+
+class CallerGoneError(BaseException):
+    """Who waited has hung up; the operation is unwound, and nobody is told."""
+
+
+class Gate:
+    """One lock, and the way to step outside while waiting.
+
+    Args:
+        on_bug: what becomes of a bug in a service.
+    """
+
+    def __init__(self, on_bug: OnBug) -> None:
+        self.lock = threading.Lock()
+        self.down: list[str] = []  # why nobody may enter any more; empty while the gate is open
+        self._on_bug = on_bug
+        self._busy: list[type[Service]] = []
+        self._idle = Signal()
+        self._thread = threading.local()
+
+    def watch(self, hangup: int) -> None:
+        """This thread serves a client whose pipe is the descriptor `hangup`."""
+        self._thread.hangup = hangup
+
+    def failed(self, error: BaseException, where: object) -> BaseException:
+        """What to raise at the client for an exception that ended the operation `where`."""
+        if isinstance(error, OSError) and is_failure(error):
+            return as_delivered(error)
+        if isinstance(error, KernelPanic | KeyboardInterrupt | CallerGoneError):
+            return error
+        return self._on_bug(where, error)
+
+    def refuse(self) -> NoReturn:
+        """Turn away who enters a gate that is down."""
+        raise KernelPanic(self.down[0])
+
+    def after_fork(self, reason: str) -> None:
+        """Shut the gate in a child process; whoever held the lock does not exist there."""
+        self.down.append(reason)
+        self.lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001 (as threading does)
+
+    def enter_when_idle(self, service: type[Service]) -> None:
+        """Take the lock when no operation of `service` waits for another service."""
+        self.lock.acquire()
+        while service in self._busy:
+            self._sleep(self._idle)
+
+    def drive(self, waiting: Waiting[R], busy: tuple[type[Service], ...] = ()) -> R:
+        """Run a waiting operation to its end, from inside the gate.
+
+        Args:
+            waiting: the operation.
+            busy: services in the middle of an operation that led here: as single-threaded
+                servers they serve nobody until it ends.
+        """
+        try:
+            signal = next(waiting)
+            while True:
+                self._step_outside(signal, busy)
+                signal = waiting.send(None)
+        except StopIteration as done:
+            result: R = done.value
+            return result
+        finally:
+            waiting.close()
+
+    def _step_outside(self, signal: Signal | Until, busy: tuple[type[Service], ...]) -> None:
+        self._busy.extend(busy)
+        try:
+            self._sleep(signal)
+        finally:
+            for service in busy:
+                self._busy.remove(service)
+            if busy:
+                self._idle.notify()
+
+    def _sleep(self, until: Signal | Until) -> None:
+        """Leave the gate until the signal, the deadline, or the client's end; then come back."""
+        signal, deadline = (
+            (until.signal, until.deadline) if isinstance(until, Until) else (until, math.inf)
+        )
+        event = os.eventfd(0, os.EFD_CLOEXEC)
+        wake = partial(os.eventfd_write, event, 1)
+        signal.subscribe(wake)
+        self.lock.release()
+        try:
+            gone = _await(event, getattr(self._thread, "hangup", -1), deadline)
+        finally:
+            self.lock.acquire()
+            signal.unsubscribe(wake)
+            os.close(event)
+        if gone:
+            raise CallerGoneError
+
+
+def _await(event: int, hangup: int, deadline: float) -> bool:
+    """Sleep until `event` or `deadline`; whether the pipe `hangup` lost its writer first."""
+    poll = select.poll()
+    poll.register(event, select.POLLIN)
+    if hangup >= 0:
+        poll.register(hangup, 0)
+    left = min(max(deadline - time.monotonic(), 0.0), LONGEST_SLEEP)
+    ready = poll.poll(math.ceil(left * 1000))
+    return any(descriptor == hangup for descriptor, _ in ready)

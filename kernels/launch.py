@@ -1,0 +1,121 @@
+"""Starting a process: the kernel proper, or a user program.
+
+By fork from a process of one thread: quick, and whatever the caller defined is there. A process of
+several threads must not fork (a lock that another thread holds would stay locked for ever in the
+child), so it starts a fresh interpreter, to which classes and functions travel by name.
+"""
+
+import gc
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import Any, Final
+
+from kernels import portable
+
+Main = Callable[..., int]
+"""What runs in the new process: `main(connection, *arguments) -> exit status`."""
+
+STANDARD: Final = frozenset([0, 1, 2])
+
+_RESUME: Final = """\
+import sys
+sys.path[:] = {path!r}
+from kernels.launch import _resume
+_resume{arguments}"""
+
+
+def launch(main: Main, connection: socket.socket, *arguments: Any) -> int:
+    """Run `main(connection, *arguments)` in a new process; its pid, a child of this process.
+
+    The caller keeps its own copy of `connection`.
+
+    Raises:
+        WiringError: this process has several threads, and an argument can't travel by name.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError, OSError):
+            stream.flush()  # or the child would write it again
+    if thread_count() == 1:
+        return fork(main, connection, *arguments)
+    return _spawn(main, connection, arguments)
+
+
+def fork(main: Main, *arguments: Any) -> int:
+    """Run `main(*arguments)` in a child of this single-threaded process; the child's pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = os.EX_SOFTWARE
+    try:
+        status = main(*arguments)
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGINT
+    except BaseException:  # noqa: BLE001 (nothing may return into the parent's frames)
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError, ValueError, OSError):
+                stream.flush()
+        os._exit(status)
+
+
+def thread_count() -> int:
+    """Threads of this process, those that Python does not know of included."""
+    return len(os.listdir("/proc/self/task"))
+
+
+def close_all_but(keep: Collection[int]) -> None:
+    """Close every descriptor that is neither standard nor in `keep`."""
+    for entry in os.listdir("/proc/self/fd"):
+        descriptor = int(entry)
+        if descriptor not in STANDARD and descriptor not in keep:
+            with suppress(OSError):  # the listing's own descriptor is among them
+                os.close(descriptor)
+
+
+def settle() -> None:
+    """Make a fresh child a process of the system: deaf to the terminal, reading nothing.
+
+    What it inherited is frozen, so that no finalizer of the parent's objects ever runs here.
+    """
+    gc.freeze()
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the user's: the owner shuts down
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+
+def _spawn(main: Main, connection: socket.socket, arguments: tuple[Any, ...]) -> int:
+    letter = os.memfd_create("twinos:start")
+    try:
+        with os.fdopen(os.dup(letter), "wb") as file:
+            file.write(portable.pack((main, arguments)))
+        kept = (connection.fileno(), letter)
+        code = _RESUME.format(path=sys.path, arguments=kept)
+        process = subprocess.Popen([sys.executable, "-c", code], pass_fds=kept)
+    finally:
+        os.close(letter)
+    process.returncode = 0  # whoever launched waits for the pid itself
+    return process.pid
+
+
+def _resume(connection: int, letter: int) -> None:
+    """Go on in the fresh interpreter with what `_spawn` packed."""
+    os.lseek(letter, 0, os.SEEK_SET)
+    with os.fdopen(letter, "rb") as file:
+        main, arguments = portable.unpack(file.read())
+    os.set_inheritable(connection, False)
+    sys.exit(main(socket.socket(fileno=connection), *arguments))

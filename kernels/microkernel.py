@@ -1,0 +1,215 @@
+"""The microkernel, and hybrids: each space a process of its own, seen from its users.
+
+The kernel proper is the nucleus, a process that the owner starts. All that is here is how a user's
+address space reaches it.
+"""
+
+import os
+import select
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from kernels.agent import Agent
+from kernels.control import Adopt, Boot, Dismiss, Enrol, Granted, Hello, Shutdown, socket_pair
+from kernels.counters import Counters
+from kernels.launch import launch
+from kernels.nucleus import KERNEL, TALLY, run_nucleus
+from kernels.stub import Layer, layered
+from kernels.system import Counts, Process, User
+from twinos import Bind, BootError, Caller, KernelPanic, Region, Service
+from twinos.wiring import Services
+
+PATIENCE: Final = 5.0
+"""Seconds that the nucleus has to end when it has shut the system down."""
+
+
+class Remote:
+    """A kernel in other processes, as a user's process reaches it; see `kernels.system.Kernel`.
+
+    Args:
+        services: what the system has.
+        connection: the socket on which to ask the nucleus.
+        layers: binders around every stub.
+    """
+
+    def __init__(
+        self, services: Services, connection: socket.socket, layers: Sequence[Layer]
+    ) -> None:
+        self._services = services
+        self._layers = layers
+        self._agent = Agent(connection)
+        self._processes: list[_UserProcess] = []
+
+    def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
+        """A new caller."""
+        answer, _ = self._agent.ask(Enrol(uid, gid, tuple(groups)))
+        return _caller(answer)
+
+    def dismiss(self, caller: Caller) -> None:
+        """Tell the services that `caller` is gone, and wait until they know."""
+        self._agent.forget(caller)
+        with suppress(KernelPanic):  # then they are gone, too
+            self._agent.ask(Dismiss(caller.id))
+
+    def binder(self, service: type[Service], caller: Caller) -> Bind:
+        """A request is a message."""
+        return layered(self._agent.binder(service, caller), self._layers)
+
+    def region(self, service: type[Service], name: str) -> Region:
+        """A grant of a service's region."""
+        return self._agent.region(service.__name__, name)
+
+    def counts(self) -> Counts:
+        """Messages of all processes since boot."""
+        counters = self._agent.counters
+        return Counts(0, 0) if counters is None else counters.total()
+
+    def introduce(self) -> None:
+        """Say which process this is, so that the kernel can end it."""
+        self._agent.tell(Hello(os.getpid()))
+
+    def count(self, row: int) -> None:
+        """Count this process's messages from now on, in that row of the kernel's table."""
+        self._agent.counters = Counters(self._agent.region(KERNEL, TALLY), row)
+
+    def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
+        """Run `function(user, *arguments)` in a process of its own, as another caller."""
+        answer, descriptors = self._agent.ask(Adopt())
+        caller, counting = _caller(answer), self._agent.counters is not None
+        with socket.socket(fileno=descriptors[0]) as connection:
+            pid = launch(
+                _run_program,
+                connection,
+                self._services,
+                tuple(self._layers),
+                counting,
+                caller,
+                function,
+                arguments,
+            )
+        process = _UserProcess(pid)
+        self._processes.append(process)
+        return process
+
+    def close(self) -> None:
+        """End the programs started from here, and leave the system."""
+        for process in self._processes:
+            process.kill()
+            process.join()
+        self._agent.close()
+
+
+class Microkernel(Remote):
+    """The same, in the process that booted the system, and will shut it down.
+
+    Args:
+        order: the services, in boot order.
+        spaces: which of them share an address space.
+        settings: checked constructor parameters.
+        cpus: the CPUs to which the kernel's processes are pinned; none: wherever the host likes.
+        counting: whether to count messages.
+        layers: binders around every handle.
+    """
+
+    def __init__(
+        self,
+        order: Services,
+        spaces: tuple[Services, ...],
+        *,
+        settings: Mapping[type[Service], Mapping[str, Any]],
+        cpus: set[int] | None,
+        counting: bool,
+        layers: Sequence[Layer],
+    ) -> None:
+        ours, theirs = socket_pair()
+        super().__init__(order, ours, layers)
+        self._owner = os.getpid()
+        plan = (order, spaces, settings, sorted(cpus or ()), counting, tuple(layers), self._owner)
+        with theirs:
+            self._nucleus = _UserProcess(launch(run_nucleus, theirs, *plan))
+        try:
+            self._agent.ask(Boot())
+            if counting:
+                self.count(row=0)
+        except BaseException:
+            with suppress(OSError, BootError):  # the first reason is the one to tell
+                self.close()
+            raise
+
+    def close(self) -> None:
+        """Shut the system down: services write back, and every process ends.
+
+        Raises:
+            OSError: a service could not write back.
+        """
+        if os.getpid() != self._owner:
+            return  # a child of the owner has nothing of this system
+        for process in self._processes:
+            process.kill()
+            process.join()
+        try:
+            with suppress(KernelPanic):  # killed before us
+                self._agent.ask(Shutdown())
+        finally:
+            self._agent.close()
+            self._nucleus.end_within(PATIENCE)
+
+
+class _UserProcess:
+    """A child of this process; see `kernels.system.Process`."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._handle = os.pidfd_open(pid)
+        self._status: int | None = None
+
+    def join(self, timeout: float | None = None) -> int:
+        if self._status is None:
+            poll = select.poll()
+            poll.register(self._handle, select.POLLIN)
+            if not poll.poll(None if timeout is None else timeout * 1000):
+                raise TimeoutError(f"process {self.pid} still runs after {timeout} s")
+            _, status = os.waitpid(self.pid, 0)
+            self._status = os.waitstatus_to_exitcode(status)
+            os.close(self._handle)
+        return self._status
+
+    def kill(self) -> None:
+        if self._status is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def end_within(self, timeout: float) -> None:
+        """Wait for the end, and bring it about if it does not come."""
+        try:
+            self.join(timeout)
+        except TimeoutError:
+            self.kill()
+            self.join()
+
+
+def _run_program(
+    connection: socket.socket,
+    services: Services,
+    layers: Sequence[Layer],
+    counting: bool,
+    caller: Caller,
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+) -> int:
+    """What a user program's process does."""
+    kernel = Remote(services, connection, layers)
+    kernel.introduce()
+    if counting:
+        kernel.count(row=caller.id)
+    status = function(User(kernel, services, caller), *arguments)
+    kernel.close()
+    return status if isinstance(status, int) else 0
+
+
+def _caller(answer: object) -> Caller:
+    if not isinstance(answer, Granted) or answer.caller is None:
+        raise KernelPanic(f"the kernel answered {answer!r}")
+    return answer.caller

@@ -1,0 +1,119 @@
+"""The monolithic kernel: every service in the user's own address space, a request is a call.
+
+A trap costs a checked call through one lock; nothing is encoded. A bug in any service is a panic of
+the whole system: after it, nothing answers any more.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kernels.forks import running
+from kernels.interrupts import shield
+from kernels.space import Space, create_regions, find_region, identities
+from kernels.stub import Layer, layered
+from kernels.system import Counts, Process
+from twinos import Bind, Caller, KernelPanic, Op, Region, Service, WiringError
+from twinos.errors import describe
+from twinos.wiring import Services
+
+
+class Monolithic:
+    """See `kernels.system.Kernel`.
+
+    Args:
+        order: the services, in boot order.
+        settings: checked constructor parameters.
+        layers: binders around every call.
+    """
+
+    def __init__(
+        self,
+        order: Services,
+        settings: Mapping[type[Service], Mapping[str, Any]],
+        layers: Sequence[Layer],
+    ) -> None:
+        self._layers = layers
+        self._regions = create_regions(order)
+        self._callers = len(order)
+        self._space: Space | None = Space(
+            order,
+            settings=settings,
+            regions=self._regions,
+            identity=identities(order),
+            reach=_nothing_elsewhere,
+            on_bug=self._panic,
+            layers=layers,
+        )
+        shield.raise_()
+        running.add(self)
+
+    def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
+        """A new caller."""
+        self._callers += 1
+        return Caller(self._callers, "user", uid, gid, groups)
+
+    def dismiss(self, caller: Caller) -> None:
+        """Tell the services that `caller` is gone."""
+        if self._space is not None and not self._space.gate.down:
+            self._space.depart(caller)
+
+    def binder(self, service: type[Service], caller: Caller) -> Bind:
+        """A request is a call through the gate."""
+
+        def bind(operation: Op) -> Callable[..., Any]:
+            return self._running_space().entry(service, operation, caller)
+
+        return layered(bind, self._layers)
+
+    def region(self, service: type[Service], name: str) -> Region:
+        """The service's own region: there is one address space."""
+        return find_region(self._regions, service, name)
+
+    def counts(self) -> Counts:
+        """None: nothing crosses between address spaces."""
+        return Counts(0, 0)
+
+    def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
+        """Not from here: this kernel lives in its user's process."""
+        del function, arguments
+        raise WiringError(
+            "this monolithic kernel lives in its user's own process and can serve no other: "
+            "boot it with users='process'"
+        )
+
+    def close(self) -> None:
+        """Have the services write back, and let go of their memory."""
+        space, self._space = self._space, None
+        if space is None:
+            return
+        try:
+            if not space.gate.down:
+                space.stop()
+                space.gate.down.append("the system has been shut down")
+        finally:
+            shield.lower()
+            for regions in self._regions.values():
+                for region in regions.values():
+                    region.close()
+
+    def abandon(self) -> None:
+        """This is a child of the process that booted: it must not touch the parent's disk."""
+        if self._space is not None:
+            self._space.gate.after_fork(f"this system belongs to process {os.getppid()}")
+
+    def _running_space(self) -> Space:
+        if self._space is None:
+            raise KernelPanic("the system has been shut down")
+        return self._space
+
+    def _panic(self, where: object, error: BaseException) -> KernelPanic:
+        panic = KernelPanic(f"kernel panic in {where}: {describe(error)}")
+        if self._space is not None:
+            self._space.gate.down.append(str(panic))
+        panic.__cause__ = error
+        return panic
+
+
+def _nothing_elsewhere(client: type[Service], callee: type[Service]) -> Service:
+    raise AssertionError(f"{client.__name__} and {callee.__name__} share the one space there is")

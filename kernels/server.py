@@ -1,0 +1,161 @@
+"""A server: the process that holds one space's services under the microkernel.
+
+Its main thread takes the kernel's orders. Each channel has a thread of its own, which blocks in a
+read of that one pipe: no poll stands in a request's way, and the gate lets one at a time through.
+"""
+
+import os
+import socket
+import sys
+import threading
+import traceback
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from kernels.agent import Agent
+from kernels.control import ORDERS, Departed, Departure, Failed, LastWords, Ready, Serve, Stop, take
+from kernels.counters import Counters
+from kernels.gate import CallerGoneError
+from kernels.pipes import LARGE, SIZE, SMALL, Channel, MalformedFrameError, receive, send
+from kernels.remote import Dispatch, dispatcher
+from kernels.space import Regions, Space
+from kernels.stub import Layer, checked_stub, layered
+from twinos import BootError, Caller, Region, Service, operations
+from twinos.codec import MalformedMessage
+from twinos.errors import describe, take_apart
+from twinos.wiring import Services
+
+BUG: Final = 70
+"""Exit status of a server that met a bug in a service (EX_SOFTWARE of sysexits.h)."""
+_LONGEST_SENTENCE: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What a server is to run."""
+
+    services: Services
+    settings: Mapping[type[Service], Mapping[str, Any]]
+    regions: Regions
+    identity: Mapping[type[Service], Caller]
+    layers: Sequence[Layer]
+    tally: Region | None
+
+
+def run_server(post: Post, ask: socket.socket, orders: socket.socket) -> int:
+    """Be a server until the kernel says stop, or is gone. The exit status."""
+    return _Server(post, ask).obey(orders)
+
+
+class _Server:
+    def __init__(self, post: Post, ask: socket.socket) -> None:
+        self._agent = Agent(ask)
+        if post.tally is not None:
+            row = post.identity[post.services[0]].id
+            self._agent.counters = Counters(post.tally, row)
+        self._post = post
+        self._threads: defaultdict[int, list[threading.Thread]] = defaultdict(list)
+        self._named = {service.__name__: service for service in post.services}
+
+    def obey(self, orders: socket.socket) -> int:
+        try:
+            self._space = self._build()
+        except (OSError, BootError) as error:
+            self._agent.tell(failure(error))
+            return BUG
+        self._agent.tell(Ready())
+        while True:
+            try:
+                parcel = take(orders)
+            except EOFError:
+                return 0  # the kernel is gone, and the system with it
+            match ORDERS.decode(parcel.message):
+                case Serve(service, caller):
+                    channel = Channel(*parcel.descriptors)
+                    self._welcome(caller, self._named[service], channel)
+                case Departed(caller):
+                    _start(self._depart, caller)
+                case Stop():
+                    return self._stop()
+
+    def _build(self) -> Space:
+        post = self._post
+        return Space(
+            post.services,
+            settings=post.settings,
+            regions=post.regions,
+            identity=post.identity,
+            reach=self._reach,
+            on_bug=self._die,
+            layers=post.layers,
+        )
+
+    def _reach(self, client: type[Service], callee: type[Service]) -> Service:
+        bind = self._agent.binder(callee, self._post.identity[client])
+        return checked_stub(callee, layered(bind, self._post.layers))
+
+    def _welcome(self, caller: Caller, service: type[Service], channel: Channel) -> None:
+        alive = [thread for thread in self._threads[caller.id] if thread.is_alive()]
+        self._threads[caller.id] = [*alive, _start(self._serve, caller, service, channel)]
+
+    def _depart(self, caller: Caller) -> None:
+        """Free what was kept for `caller`, once the last of its requests is done."""
+        for thread in self._threads.pop(caller.id, ()):
+            thread.join()
+        self._space.depart(caller)
+        self._agent.tell(Departure(caller.id))
+
+    def _serve(self, caller: Caller, service: type[Service], channel: Channel) -> None:
+        dispatch = [
+            dispatcher(operation, self._space.entry(service, operation, caller))
+            for operation in operations(service).values()
+        ]
+        self._space.gate.watch(channel.source)
+        try:
+            _answer_all(channel, dispatch)
+        except (EOFError, BrokenPipeError, CallerGoneError):
+            pass  # the client has closed its end
+        except (MalformedFrameError, MalformedMessage, IndexError):
+            pass  # it costs the sender its channel, and nobody else anything
+        finally:
+            channel.close()
+
+    def _stop(self) -> int:
+        try:
+            self._space.stop()
+        except OSError as error:
+            self._agent.tell(failure(error))
+            return BUG
+        return 0
+
+    def _die(self, where: object, error: BaseException) -> NoReturn:
+        """A bug: say what and where, and take nobody else along."""
+        traceback.print_exception(error)
+        sys.stderr.flush()
+        self._agent.tell(LastWords(f"in {where}: {describe(error)}"[:_LONGEST_SENTENCE]))
+        os._exit(BUG)
+
+
+def _start(work: Callable[..., None], caller: Caller, *arguments: Any) -> threading.Thread:
+    name = f"{work.__name__} {caller.name} {caller.id}"
+    thread = threading.Thread(target=work, args=(caller, *arguments), name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def failure(error: OSError | BootError) -> Failed:
+    """How a server tells the kernel why it could not start or stop."""
+    parts = take_apart(error) if isinstance(error, OSError) else None
+    return Failed(parts, str(error)[:_LONGEST_SENTENCE])
+
+
+def _answer_all(channel: Channel, dispatch: Sequence[Dispatch]) -> NoReturn:
+    """Answer one request after the other, until an exception says why not."""
+    source, sink, _ = channel
+    room = SMALL
+    while True:
+        request = receive(source, room)
+        send(sink, dispatch[request[SIZE - 1]](request))
+        room = LARGE if len(request) > SMALL else SMALL

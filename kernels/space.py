@@ -1,0 +1,195 @@
+"""A space: services that share one address space.
+
+This is all that differs between the kernels as far as a service can tell: which of its handles are
+plain method calls, because the other service is in the same space, and which send messages.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from kernels.gate import Gate, OnBug
+from kernels.source import GATE, function
+from kernels.stub import Layer, layered, plain_stub
+from twinos import BootError, Caller, Op, Region, Service, WiringError, operations
+from twinos.errors import describe, is_failure
+from twinos.wiring import Services, dependencies, needs
+
+Reach = Callable[[type[Service], type[Service]], Service]
+"""Gives the first service its handle to the second, which is in another space."""
+
+Regions = Mapping[type[Service], Mapping[str, Region]]
+
+
+def identities(order: Sequence[type[Service]]) -> dict[type[Service], Caller]:
+    """Who each service is when it calls another: the same under every kernel."""
+    return {service: Caller(number, service.__name__) for number, service in enumerate(order, 1)}
+
+
+def create_regions(services: Services) -> dict[type[Service], dict[str, Region]]:
+    """Fresh regions, empty, for every service that names any."""
+    return {
+        service: {
+            name: Region.create(f"{service.__name__}.{name}") for name in needs(service).regions
+        }
+        for service in services
+    }
+
+
+def find_region(regions: Regions, service: type[Service], name: str) -> Region:
+    """The region that the parameter `name` of the service's constructor gets.
+
+    Raises:
+        WiringError: it gets none.
+    """
+    try:
+        return regions[service][name]
+    except KeyError:
+        raise WiringError(f"{service.__name__} has no region {name!r}") from None
+
+
+class Space:
+    """Services built, wired and ready to be entered.
+
+    Args:
+        services: in boot order.
+        settings: checked constructor parameters.
+        regions: the memory that each is given.
+        identity: who each service is to those that it calls.
+        reach: gives handles to services elsewhere.
+        on_bug: see `Gate`.
+        layers: binders around every handle.
+
+    Raises:
+        OSError: a constructor failed so.
+        BootError: a constructor failed in another way.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        settings: Mapping[type[Service], Mapping[str, Any]],
+        regions: Regions,
+        identity: Mapping[type[Service], Caller],
+        reach: Reach,
+        on_bug: OnBug,
+        layers: Sequence[Layer] = (),
+    ) -> None:
+        self.gate = Gate(on_bug)
+        self._identity = identity
+        self._reach = reach
+        self._layers = layers
+        self._instances: dict[type[Service], Service] = {}
+        self._paths = _Paths(services)
+        for service in services:
+            self._instances[service] = self._build(service, settings[service], regions[service])
+
+    def entry(self, service: type[Service], operation: Op, caller: Caller) -> Callable[..., Any]:
+        """The callable by which `caller`, from outside, has `operation` carried out."""
+        method = getattr(self._instances[service], operation.name)
+        names = {
+            "_method": method,
+            "_caller": caller,
+            "_drive": self.gate.drive,
+            "_enter": self.gate.lock.acquire,
+            "_leave": self.gate.lock.release,
+            "_failed": self.gate.failed,
+            "_operation": operation,
+            "_down": self.gate.down,
+            "_refuse": self.gate.refuse,
+        }
+        if self._paths.may_be_busy(service):
+            names["_enter"] = partial(self.gate.enter_when_idle, service)
+        parameters = [parameter.name for parameter in operation.parameters]
+        passed = ", ".join(["_caller"] * operation.wants_caller + parameters)
+        call = f"_method({passed})"
+        body = _ENTRY.format(call=f"_drive({call})" if operation.waits else call)
+        return function(operation.name, parameters, body, names, kind=GATE)
+
+    def depart(self, caller: Caller) -> None:
+        """Tell every service that `caller` is gone."""
+        with self.gate.lock:
+            for instance in self._instances.values():
+                self._carefully(instance._departed, caller)  # noqa: SLF001 (its hook)
+
+    def stop(self) -> None:
+        """Have every service write back what it holds, callers before those that they call."""
+        with self.gate.lock:
+            for instance in reversed(self._instances.values()):
+                self._carefully(instance._stopping)  # noqa: SLF001 (its hook)
+
+    def _carefully(self, hook: Callable[..., None], *arguments: Caller) -> None:
+        try:
+            hook(*arguments)
+        except Exception as error:
+            raise self.gate.failed(error, hook.__qualname__) from error
+
+    def _build(
+        self, service: type[Service], settings: Mapping[str, Any], regions: Mapping[str, Region]
+    ) -> Service:
+        wanted = needs(service).handles
+        handles = {name: self._handle(service, callee) for name, callee in wanted.items()}
+        try:
+            return service(**handles, **regions, **settings)
+        except Exception as error:
+            if is_failure(error):
+                raise
+            raise BootError(f"{service.__name__} did not start: {describe(error)}") from error
+
+    def _handle(self, client: type[Service], callee: type[Service]) -> Service:
+        if callee not in self._instances:
+            return self._reach(client, callee)
+        return plain_stub(callee, layered(partial(self._local, client, callee), self._layers))
+
+    def _local(
+        self, client: type[Service], callee: type[Service], operation: Op
+    ) -> Callable[..., Any]:
+        """A call between services of this space: the method itself, no more."""
+        method: Callable[..., Any] = getattr(self._instances[callee], operation.name)
+        if operation.wants_caller:
+            method = partial(method, self._identity[client])
+        if not operation.waits:
+            return method
+        busy = self._paths.above(client)
+        return lambda *args, **keywords: self.gate.drive(method(*args, **keywords), busy)
+
+
+_ENTRY = """\
+_enter()
+try:
+    if _down: _refuse()
+    return {call}
+except BaseException as error:
+    raise _failed(error, _operation)
+finally:
+    _leave()"""
+
+
+class _Paths:
+    """Which services can be in the middle of an operation while another one waits."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._callees = {
+            service: [callee for callee in dependencies(service) if callee in services]
+            for service in services
+        }
+
+    def above(self, service: type[Service]) -> Services:
+        """`service` and all of this space from which a call can have led to it."""
+        return tuple(s for s in self._services if service in set(self._below(s)))
+
+    def may_be_busy(self, service: type[Service]) -> bool:
+        """Whether an operation of `service` can lead to one that waits, in another service."""
+        return any(
+            operation.waits
+            for reached in self._below(service)
+            if reached is not service
+            for operation in operations(reached).values()
+        )
+
+    def _below(self, service: type[Service]) -> Iterator[type[Service]]:
+        yield service
+        for callee in self._callees[service]:
+            yield from self._below(callee)

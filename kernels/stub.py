@@ -1,0 +1,106 @@
+"""Stubs: what a client holds of a service.
+
+A stub has a method for each operation, with the operation's own signature. It checks the arguments'
+types, as a system call does, and hands them to whatever the binder gave to deliver them.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeVar, cast
+
+from kernels.source import function
+from twinos import Bind, Op, Service, operations
+from twinos.values import INT_MAX, INT_MIN, coercer
+
+S = TypeVar("S", bound=Service)
+
+Layer = Callable[[Bind], Bind]
+"""A binder around a binder: tracing, counting, fault injection."""
+
+_EXACT: Final[dict[Any, str]] = {
+    int: f"type({{0}}) is not int or not {INT_MIN} <= {{0}} <= {INT_MAX}",
+    str: "type({0}) is not str",
+    bytes: "type({0}) is not bytes",
+    bool: "type({0}) is not bool",
+    float: "type({0}) is not float",
+}
+
+
+class Handle:
+    """A way to a service; its attributes are the service's operations."""
+
+    def __init__(self, service: str) -> None:
+        self.__service = service
+
+    def __repr__(self) -> str:
+        return f"<handle to {self.__service}>"
+
+
+def checked_stub(service: type[S], bind: Bind) -> S:
+    """A stub of `service` that checks arguments before it delivers them by `bind`."""
+    return _handle(service, lambda operation: _checked(operation, bind(operation)))
+
+
+def plain_stub(service: type[S], bind: Bind) -> S:
+    """A stub of `service` that delivers by `bind` and checks nothing: a call between services."""
+    return _handle(service, bind)
+
+
+def layered(bind: Bind, layers: Iterable[Layer]) -> Bind:
+    """`bind` inside `layers`; the last one is the outermost."""
+    for layer in layers:
+        bind = layer(bind)
+    return bind
+
+
+def _handle(service: type[S], bind: Bind) -> S:
+    handle = Handle(service.__name__)
+    for name, operation in operations(service).items():
+        setattr(handle, name, bind(operation))
+    return cast("S", handle)
+
+
+def _checked(operation: Op, deliver: Callable[..., Any]) -> Callable[..., Any]:
+    if not operation.parameters:
+        return deliver
+    names: dict[str, Any] = {"_deliver": deliver}
+    lines = []
+    for parameter in operation.parameters:
+        name = parameter.name
+        names[f"_coerce_{name}"] = _explained(operation, parameter)
+        names[f"_default_{name}"] = parameter.default
+        wrong = _EXACT.get(parameter.annotation)
+        test = f"if {wrong.format(name)}: " if wrong else ""
+        lines.append(f"{test}{name} = _coerce_{name}({name})")
+    passed = ", ".join(parameter.name for parameter in operation.parameters)
+    lines.append(f"return _deliver({passed})")
+    return function(operation.name, _declared(operation.parameters), "\n".join(lines), names)
+
+
+def _declared(parameters: Iterable[inspect.Parameter]) -> Iterator[str]:
+    """The parameter list as source: defaults by name, `/` and `*` where they stood."""
+    positional_only = starred = False
+    for parameter in parameters:
+        if positional_only and parameter.kind is not parameter.POSITIONAL_ONLY:
+            yield "/"
+        positional_only = parameter.kind is parameter.POSITIONAL_ONLY
+        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            yield "*"
+            starred = True
+        has_default = parameter.default is not parameter.empty
+        yield f"{parameter.name}=_default_{parameter.name}" if has_default else parameter.name
+    if positional_only:
+        yield "/"
+
+
+def _explained(operation: Op, parameter: inspect.Parameter) -> Callable[[Any], Any]:
+    coerce = coercer(parameter.annotation)
+
+    def explained(value: Any) -> Any:
+        try:
+            return coerce(value)
+        except (TypeError, OverflowError) as error:
+            reason = f"{operation.name}() argument {parameter.name!r}: {error}"
+            raise type(error)(reason) from None
+
+    return explained

@@ -1,0 +1,147 @@
+"""A running system, as its users see it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
+
+from kernels.stub import checked_stub
+from twinos import Bind, Caller, Region, Service, WiringError
+from twinos.wiring import Services
+
+S = TypeVar("S", bound=Service)
+
+
+class Counts(NamedTuple):
+    """What crossed between address spaces since boot. A request and its reply are two messages."""
+
+    messages: int
+    bytes: int
+
+
+class Kernel(Protocol):
+    """What a system needs of a kernel: the kernel seen from a user's address space."""
+
+    def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
+        """A new caller."""
+
+    def dismiss(self, caller: Caller) -> None:
+        """`caller` asks no more; services free what they kept for it."""
+
+    def binder(self, service: type[Service], caller: Caller) -> Bind:
+        """How a request of `caller` is delivered to `service`."""
+
+    def region(self, service: type[Service], name: str) -> Region:
+        """A grant of the region that the parameter `name` of the service's constructor gets."""
+
+    def counts(self) -> Counts:
+        """Messages so far."""
+
+    def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
+        """Run `function(user, *arguments)` in a process of its own."""
+
+    def close(self) -> None:
+        """Shut the system down in good order."""
+
+
+class Process(Protocol):
+    """A user program in a process of its own."""
+
+    pid: int
+
+    def join(self, timeout: float | None = None) -> int:
+        """Wait for its end; the exit status, negative for the signal that killed it.
+
+        Raises:
+            TimeoutError: it still runs after `timeout` seconds.
+        """
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+class User:
+    """Somebody who calls services: a caller, and its stubs."""
+
+    def __init__(self, kernel: Kernel, services: Services, caller: Caller) -> None:
+        self.caller = caller
+        self.services = services
+        self._kernel = kernel
+        self._stubs: dict[type[Service], Service] = {}
+
+    def __getitem__(self, service: type[S]) -> S:
+        """The stub of `service`, with its type."""
+        stub = self._stubs.get(service)
+        if stub is None:
+            self._require(service)
+            stub = checked_stub(service, self._kernel.binder(service, self.caller))
+            self._stubs[service] = stub
+        return stub  # type: ignore[return-value]  # kept under its own type
+
+    def region(self, service: type[Service], name: str) -> Region:
+        """The memory that the constructor parameter `name` of `service` gets, shared by grant."""
+        self._require(service)
+        return self._kernel.region(service, name)
+
+    def close(self) -> None:
+        """Leave the system: services free what they kept for this user."""
+        if self._stubs is not _CLOSED:
+            self._stubs = _CLOSED
+            self._kernel.dismiss(self.caller)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _require(self, service: type[Service]) -> None:
+        if self._stubs is _CLOSED:
+            raise WiringError("this user has left the system")
+        if service not in self.services:
+            present = ", ".join(s.__name__ for s in self.services)
+            name = getattr(service, "__name__", repr(service))
+            raise WiringError(f"{name} is not in this system, which has {present}")
+
+
+_CLOSED: dict[type[Service], Service] = {}
+
+
+class System(User):
+    """A booted system; also its first user, the superuser.
+
+    Leave it (it is a context manager) to shut it down.
+    """
+
+    def __init__(self, kernel: Kernel, services: Services, name: str) -> None:
+        super().__init__(kernel, services, kernel.enrol(0, 0, ()))
+        self.name = name
+        self._finish = weakref.finalize(self, kernel.close)
+
+    def user(self, uid: int = 0, gid: int = 0, groups: tuple[int, ...] = ()) -> User:
+        """Another caller in this address space, with credentials and state of its own."""
+        return User(self._kernel, self.services, self._kernel.enrol(uid, gid, groups))
+
+    def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
+        """Run `function(user, *arguments)` in a process of its own, as another caller."""
+        return self._kernel.process(function, *arguments)
+
+    def counts(self) -> Counts:
+        """Messages and bytes between address spaces since boot (`boot(count=True)`)."""
+        return self._kernel.counts()
+
+    def close(self) -> None:
+        """Shut the system down: everything written back, no process left."""
+        self._stubs = _CLOSED
+        self._finish()
+
+    def __repr__(self) -> str:
+        state = "running" if self._finish.alive else "shut down"
+        return f"<TwinOS, {self.name}, {state}: {', '.join(s.__name__ for s in self.services)}>"
