@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from kernels import portable
+from twinos import WiringError
 
 Main = Callable[..., int]
 """What runs in the new process: `main(connection, *arguments) -> exit status`."""
@@ -36,8 +37,14 @@ def launch(main: Main, connection: socket.socket, *arguments: Any) -> int:
     The caller keeps its own copy of `connection`.
 
     Raises:
-        WiringError: this process has several threads, and an argument can't travel by name.
+        WiringError: this process has several threads, and an argument can't travel by name; or it
+            is a fresh interpreter that is only importing what it is to run.
     """
+    if portable.loading:
+        raise WiringError(
+            "a script that starts TwinOS when it is imported would start itself for ever: "
+            "put that part under if __name__ == '__main__':"
+        )
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):
             stream.flush()  # or the child would write it again

@@ -17,6 +17,10 @@ from twinos import WiringError
 from twinos.codec import encode
 
 
+loading: list[str] = []
+"""Modules that this interpreter is importing in order to find what it is to run."""
+
+
 class Named(msgspec.Struct, frozen=True, tag="named"):
     """A class or function, by module, file and qualified name."""
 
@@ -116,6 +120,14 @@ def _module(name: str, file: str | None) -> ModuleType:
     alias = "__twinos_main__" if name == "__main__" else name
     if alias in sys.modules:
         return sys.modules[alias]
+    loading.append(alias)
+    try:
+        return _load(alias, name, file)
+    finally:
+        loading.pop()
+
+
+def _load(alias: str, name: str, file: str | None) -> ModuleType:
     if alias == name:
         try:
             return importlib.import_module(name)
