@@ -6,7 +6,6 @@ User programs and servers alike ask it for channels, and get what they are entit
 import errno
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -16,17 +15,22 @@ from kernels.control import (
     ANSWERS,
     Ask,
     Connect,
+    Dismiss,
+    Enrol,
     Granted,
     Inquest,
+    Knock,
     Refused,
     Share,
+    Tour,
     Verdict,
     post,
+    socket_pair,
     take,
 )
 from kernels.counters import Counters
 from kernels.forks import running
-from kernels.pipes import Channel, Frame, Line
+from kernels.pipes import Channel, Line
 from kernels.remote import remote_binder
 from twinos import Bind, BootError, Caller, KernelPanic, Region, ServerDied, Service
 from twinos.errors import put_together
@@ -41,12 +45,16 @@ class Agent:
         connection: the socket on which to ask. The agent owns it.
 
     Attributes:
-        counters: where lines made from now on count messages; None: they don't.
+        door: the socket at which a child of this process gets a connection of its own; None: it
+            gets none.
+        counters: where messages are counted; None: they aren't.
     """
 
     def __init__(self, connection: socket.socket) -> None:
+        self.door: socket.socket | None = None
         self.counters: Counters | None = None
-        self._connection = connection
+        self._connection: socket.socket | None = connection
+        self._aliases: dict[int, int] | None = None  # of inherited callers; None: none is
         self._lock = threading.Lock()
         self._asked = 0
         self._lines: dict[tuple[str, int], Line] = {}
@@ -64,6 +72,8 @@ class Agent:
             self._asked += 1
             number = self._asked
             try:
+                if self._connection is None:
+                    self._connection = knock(self.door)
                 post(self._connection, message, number=number)
                 parcel = take(self._connection)
                 while parcel.number != number:  # the answer to a question that was interrupted
@@ -78,49 +88,85 @@ class Agent:
 
     def tell(self, message: Ask) -> None:
         """Say something that needs no answer."""
-        with suppress(OSError):
-            post(self._connection, message)
+        if self._connection is not None:
+            with suppress(OSError):
+                post(self._connection, message)
 
     def binder(self, service: type[Service], caller: Caller) -> Bind:
         """Deliver the requests of `caller` to `service` by messages."""
-        return remote_binder(self._line(service.__name__, caller.id))
+        exchange = self._line(service.__name__, caller).exchange
+        return remote_binder(self.counters.counting(exchange) if self.counters else exchange)
+
+    def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
+        """A new caller in this process."""
+        answer, _ = self.ask(Enrol(uid, gid, groups))
+        if not isinstance(answer, Granted) or answer.caller is None:
+            raise KernelPanic(f"the kernel answered {answer!r}")
+        return answer.caller
 
     def region(self, service: str, name: str) -> Region:
-        """A grant of a service's region, or of the kernel's own."""
+        """A grant of a service's region."""
         _, descriptors = self.ask(Share(service, name))
         return Region(descriptors[0])
 
-    def forget(self, caller: Caller) -> None:
-        """Close the channels of a caller that asks no more."""
+    def dismiss(self, caller: Caller) -> None:
+        """Close the channels of a caller that asks no more, and wait until services know."""
         for key in [key for key in self._lines if key[1] == caller.id]:
             self._lines.pop(key).close()
+        self.ask(Dismiss(self._own(caller)))
+
+    def look_around(self) -> list[int]:
+        """Find the door; what else a user's process is given, as descriptors."""
+        _, (door, *others) = self.ask(Tour())
+        self.door = socket.socket(fileno=door)
+        return others
 
     def close(self) -> None:
         """Close every channel and the connection: to the kernel, this process has left."""
-        for line in self._lines.values():
-            line.close()
+        self._disconnect()
         self._lines.clear()
-        self._connection.close()
+        if self.door is not None:
+            self.door.close()
 
     def abandon(self) -> None:
-        """Close what a child process inherited; see `kernels.forks`."""
-        self._lock = threading.Lock()
-        self.close()
+        """Be the agent of a child process: another connection, other callers.
 
-    def _line(self, service: str, caller: int) -> Line:
-        line = self._lines.get((service, caller))
+        See `kernels.forks`. Stubs that the child inherited work, each for a new caller with
+        the credentials of the one that it was made for.
+        """
+        self._lock = threading.Lock()
+        self._aliases = {}
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        for line in self._lines.values():
+            line.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _line(self, service: str, caller: Caller) -> Line:
+        line = self._lines.get((service, caller.id))
         if line is None:
             connect, lost = partial(self._connect, service, caller), partial(self._lost, service)
-            line = Line(connect, lost)
-            if self.counters is not None:
-                line = _CountedLine(connect, lost, self.counters)
-            self._lines[service, caller] = line
+            line = self._lines[service, caller.id] = Line(connect, lost)
         return line
 
-    def _connect(self, service: str, caller: int) -> Channel:
-        answer, descriptors = self.ask(Connect(caller, service))
+    def _connect(self, service: str, caller: Caller) -> Channel:
+        answer, descriptors = self.ask(Connect(self._own(caller), service))
         source, sink = descriptors
         return Channel(source, sink, answer.life if isinstance(answer, Granted) else 0)
+
+    def _own(self, caller: Caller) -> int:
+        """The id under which this process acts for `caller`."""
+        if self._aliases is None:
+            return caller.id
+        if caller.id not in self._aliases:
+            alias = self.enrol(caller.uid, caller.gid, caller.groups).id
+            self._aliases[caller.id] = alias
+            if self.counters is not None:
+                self.counters.move(alias)
+        return self._aliases[caller.id]
 
     def _lost(self, service: str, channel: Channel) -> OSError:
         answer, _ = self.ask(Inquest(service, channel.life))
@@ -128,22 +174,22 @@ class Agent:
         return ServerDied(errno.ECONNRESET, f"{service} {sentence}")
 
 
-class _CountedLine(Line):
-    """A line that counts what it carries."""
+def knock(door: socket.socket | None) -> socket.socket:
+    """A new connection to the kernel, had at the door.
 
-    def __init__(
-        self,
-        connect: Callable[[], Channel],
-        lost: Callable[[Channel], OSError],
-        counters: Counters,
-    ) -> None:
-        super().__init__(connect, lost)
-        self._counters = counters
-
-    def exchange(self, request: bytes, room: int) -> Frame:
-        reply = super().exchange(request, room)
-        self._counters.add(messages=2, size=len(request) + len(reply))
-        return reply
+    Raises:
+        KernelPanic: there is no door, or nobody behind it.
+    """
+    if door is None:
+        raise KernelPanic(GONE)
+    ours, theirs = socket_pair()
+    with theirs:
+        try:
+            post(door, Knock(), (theirs.fileno(),))
+        except OSError:
+            ours.close()
+            raise KernelPanic(GONE) from None
+    return ours
 
 
 def _discard(parcel: control.Parcel) -> None:

@@ -2,6 +2,8 @@
 
 Over a socket that keeps message boundaries and can carry descriptors. A process asks (`Ask`), the
 kernel answers (`Answer`); to servers the kernel also gives orders (`Order`), on a second socket.
+Users share one more socket, the door: whoever holds it can have a connection of its own, so a child
+that a user program forks is another caller of the same system.
 """
 
 import array
@@ -59,14 +61,18 @@ class Share(Ask, frozen=True):
     region: str
 
 
-class Adopt(Ask, frozen=True):
-    """Asks for a socket for a new user process, which is another caller."""
-
-
 class Hello(Ask, frozen=True):
-    """Says, from a new user process, which one it is."""
+    """Says, from a new program's process, which one it is."""
 
     pid: int
+
+
+class Tour(Ask, frozen=True):
+    """Asks, from a user, for the door and, if messages are counted, for the table of counts."""
+
+
+class Knock(Ask, frozen=True):
+    """Asks, at the door, to talk over the socket that comes along."""
 
 
 class Boot(Ask, frozen=True):
@@ -151,8 +157,9 @@ Asks = (
     | Enrol
     | Dismiss
     | Share
-    | Adopt
     | Hello
+    | Knock
+    | Tour
     | Boot
     | Departure
     | Ready

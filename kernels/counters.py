@@ -3,6 +3,7 @@
 import threading
 from typing import Final
 
+from kernels.pipes import Exchange, Frame
 from kernels.system import Counts
 from twinos import Region
 
@@ -24,14 +25,28 @@ class Counters:
             region.resize(ROWS * _FIELDS * _WORD)
         self.region = region
         self._cells = memoryview(region.memory).cast("Q")
-        self._first = row % ROWS * _FIELDS
         self._lock = threading.Lock()
+        self.move(row)
+
+    def move(self, row: int) -> None:
+        """Add to another row from now on: this is another process."""
+        self._first = row % ROWS * _FIELDS
 
     def add(self, messages: int, size: int) -> None:
         """Count messages of `size` bytes in all."""
         with self._lock:
             self._cells[self._first] += messages
             self._cells[self._first + 1] += size
+
+    def counting(self, exchange: Exchange) -> Exchange:
+        """`exchange`, with what it carries counted."""
+
+        def counted(request: bytes, room: int) -> Frame:
+            reply = exchange(request, room)
+            self.add(messages=2, size=len(request) + len(reply))
+            return reply
+
+        return counted
 
     def total(self) -> Counts:
         """The sums over all processes."""

@@ -1,7 +1,8 @@
-"""What a forked child inherits of a running system: nothing.
+"""What a forked child inherits of a running system: nothing that it could spoil.
 
 A child that used its parent's pipes would mix its requests with the parent's, and a copy of a
-monolithic kernel would write to the parent's disk. So every kernel is abandoned in the child.
+monolithic kernel would write to the parent's disk. So in the child every kernel is told: one that
+lives in other processes is reached anew, as another caller; one that lives here is shut.
 """
 
 import os

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from kernels.agent import Agent
-from kernels.control import Adopt, Boot, Dismiss, Enrol, Granted, Hello, Shutdown, socket_pair
+from kernels.agent import Agent, knock
+from kernels.control import Boot, Hello, Shutdown, socket_pair
 from kernels.counters import Counters
 from kernels.launch import launch
-from kernels.nucleus import KERNEL, TALLY, run_nucleus
+from kernels.nucleus import run_nucleus
 from kernels.stub import Layer, layered
 from kernels.system import Counts, Process, User
 from twinos import Bind, BootError, Caller, KernelPanic, Region, Service
@@ -41,18 +41,22 @@ class Remote:
         self._services = services
         self._layers = layers
         self._agent = Agent(connection)
-        self._processes: list[_UserProcess] = []
+        self._processes: list[_Child] = []
+
+    def enter(self) -> None:
+        """Take up what the kernel gives a user's process."""
+        tally = self._agent.look_around()
+        if tally:
+            self._agent.counters = Counters(Region(tally[0]), row=0)
 
     def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
         """A new caller."""
-        answer, _ = self._agent.ask(Enrol(uid, gid, tuple(groups)))
-        return _caller(answer)
+        return self._agent.enrol(uid, gid, tuple(groups))
 
     def dismiss(self, caller: Caller) -> None:
         """Tell the services that `caller` is gone, and wait until they know."""
-        self._agent.forget(caller)
         with suppress(KernelPanic):  # then they are gone, too
-            self._agent.ask(Dismiss(caller.id))
+            self._agent.dismiss(caller)
 
     def binder(self, service: type[Service], caller: Caller) -> Bind:
         """A request is a message."""
@@ -67,30 +71,18 @@ class Remote:
         counters = self._agent.counters
         return Counts(0, 0) if counters is None else counters.total()
 
-    def introduce(self) -> None:
-        """Say which process this is, so that the kernel can end it."""
-        self._agent.tell(Hello(os.getpid()))
-
-    def count(self, row: int) -> None:
-        """Count this process's messages from now on, in that row of the kernel's table."""
-        self._agent.counters = Counters(self._agent.region(KERNEL, TALLY), row)
-
     def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
         """Run `function(user, *arguments)` in a process of its own, as another caller."""
-        answer, descriptors = self._agent.ask(Adopt())
-        caller, counting = _caller(answer), self._agent.counters is not None
-        with socket.socket(fileno=descriptors[0]) as connection:
+        with knock(self._agent.door) as connection:
             pid = launch(
                 _run_program,
                 connection,
                 self._services,
                 tuple(self._layers),
-                counting,
-                caller,
                 function,
                 arguments,
             )
-        process = _UserProcess(pid)
+        process = _Child(pid)
         self._processes.append(process)
         return process
 
@@ -100,6 +92,15 @@ class Remote:
             process.kill()
             process.join()
         self._agent.close()
+
+    def introduce(self) -> Caller:
+        """Be a program: say which process this is, so that the kernel can end it."""
+        self.enter()
+        self._agent.tell(Hello(os.getpid()))
+        caller = self.enrol(0, 0, ())
+        if self._agent.counters is not None:
+            self._agent.counters.move(caller.id)
+        return caller
 
 
 class Microkernel(Remote):
@@ -129,11 +130,10 @@ class Microkernel(Remote):
         self._owner = os.getpid()
         plan = (order, spaces, settings, sorted(cpus or ()), counting, tuple(layers), self._owner)
         with theirs:
-            self._nucleus = _UserProcess(launch(run_nucleus, theirs, *plan))
+            self._nucleus = _Child(launch(run_nucleus, theirs, *plan))
         try:
             self._agent.ask(Boot())
-            if counting:
-                self.count(row=0)
+            self.enter()
         except BaseException:
             with suppress(OSError, BootError):  # the first reason is the one to tell
                 self.close()
@@ -158,7 +158,7 @@ class Microkernel(Remote):
             self._nucleus.end_within(PATIENCE)
 
 
-class _UserProcess:
+class _Child:
     """A child of this process; see `kernels.system.Process`."""
 
     def __init__(self, pid: int) -> None:
@@ -194,22 +194,12 @@ def _run_program(
     connection: socket.socket,
     services: Services,
     layers: Sequence[Layer],
-    counting: bool,
-    caller: Caller,
     function: Callable[..., Any],
     arguments: Sequence[Any],
 ) -> int:
     """What a user program's process does."""
     kernel = Remote(services, connection, layers)
-    kernel.introduce()
-    if counting:
-        kernel.count(row=caller.id)
-    status = function(User(kernel, services, caller), *arguments)
+    user = User(kernel, services, kernel.introduce())
+    status = function(user, *arguments)
     kernel.close()
     return status if isinstance(status, int) else 0
-
-
-def _caller(answer: object) -> Caller:
-    if not isinstance(answer, Granted) or answer.caller is None:
-        raise KernelPanic(f"the kernel answered {answer!r}")
-    return answer.caller

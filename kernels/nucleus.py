@@ -22,7 +22,6 @@ import msgspec
 
 from kernels.control import (
     ASKS,
-    Adopt,
     Answer,
     Asks,
     Boot,
@@ -43,6 +42,7 @@ from kernels.control import (
     Share,
     Shutdown,
     Stop,
+    Tour,
     Verdict,
     socket_pair,
     take,
@@ -57,10 +57,6 @@ from kernels.supervisor import PATIENCE, Peer, Question, Server
 from twinos import Caller, Region, ServerDied, Service, WiringError, fail
 from twinos.errors import take_apart
 from twinos.wiring import Services, dependencies
-
-KERNEL: Final = "kernel"
-TALLY: Final = "tally"
-"""The kernel's own region, in which messages are counted."""
 
 GRACE: Final = 30.0
 """Seconds that a server has to write back at shutdown."""
@@ -94,7 +90,7 @@ class _Nucleus:
         self._plan = plan
         self._named = {service.__name__: service for service in plan.order}
         self._regions = create_regions(plan.order)
-        self._tally = Region.create(TALLY) if plan.counting else None
+        self._tally = Region.create("tally") if plan.counting else None
         self._identity = identities(plan.order)
         self._last_caller = len(plan.order)
         self._servers = [Server(space) for space in plan.spaces]
@@ -104,6 +100,8 @@ class _Nucleus:
         self._questions: list[Question] = []
         self._stopping = False
         self._shutdown: tuple[Peer, int] | None = None
+        self._door, self._outside = socket_pair()
+        self._selector.register(self._door, selectors.EVENT_READ, self._open_door)
         self._admit(Peer(connection, frozenset(self._named), owner=True))
 
     def run(self) -> None:
@@ -169,13 +167,13 @@ class _Nucleus:
                 self._enrol(peer, number, uid, gid, groups)
             case Dismiss(caller):
                 self._dismiss(peer, number, caller)
+            case Tour() if peer.server is None:
+                self._tour(peer, number)
             case Share(service, region):
                 self._share(peer, number, service, region)
-            case Adopt():
-                self._adopt(peer, number)
             case Hello(pid):
                 peer.pid = pid
-            case Boot():
+            case Boot() if peer.owner:
                 self._when_booted(peer, number)
             case Shutdown() if peer.owner:
                 self._shutdown = (peer, number)
@@ -186,6 +184,11 @@ class _Nucleus:
                 raise fail(errno.EPERM)
 
     # What processes ask for.
+
+    def _tour(self, peer: Peer, number: int) -> None:
+        """Hand over what a user's process needs beside its connection."""
+        tally = [] if self._tally is None else [self._tally.descriptor]
+        peer.answer(Granted(), number, (self._outside.fileno(), *tally))
 
     def _connect(self, peer: Peer, number: int, caller: int, service: str) -> None:
         if caller not in peer.callers or service not in peer.reach:
@@ -231,9 +234,6 @@ class _Nucleus:
         self._ask_later(peer, number, settled, Granted)
 
     def _share(self, peer: Peer, number: int, service: str, name: str) -> None:
-        if service == KERNEL and self._tally is not None:
-            peer.answer(Granted(), number, (self._tally.descriptor,))
-            return
         if service not in peer.reach:
             raise fail(errno.EPERM, service)
         try:
@@ -243,14 +243,13 @@ class _Nucleus:
         else:
             peer.answer(Granted(), number, (region.descriptor,))
 
-    def _adopt(self, peer: Peer, number: int) -> None:
-        if peer.server is not None:
-            raise fail(errno.EPERM)
-        ours, theirs = socket_pair()
-        caller = self._new_caller(0, 0, ())
-        self._admit(Peer(ours, peer.reach, {caller.id: caller}))
-        with theirs:
-            peer.answer(Granted(caller), number, (theirs.fileno(),))
+    def _open_door(self) -> None:
+        """Somebody who holds the door wants a connection: a new process of a user's."""
+        parcel = take(self._door)
+        if parcel.descriptors:
+            connection = socket.socket(fileno=parcel.descriptors.pop())
+            self._admit(Peer(connection, frozenset(self._named)))
+        _close_all(parcel)
 
     def _when_booted(self, peer: Peer, number: int) -> None:
         def failed() -> Failed | None:

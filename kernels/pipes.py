@@ -81,28 +81,13 @@ def frame(code: int, payload: bytes) -> bytes:
     return HEADER.pack(len(payload), code) + payload
 
 
-def is_whole(message: Frame) -> bool:
-    """Whether these are all the bytes of one message."""
-    return len(message) >= SIZE and HEADER.unpack_from(message)[0] + SIZE == len(message)
-
-
-def receive(source: int, room: int) -> Frame:
-    """Read one message.
-
-    Args:
-        source: the pipe.
-        room: how many bytes to ask for at first.
+def complete(source: int, start: Frame) -> bytearray:
+    """Read the rest of the message of which `start` came first.
 
     Raises:
         EOFError: the other end is closed.
         MalformedFrameError: it is too large, or followed by what nobody asked for.
     """
-    message = os.read(source, room)
-    return message if is_whole(message) else complete(source, message)
-
-
-def complete(source: int, start: bytes) -> bytearray:
-    """The whole message of which `start` came first. Raises as `receive` does."""
     message = bytearray(start)
     while len(message) < SIZE:
         message += _more(source, SIZE - len(message))
@@ -138,6 +123,11 @@ def _more(source: int, count: int) -> bytes:
 
 
 Exchange = Callable[[bytes, int], Frame]
+"""Sends a request and waits for its reply; the number is how many bytes to expect of it.
+
+Raises:
+    ServerDied: the server is gone, whether or not it had carried out the request.
+"""
 
 
 class Line:
@@ -155,35 +145,45 @@ class Line:
         self._connect = connect
         self._lost = lost
         self._idle: list[Channel] = []
+        self.exchange: Final = self._exchanger()
 
-    def exchange(self, request: bytes, room: int) -> Frame:
-        """Send a request and wait for its reply; `room` is what to expect of it, in bytes.
+    def _exchanger(self) -> Exchange:
+        """The function that sends a request and returns its reply.
 
-        Raises:
-            ServerDied: the server is gone, whether or not it had carried out the request.
+        This is the most travelled way of all: what it needs is at hand in its cells, and the common
+        cases of `send` and `complete` are written out.
         """
-        try:
-            channel = self._idle.pop()
-        except IndexError:
-            channel = self._connect()
-        source, sink, _ = channel
-        try:
-            # Here `send` and `receive` are written out: this is the most travelled way of all.
-            sent = os.write(sink, request)
-            if sent < len(request):
-                send(sink, request[sent:])
-            reply: Frame = os.read(source, room)
-            if not is_whole(reply):
-                reply = complete(source, bytes(reply))
-        except (BrokenPipeError, EOFError, MalformedFrameError):
-            channel.close()
+        take, give = self._idle.pop, self._idle.append
+        write, read, unpack = os.write, os.read, HEADER.unpack_from
+
+        def exchange(request: bytes, room: int) -> Frame:
+            try:
+                channel = take()
+            except IndexError:
+                channel = self._connect()
+            source, sink, _ = channel
+            reply: Frame
+            try:
+                sent = write(sink, request)
+                if sent < len(request):
+                    send(sink, request[sent:])
+                reply = read(source, room)
+                if len(reply) < SIZE or unpack(reply)[0] + SIZE != len(reply):
+                    reply = complete(source, reply)
+            except BaseException as error:  # noqa: BLE001 (all of them cost the channel)
+                raise self._broken(channel, error) from None
+            give(channel)
+            return reply
+
+        return exchange
+
+    def _broken(self, channel: Channel, error: BaseException) -> BaseException:
+        """What to raise for a request that did not come to its end."""
+        channel.close()  # a reply may still come: nobody must take it for another's
+        if isinstance(error, BrokenPipeError | EOFError | MalformedFrameError):
             self.close()
-            raise self._lost(channel) from None
-        except BaseException:
-            channel.close()  # a reply may still come: nobody must take it for another's
-            raise
-        self._idle.append(channel)
-        return reply
+            return self._lost(channel)
+        return error
 
     def close(self) -> None:
         """Close the idle channels; the next request asks for a new one."""

@@ -16,7 +16,6 @@ import msgspec
 from twinos import WiringError
 from twinos.codec import encode
 
-
 loading: list[str] = []
 """Modules that this interpreter is importing in order to find what it is to run."""
 

@@ -12,15 +12,28 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, get_args
 
-from kernels.pipes import FAILED, LARGE, OK, SIZE, SMALL, Frame, Line, frame, payload_of
+from kernels.pipes import (
+    FAILED,
+    HEADER,
+    LARGE,
+    OK,
+    SIZE,
+    SMALL,
+    Exchange,
+    Frame,
+    frame,
+    payload_of,
+)
 from kernels.source import function
 from twinos import Bind, Op, ServerDied
 from twinos.codec import (
     MalformedMessage,
+    arguments_type,
+    decoder,
     encode,
+    encode_plain,
     error_decoder,
-    reply_decoder,
-    request_decoder,
+    plain_decoder,
 )
 from twinos.errors import put_together, take_apart
 
@@ -34,69 +47,114 @@ DONE: Final = frame(OK, b"")
 """The reply of an operation whose result is None."""
 
 
-def remote_binder(line: Line) -> Bind:
-    """A binder that delivers by messages over `line`."""
-    return partial(deliver, line)
+def remote_binder(exchange: Exchange) -> Bind:
+    """A binder that delivers by messages."""
+    return partial(deliver, exchange)
 
 
-def deliver(line: Line, operation: Op) -> Callable[..., Any]:
+def deliver(exchange: Exchange, operation: Op) -> Callable[..., Any]:
     """The callable that sends one operation's requests and returns its results."""
-    names: dict[str, Any] = {
-        "_exchange": partial(_persist, line) if operation.idempotent else line.exchange,
+    names = _codec(operation.result) | {
+        "_exchange": partial(_persist, exchange) if operation.idempotent else exchange,
         "_request": frame(operation.number, b""),
-        "_frame": frame,
-        "_encode": encode,
-        "_finish": partial(_finish, operation, reply_decoder(operation)),
-        "_done": DONE,
+        "_finish": partial(_finish, operation, decoder(operation.result)),
     }
     parameters = [parameter.name for parameter in operation.parameters]
+    encode_them = _ENCODE.format(
+        value=f"({', '.join(parameters)},)", message="request", code=operation.number, **_SIZES
+    )
     room = LARGE if _mentions_bytes(operation.result) else SMALL
-    lines = []
-    if parameters:
-        arguments = f"({', '.join(parameters)},)"
-        lines.append(f"_request = _frame({operation.number}, _encode({arguments}))")
-    lines.append(f"reply = _exchange(_request, {room})")
-    lines.append("return None if reply == _done else _finish(reply)")
-    return function(operation.name, parameters, "\n".join(lines), names, kind="remote")
+    receive_it = _RECEIVE.format(
+        room=room, request="request" if parameters else "_request", **_SIZES
+    )
+    body = encode_them + receive_it if parameters else receive_it
+    return function(operation.name, parameters, body, names, kind="remote")
 
 
 def dispatcher(operation: Op, entry: Callable[..., Any]) -> Dispatch:
     """The server's half of `deliver`; `entry` has the operation carried out."""
-    names: dict[str, Any] = {
+    arguments = arguments_type(operation)
+    names = _codec(arguments) | {
+        "_slowly": decoder(arguments),
         "_payload": payload_of,
-        "_decode": request_decoder(operation),
-        "_entry": entry,
-        "_frame": frame,
-        "_encode": encode,
-        "_failure": _failure,
-        "_done": DONE,
         "_check_empty": _check_empty,
-        "OSError": OSError,
+        "_entry": entry,
+        "_failure": _failure,
     }
     parameters = ", ".join(parameter.name for parameter in operation.parameters)
-    unpack = (
-        f"{parameters}, = _decode(_payload(request))" if parameters else "_check_empty(request)"
+    decode_them = _DECODE if parameters else "_check_empty(request)\n"
+    answer = (
+        _CALL + _ENCODE.format(value="result", message="reply", code=OK, **_SIZES) + "return reply"
     )
-    body = _DISPATCH.format(unpack=unpack, parameters=parameters, ok=OK)
+    body = (decode_them + answer).format(parameters=parameters, **_SIZES)
     return function(operation.name, ["request"], body, names, kind="dispatch")
 
 
-_DISPATCH: Final = """\
-{unpack}
+def _codec(annotation: Any) -> dict[str, Any]:
+    """What compiled code uses to encode anything and to decode values of one type."""
+    return {
+        "_encode": encode_plain,
+        "_encode_escaped": encode,
+        "_decode": plain_decoder(annotation),
+        "_pack": HEADER.pack,
+        "_frame": frame,
+        "_done": DONE,
+        "_Malformed": MalformedMessage,
+        "_Unencodable": UnicodeEncodeError,
+        "_OSError": OSError,
+    }
+
+
+# Whatever is uncommon (a name that is not UTF-8, a large message, an error) leaves the straight way
+# for a function that knows all cases: `encode`, `frame`, `decoder`, `_finish`.
+_SIZES: Final = {"size": SIZE, "status": SIZE - 1, "ok": OK, "large": LARGE}
+
+_ENCODE: Final = """\
+try:
+    payload = _encode({value})
+except _Unencodable:
+    payload = _encode_escaped({value})
+if len(payload) < {large}:
+    {message} = _pack(len(payload), {code}) + payload
+else:
+    {message} = _frame({code}, payload)
+"""
+
+_RECEIVE: Final = """\
+reply = _exchange({request}, {room})
+if reply == _done:
+    return None
+if reply[{status}] == {ok} and len(reply) < {large}:
+    try:
+        return _decode(reply[{size}:])
+    except _Malformed:
+        pass
+return _finish(reply)"""
+
+_DECODE: Final = """\
+try:
+    {parameters}, = _decode(request[{size}:] if len(request) < {large} else _payload(request))
+except _Malformed:
+    {parameters}, = _slowly(_payload(request))
+"""
+
+_CALL: Final = """\
 try:
     result = _entry({parameters})
-    return _done if result is None else _frame({ok}, _encode(result))
-except OSError as error:
-    return _failure(error)"""
+except _OSError as error:
+    return _failure(error)
+if result is None:
+    return _done
+"""
 
 
-def _persist(line: Line, request: bytes, room: int) -> Frame:
+def _persist(exchange: Exchange, request: bytes, room: int) -> Frame:
     for _ in range(RETRIES):
         try:
-            return line.exchange(request, room)
+            return exchange(request, room)
         except ServerDied:
             continue
-    return line.exchange(request, room)
+    return exchange(request, room)
 
 
 def _finish(operation: Op, decode: Callable[[Any], Any], reply: Frame) -> Any:

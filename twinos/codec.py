@@ -23,13 +23,20 @@ _MESSAGE: Final = 1
 _STRING: Final = 2
 _EXT_HEADS: Final = frozenset([0xC7, 0xC8, 0xC9, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8])
 
-_plain: Final = msgspec.msgpack.Encoder().encode
+encode_plain: Final[Encode] = msgspec.msgpack.Encoder().encode
+"""A value as MessagePack, quickly. Raises UnicodeEncodeError where `encode` must be used."""
+
+
+def plain_decoder(annotation: Any) -> Decode:
+    """The decoder of one type, quickly. Raises MalformedMessage where `decoder` must be asked."""
+    decode: Decode = msgspec.msgpack.Decoder(annotation).decode
+    return decode
 
 
 def encode(value: Any) -> bytes:
     """A value as MessagePack."""
     try:
-        return _plain(value)
+        return encode_plain(value)
     except UnicodeEncodeError:
         escaped = msgspec.msgpack.encode(_escape(msgspec.to_builtins(value, builtin_types=[bytes])))
         return msgspec.msgpack.encode(msgspec.msgpack.Ext(_MESSAGE, escaped))
@@ -37,7 +44,7 @@ def encode(value: Any) -> bytes:
 
 def decoder(annotation: Any) -> Decode:
     """The decoder of one type; it raises MalformedMessage for anything else."""
-    typed = msgspec.msgpack.Decoder(annotation).decode
+    typed = plain_decoder(annotation)
 
     def decode(message: bytes | memoryview) -> Any:
         try:
@@ -50,15 +57,10 @@ def decoder(annotation: Any) -> Decode:
     return decode
 
 
-def request_decoder(op: Op) -> Decode:
-    """The decoder of an operation's arguments, a tuple."""
+def arguments_type(op: Op) -> Any:
+    """The type of an operation's arguments taken together: a tuple."""
     types = op.types
-    return decoder(tuple[types] if types else tuple[()])  # type: ignore[valid-type]  # at run time
-
-
-def reply_decoder(op: Op) -> Decode:
-    """The decoder of an operation's result."""
-    return decoder(op.result)
+    return tuple[types] if types else tuple[()]  # type: ignore[valid-type]  # at run time
 
 
 error_decoder: Final = decoder(ErrorParts)
