@@ -1,145 +1,135 @@
-"""Supervision: the life and death of servers, as the nucleus keeps account of it."""
+"""Supervision: servers are started, seen to die, and started again."""
 
+import math
 import os
-import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Final
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
 
-from kernels.control import Answer, Failed, Order, post
-from twinos import Caller
-from twinos.wiring import Services
+from kernels.control import Departed, Failed, Stop, socket_pair
+from kernels.host import die_with_parent, name_process
+from kernels.launch import close_all_but, fork
+from kernels.records import Peer, Server
+from kernels.server import Post, run_server
+from kernels.space import create_regions, identities
+from kernels.stub import Layer
+from kernels.switchboard import Switchboard
+from twinos import Caller, Region, Service
+from twinos.wiring import Services, dependencies
 
-MOST_FAILED_STARTS: Final = 5
-"""After so many starts in a row that failed, a server is not started again."""
-PATIENCE: Final = 1.0
-"""Seconds until a question about a server is answered with what is known."""
+GRACE: Final = 30.0
+"""Seconds that a server has to write back at shutdown."""
 
 
-@dataclass(eq=False)
-class Peer:
-    """A process at the other end of a control connection.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the nucleus is to run; see `kernels.boot.boot`."""
 
-    Attributes:
-        connection: the nucleus's end.
-        reach: names of the services to which it may connect.
-        callers: who lives there.
-        server: what it serves, if it is a server.
-        pid: a user program's process, once it said hello.
-        owner: whether it booted the system.
+    order: Services
+    spaces: tuple[Services, ...]
+    settings: Mapping[type[Service], Mapping[str, Any]]
+    cpus: Sequence[int]
+    counting: bool
+    layers: Sequence[Layer]
+    owner: int
+
+
+class Supervisor:
+    """The servers of a system, and the regions that outlive them.
+
+    Args:
+        plan: what to run.
+        board: where to wait for the servers' messages and deaths.
     """
 
-    connection: socket.socket
-    reach: frozenset[str]
-    callers: dict[int, Caller] = field(default_factory=dict)
-    server: "Server | None" = None
-    pid: int = 0
-    owner: bool = False
+    def __init__(self, plan: Plan, board: Switchboard) -> None:
+        self.regions = create_regions(plan.order)
+        self.tally = Region.create("tally") if plan.counting else None
+        self.servers = [Server(space) for space in plan.spaces]
+        self._plan = plan
+        self._board = board
+        self._identity = identities(plan.order)
+        self._stopping = False
 
-    def answer(self, answer: Answer, number: int, descriptors: tuple[int, ...] = ()) -> None:
-        """Answer its question; if it is gone, or reads nothing, that is its own loss."""
-        with suppress(OSError):
-            post(self.connection, answer, descriptors, number)
+    def start_all(self) -> None:
+        """Start every server, callees first; they need not be ready to be called."""
+        for server in self.servers:
+            self._start(server)
 
+    def stop_all(self) -> Failed | None:
+        """Stop every server, callers before those that they call; what went wrong, if anything."""
+        self._stopping = True
+        for server in reversed(self.servers):
+            server.order(Stop())
+            self._await_death(server, time.monotonic() + GRACE)
+            server.kill()
+            self._await_death(server, math.inf)
+        return self.failure()
 
-@dataclass(eq=False)
-class Server:
-    """A space's process, through all of its lives.
+    def failure(self) -> Failed | None:
+        """Why a server could not be started or stopped, if one could not."""
+        return next(filter(None, (server.lasting_failure for server in self.servers)), None)
 
-    Attributes:
-        services: what it holds.
-        life: how many processes it has had; 0 before the first.
-        pid: the present one, 0 between lives.
-        orders: where to tell it what to do.
-        ready: whether its services are built.
-        verdict: why the last life ended.
-        last_words: what this life said of its end.
-        failure: why its services could not be built, or stopped.
-        failed_starts: lives in a row that never became ready.
-        departing: ids of callers of which it has been told that they are gone.
-    """
+    def all_ready(self) -> bool:
+        """Whether every server's services are built."""
+        return all(server.ready for server in self.servers)
 
-    services: Services
-    life: int = 0
-    pid: int = 0
-    orders: socket.socket | None = None
-    peer: Peer | None = None
-    ready: bool = False
-    verdict: str = "has not started"
-    last_words: str = ""
-    failure: Failed | None = None
-    failed_starts: int = 0
-    departing: set[int] = field(default_factory=set)
+    def announce(self, caller: Caller) -> None:
+        """Tell every server that a caller is gone."""
+        for server in self.servers:
+            if server.order(Departed(caller)):
+                server.departing.add(caller.id)
 
-    @property
-    def name(self) -> str:
-        """Its services' names."""
-        return "+".join(service.__name__ for service in self.services)
+    def is_departing(self, caller: int) -> bool:
+        """Whether a server has yet to free what it kept for a caller that is gone."""
+        return any(caller in server.departing for server in self.servers)
 
-    @property
-    def given_up(self) -> bool:
-        """Whether it is not started any more."""
-        return self.failed_starts >= MOST_FAILED_STARTS
+    def _start(self, server: Server) -> None:
+        ask, asked = socket_pair()
+        orders, ordered = socket_pair()
+        pid = fork(self._become, server, asked, ordered, os.getpid())
+        asked.close()
+        ordered.close()
+        orders.setblocking(False)
+        reach = {callee.__name__ for service in server.services for callee in dependencies(service)}
+        callers = [self._identity[service] for service in server.services]
+        peer = Peer(ask, frozenset(reach), {caller.id: caller for caller in callers}, server)
+        server.born(pid, orders, peer)
+        self._board.admit(peer)
+        self._board.watch_once(os.pidfd_open(pid), partial(self._bury, server, peer))
 
-    @property
-    def boot_failure(self) -> Failed | None:
-        """Why it will not become ready, if so."""
-        if self.failure is None and self.given_up:
-            return Failed(None, f"{self.name} {self.verdict}")
-        return self.failure
+    def _become(
+        self, server: Server, ask: socket.socket, orders: socket.socket, nucleus: int
+    ) -> int:
+        """What a server's process does, from its first instruction on."""
+        own = [region for service in server.services for region in self.regions[service].values()]
+        tally = [self.tally] if self.tally is not None else []
+        kept = {region.descriptor for region in own + tally}
+        close_all_but(kept | {ask.fileno(), orders.fileno()})
+        die_with_parent(nucleus)
+        name_process(server.name)
+        for region in own + tally:
+            region.remap()
+        post = Post(
+            services=server.services,
+            settings=self._plan.settings,
+            regions=self.regions,
+            identity=self._identity,
+            layers=self._plan.layers,
+            tally=self.tally,
+        )
+        return run_server(post, ask, orders)
 
-    def born(self, pid: int, orders: socket.socket, peer: Peer) -> None:
-        """A new life begins."""
-        self.life += 1
-        self.pid, self.orders, self.peer = pid, orders, peer
-        self.ready, self.last_words = False, ""
+    def _bury(self, server: Server, peer: Peer) -> None:
+        """A server's process has ended: hear its last words, and start it again."""
+        self._board.hear_out(peer)
+        server.died()
+        if not self._stopping and not server.given_up:
+            self._start(server)
 
-    def died(self) -> None:
-        """The process has ended: reap it and write down why."""
-        _, status = os.waitpid(self.pid, 0)
-        failed = self.failure.sentence if self.failure and not self.ready else ""
-        self.verdict = f"died: {self.last_words or failed or cause_of_death(status)}"
-        self.failed_starts = 0 if self.ready else self.failed_starts + 1
-        if self.orders is not None:
-            self.orders.close()
-        self.pid, self.orders, self.peer, self.ready = 0, None, None, False
-        self.departing.clear()
-
-    def order(self, order: Order, descriptors: tuple[int, ...] = ()) -> bool:
-        """Tell it to do something; whether it could be told."""
-        if self.orders is None:
-            return False
-        try:
-            post(self.orders, order, descriptors)
-        except OSError:
-            return False
-        return True
-
-    def kill(self) -> None:
-        """End the present life."""
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-
-
-@dataclass(eq=False)
-class Question:
-    """A question to be answered later: when `settled`, or at the latest at `deadline`."""
-
-    peer: Peer
-    number: int
-    settled: Callable[[], bool]
-    answer: Callable[[], Answer]
-    deadline: float
-
-
-def cause_of_death(status: int) -> str:
-    """A wait status in words."""
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return f"exited with status {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"
+    def _await_death(self, server: Server, deadline: float) -> None:
+        while server.pid and time.monotonic() < deadline:
+            self._board.turn(deadline)

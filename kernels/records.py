@@ -1,0 +1,145 @@
+"""What the nucleus keeps account of: processes that talk to it, servers, open questions."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from kernels.control import Answer, Failed, Order, post
+from twinos import Caller
+from twinos.wiring import Services
+
+MOST_FAILED_STARTS: Final = 5
+"""After so many starts in a row that failed, a server is not started again."""
+PATIENCE: Final = 1.0
+"""Seconds until a question about a server is answered with what is known."""
+
+
+@dataclass(eq=False)
+class Peer:
+    """A process at the other end of a control connection.
+
+    Attributes:
+        connection: the nucleus's end.
+        reach: names of the services to which it may connect.
+        callers: who lives there.
+        server: what it serves, if it is a server.
+        pid: a user program's process, once it said hello.
+        owner: whether it booted the system.
+    """
+
+    connection: socket.socket
+    reach: frozenset[str]
+    callers: dict[int, Caller] = field(default_factory=dict)
+    server: "Server | None" = None
+    pid: int = 0
+    owner: bool = False
+
+    def answer(self, answer: Answer, number: int, descriptors: tuple[int, ...] = ()) -> None:
+        """Answer its question; if it is gone, or reads nothing, that is its own loss."""
+        with suppress(OSError):
+            post(self.connection, answer, descriptors, number)
+
+
+@dataclass(eq=False)
+class Server:
+    """A space's process, through all of its lives.
+
+    Attributes:
+        services: what it holds.
+        life: how many processes it has had; 0 before the first.
+        pid: the present one, 0 between lives.
+        orders: where to tell it what to do.
+        ready: whether its services are built.
+        verdict: why the last life ended.
+        last_words: what this life said of its end.
+        failure: why its services could not be built, or stopped.
+        failed_starts: lives in a row that never became ready.
+        departing: ids of callers of which it has been told that they are gone.
+    """
+
+    services: Services
+    life: int = 0
+    pid: int = 0
+    orders: socket.socket | None = None
+    peer: Peer | None = None
+    ready: bool = False
+    verdict: str = "has not started"
+    last_words: str = ""
+    failure: Failed | None = None
+    failed_starts: int = 0
+    departing: set[int] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        """Its services' names."""
+        return "+".join(service.__name__ for service in self.services)
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it is not started any more."""
+        return self.failed_starts >= MOST_FAILED_STARTS
+
+    @property
+    def lasting_failure(self) -> Failed | None:
+        """Why it could not be started, or stopped, and will not be."""
+        if self.failure is None and self.given_up:
+            return Failed(None, f"{self.name} {self.verdict}")
+        return self.failure
+
+    def born(self, pid: int, orders: socket.socket, peer: Peer) -> None:
+        """A new life begins."""
+        self.life += 1
+        self.pid, self.orders, self.peer = pid, orders, peer
+        self.ready, self.last_words = False, ""
+
+    def died(self) -> None:
+        """The process has ended: reap it and write down why."""
+        _, status = os.waitpid(self.pid, 0)
+        failed = self.failure.sentence if self.failure and not self.ready else ""
+        self.verdict = f"died: {self.last_words or failed or cause_of_death(status)}"
+        self.failed_starts = 0 if self.ready else self.failed_starts + 1
+        if self.orders is not None:
+            self.orders.close()
+        self.pid, self.orders, self.peer, self.ready = 0, None, None, False
+        self.departing.clear()
+
+    def order(self, order: Order, descriptors: tuple[int, ...] = ()) -> bool:
+        """Tell it to do something; whether it could be told."""
+        if self.orders is None:
+            return False
+        try:
+            post(self.orders, order, descriptors)
+        except OSError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End the present life."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+@dataclass(eq=False)
+class Question:
+    """A question to be answered later: when `settled`, or at the latest at `deadline`."""
+
+    peer: Peer
+    number: int
+    settled: Callable[[], bool]
+    answer: Callable[[], Answer]
+    deadline: float
+
+
+def cause_of_death(status: int) -> str:
+    """A wait status in words."""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"exited with status {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

@@ -1,0 +1,122 @@
+"""The switchboard: the nucleus's one loop, in which it hears what processes ask."""
+
+import math
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from kernels.control import ASKS, Answer, Asks, Parcel, Refused, take
+from kernels.records import PATIENCE, Peer, Question
+from twinos.errors import take_apart
+
+Handle = Callable[[Peer, int, Asks], None]
+"""Deals with what a peer asks; the number is the answer's. An OSError is a refusal."""
+
+
+class Switchboard:
+    """Connections to processes, questions that are still open, and whatever else can be waited for.
+
+    Args:
+        handle: deals with what is asked.
+        left: told when a process has left, or talked nonsense.
+    """
+
+    def __init__(self, handle: Handle, left: Callable[[Peer], None]) -> None:
+        self._handle = handle
+        self._left = left
+        self._selector = selectors.DefaultSelector()
+        self._questions: list[Question] = []
+        self.peers: list[Peer] = []
+
+    def turn(self, deadline: float = math.inf) -> None:
+        """Deal with what happens until something has, or `deadline` is over."""
+        for question in self._questions:
+            deadline = min(deadline, question.deadline)
+        wait = None if deadline == math.inf else max(deadline - time.monotonic(), 0)
+        for key, _ in self._selector.select(wait):
+            key.data()
+        self._answer_questions()
+
+    def watch(self, source: int | socket.socket, happened: Callable[[], object]) -> None:
+        """Call `happened` whenever `source` can be read."""
+        self._selector.register(source, selectors.EVENT_READ, happened)
+
+    def watch_once(self, source: int, happened: Callable[[], None]) -> None:
+        """Call `happened` when `source` can be read for the first time, and close it."""
+
+        def once() -> None:
+            self._selector.unregister(source)
+            os.close(source)
+            happened()
+
+        self.watch(source, once)
+
+    def admit(self, peer: Peer) -> None:
+        """Listen to a process."""
+        peer.connection.setblocking(False)
+        self.peers.append(peer)
+        self.watch(peer.connection, partial(self._hear, peer))
+
+    def drop(self, peer: Peer) -> None:
+        """Listen to a process no more."""
+        if peer in self.peers:
+            self.peers.remove(peer)
+            self._selector.unregister(peer.connection)
+            peer.connection.close()
+            self._questions = [q for q in self._questions if q.peer is not peer]
+            self._left(peer)
+
+    def hear_out(self, peer: Peer) -> None:
+        """Deal with all that a process has said, and drop it: it has ended."""
+        while peer in self.peers and self._hear(peer):
+            pass
+        self.drop(peer)
+
+    def answer_when(
+        self,
+        settled: Callable[[], bool],
+        peer: Peer,
+        number: int,
+        answer: Callable[[], Answer],
+        patience: float = PATIENCE,
+    ) -> None:
+        """Answer a question as soon as it is `settled`, or after `patience` seconds."""
+        deadline = time.monotonic() + patience
+        self._questions.append(Question(peer, number, settled, answer, deadline))
+
+    def _answer_questions(self) -> None:
+        now = time.monotonic()
+        for question in list(self._questions):
+            if question.settled() or now >= question.deadline:
+                self._questions.remove(question)
+                question.peer.answer(question.answer(), question.number)
+
+    def _hear(self, peer: Peer) -> bool:
+        """Deal with one message of a process; whether there was one."""
+        try:
+            parcel = take(peer.connection)
+        except BlockingIOError:
+            return False
+        except EOFError:
+            self.drop(peer)
+            return False
+        try:
+            self._handle(peer, parcel.number, ASKS.decode(parcel.message))
+        except OSError as error:
+            peer.answer(Refused(take_apart(error)), parcel.number)
+        except msgspec.DecodeError:
+            self.drop(peer)
+        finally:
+            close_all(parcel)
+        return True
+
+
+def close_all(parcel: Parcel) -> None:
+    """Close the descriptors that came with a message."""
+    for descriptor in parcel.descriptors:
+        os.close(descriptor)
