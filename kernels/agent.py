@@ -20,6 +20,7 @@ from kernels.control import (
     Granted,
     Inquest,
     Knock,
+    Panicked,
     Refused,
     Share,
     Tour,
@@ -32,7 +33,17 @@ from kernels.counters import Counters
 from kernels.forks import running
 from kernels.pipes import Channel, Line
 from kernels.remote import remote_binder
-from twinos import Bind, BootError, Caller, KernelPanic, Region, ServerDied, Service
+from kernels.system import LEFT, SHUT_DOWN
+from twinos import (
+    Bind,
+    BootError,
+    Caller,
+    KernelPanic,
+    Region,
+    ServerDied,
+    Service,
+    WiringError,
+)
 from twinos.errors import put_together
 
 GONE: Final = "the kernel's process is gone"
@@ -57,6 +68,7 @@ class Agent:
         self._aliases: dict[int, int] | None = None  # of inherited callers; None: none is
         self._lock = threading.Lock()
         self._asked = 0
+        self._gone = GONE
         self._lines: dict[tuple[str, int], Line] = {}
         running.add(self)
 
@@ -66,31 +78,40 @@ class Agent:
         Raises:
             OSError: the kernel refuses.
             BootError: a server could not start.
-            KernelPanic: the kernel's process is gone.
+            KernelPanic: the kernel's process is gone, or its one space is.
         """
         with self._lock:
-            self._asked += 1
-            number = self._asked
             try:
-                if self._connection is None:
-                    self._connection = knock(self.door)
-                post(self._connection, message, number=number)
-                parcel = take(self._connection)
-                while parcel.number != number:  # the answer to a question that was interrupted
-                    _discard(parcel)
-                    parcel = take(self._connection)
-            except (EOFError, OSError):
-                raise KernelPanic(GONE) from None
-        answer = ANSWERS.decode(parcel.message)
+                parcel = self._exchange(message)
+            except OSError as error:
+                if error.errno == errno.EMSGSIZE:
+                    raise
+                raise KernelPanic(self._gone) from None
+            except EOFError:
+                raise KernelPanic(self._gone) from None
+        answer = ANSWERS(parcel.message)
+        if isinstance(answer, Panicked):
+            raise KernelPanic(answer.sentence)
         if isinstance(answer, Refused):
             raise BootError(answer.sentence) if answer.error is None else put_together(answer.error)
         return answer, parcel.descriptors
 
-    def tell(self, message: Ask) -> None:
+    def _exchange(self, message: Ask) -> control.Parcel:
+        if self._connection is None:
+            self._connection = knock(self.door)
+        self._asked += 1
+        post(self._connection, message, number=self._asked)
+        parcel = take(self._connection)
+        while parcel.number != self._asked:  # the answer to a question that was interrupted
+            _discard(parcel)
+            parcel = take(self._connection)
+        return parcel
+
+    def tell(self, message: Ask, descriptors: tuple[int, ...] = ()) -> None:
         """Say something that needs no answer."""
         if self._connection is not None:
             with suppress(OSError):
-                post(self._connection, message)
+                post(self._connection, message, descriptors)
 
     def binder(self, service: type[Service], caller: Caller) -> Bind:
         """Deliver the requests of `caller` to `service` by messages."""
@@ -102,6 +123,8 @@ class Agent:
         answer, _ = self.ask(Enrol(uid, gid, groups))
         if not isinstance(answer, Granted) or answer.caller is None:
             raise KernelPanic(f"the kernel answered {answer!r}")
+        if self._aliases is not None:
+            self._aliases[answer.caller.id] = answer.caller.id
         return answer.caller
 
     def region(self, service: str, name: str) -> Region:
@@ -112,7 +135,7 @@ class Agent:
     def dismiss(self, caller: Caller) -> None:
         """Close the channels of a caller that asks no more, and wait until services know."""
         for key in [key for key in self._lines if key[1] == caller.id]:
-            self._lines.pop(key).close()
+            self._lines.pop(key).retire(partial(WiringError, LEFT))
         self.ask(Dismiss(self._own(caller)))
 
     def look_around(self) -> list[int]:
@@ -123,10 +146,15 @@ class Agent:
 
     def close(self) -> None:
         """Close every channel and the connection: to the kernel, this process has left."""
-        self._disconnect()
+        self._gone = SHUT_DOWN
+        for line in self._lines.values():
+            line.retire(partial(KernelPanic, SHUT_DOWN))
         self._lines.clear()
+        self._disconnect()
         if self.door is not None:
             self.door.close()
+        if self.counters is not None:
+            self.counters.region.close()
 
     def abandon(self) -> None:
         """Be the agent of a child process: another connection, other callers.

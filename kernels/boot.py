@@ -22,6 +22,7 @@ def boot(
     cpus: set[int] | None = None,
     count: bool = False,
     layers: Sequence[Layer] = (),
+    grace: float = 30.0,
 ) -> System:
     """Boot a kernel with `services` and all that they depend on.
 
@@ -38,6 +39,7 @@ def boot(
         cpus: the CPUs to which the kernel's processes are pinned.
         count: count messages and bytes (slower); `System.counts` tells.
         layers: binders around binders, innermost first, at every handle.
+        grace: seconds that a server has to write back at shutdown; then it is killed.
 
     Raises:
         WiringError: the services can't be put together as asked.
@@ -61,6 +63,13 @@ def boot(
 
         spaces = (order,) if kernel == "monolithic" else groups_in_order(order, groups)
         running = Microkernel(
-            order, spaces, settings=settings, cpus=cpus, counting=count, layers=layers
+            order,
+            spaces,
+            settings=settings,
+            cpus=cpus,
+            counting=count,
+            layers=layers,
+            grace=grace,
+            panics=kernel == "monolithic",
         )
     return System(running, order, kernel)

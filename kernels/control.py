@@ -7,6 +7,8 @@ that a user program forks is another caller of the same system.
 """
 
 import array
+import errno
+import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -14,7 +16,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from twinos import Caller
+from twinos import Caller, fail
+from twinos.codec import decoder, encode
 from twinos.errors import ErrorParts
 
 LONGEST: Final = 1 << 16
@@ -62,9 +65,7 @@ class Share(Ask, frozen=True):
 
 
 class Hello(Ask, frozen=True):
-    """Says, from a new program's process, which one it is."""
-
-    pid: int
+    """Says, from a new program's process, which one it is: its pidfd comes along."""
 
 
 class Tour(Ask, frozen=True):
@@ -130,6 +131,12 @@ class Verdict(Answer, frozen=True):
     sentence: str
 
 
+class Panicked(Answer, frozen=True):
+    """The monolithic kernel's one space died, and with it the system."""
+
+    sentence: str
+
+
 class Order(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """What the kernel tells a server."""
 
@@ -167,15 +174,14 @@ Asks = (
     | LastWords
     | Shutdown
 )
-Answers = Granted | Refused | Verdict
+Answers = Granted | Refused | Verdict | Panicked
 Orders = Serve | Departed | Stop
 
-ASKS: Final = msgspec.msgpack.Decoder(Asks)
-ANSWERS: Final = msgspec.msgpack.Decoder(Answers)
-ORDERS: Final = msgspec.msgpack.Decoder(Orders)
+ASKS: Final = decoder(Asks)
+ANSWERS: Final = decoder(Answers)
+ORDERS: Final = decoder(Orders)
 
 _NUMBER: Final = struct.Struct("<I")
-_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
@@ -189,12 +195,19 @@ def post(
     descriptors: Sequence[int] = (),
     number: int = 0,
 ) -> None:
-    """Send a message and copies of descriptors; an answer bears the number of what was asked."""
+    """Send a message and copies of descriptors; an answer bears the number of what was asked.
+
+    Raises:
+        OSError: EMSGSIZE, it is longer than `LONGEST`; or the other side is closed.
+    """
+    encoded = _NUMBER.pack(number) + encode(message)
+    if len(encoded) > LONGEST:
+        raise fail(errno.EMSGSIZE)
     ancillary = []
     if descriptors:
         passed = array.array("i", descriptors)
         ancillary.append((socket.SOL_SOCKET, socket.SCM_RIGHTS, passed))
-    connection.sendmsg([_NUMBER.pack(number), _encode(message)], ancillary)
+    connection.sendmsg([encoded], ancillary)
 
 
 class Parcel(NamedTuple):
@@ -209,14 +222,19 @@ def take(connection: socket.socket) -> Parcel:
     """The next message.
 
     Raises:
-        EOFError: the other side is closed.
+        EOFError: the other side is closed, or sends what is no message.
+        BlockingIOError: there is none yet, and the connection does not wait.
     """
     try:
         data, descriptors, _, _ = socket.recv_fds(
             connection, LONGEST, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
         )
-    except ConnectionError:
+    except BlockingIOError:
+        raise
+    except OSError:
         raise EOFError from None
-    if not data:
+    if len(data) < _NUMBER.size:
+        for descriptor in descriptors:
+            os.close(descriptor)
         raise EOFError
     return Parcel(_NUMBER.unpack_from(data)[0], data[_NUMBER.size :], descriptors)

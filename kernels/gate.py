@@ -10,18 +10,23 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Final, NoReturn, TypeVar
 
-from twinos import KernelPanic, Service, Signal, Until
+from kernels.system import LEFT
+from twinos import Caller, KernelPanic, Service, Signal, Until, WiringError
 from twinos.errors import as_delivered, is_failure
+from twinos.signal import Wake
 
 R = TypeVar("R")
 Waiting = Generator[Signal | Until, None, R]
 
 OnBug = Callable[[object, BaseException], BaseException]
 """Given the operation and its bug, does what must be done, and returns what to raise if it does."""
+
+Refusal = Callable[[], Exception]
+"""Makes the exception that tells why somebody may not enter."""
 
 LONGEST_SLEEP: Final = 3600.0
 """Seconds after which a waiter looks again at its condition, whatever happens."""
@@ -36,11 +41,19 @@ class Gate:
 
     Args:
         on_bug: what becomes of a bug in a service.
+
+    Attributes:
+        lock: held by the thread that is inside.
+        inside: the service that this thread entered; kept only where it may lead to a wait in
+            another service.
     """
 
     def __init__(self, on_bug: OnBug) -> None:
         self.lock = threading.Lock()
-        self.down: list[str] = []  # why nobody may enter any more; empty while the gate is open
+        self.inside: type[Service] = Service
+        self._down: list[Refusal] = []  # why nobody may enter any more; empty: the gate is open
+        self._barred: dict[int, list[Refusal]] = {}
+        self._sleepers: list[Wake] = []
         self._on_bug = on_bug
         self._busy: list[type[Service]] = []
         self._idle = Signal()
@@ -58,20 +71,48 @@ class Gate:
             return error
         return self._on_bug(where, error)
 
-    def refuse(self) -> NoReturn:
-        """Turn away who enters a gate that is down."""
-        raise KernelPanic(self.down[0])
+    @property
+    def is_down(self) -> bool:
+        """Whether nobody may enter any more."""
+        return bool(self._down)
+
+    def barred(self, caller: Caller) -> list[Refusal]:
+        """Why `caller` may not enter: a list that is empty as long as it may."""
+        return self._barred.setdefault(caller.id, list(self._down))
+
+    def bar(self, caller: Caller) -> None:
+        """Let `caller` in no more: it has left the system."""
+        with self.lock:
+            self._barred.pop(caller.id, []).append(partial(WiringError, LEFT))
+
+    def shut(self, reason: str) -> None:
+        """Let nobody in any more, and turn away those who wait. For who is inside."""
+        panic = partial(KernelPanic, reason)
+        for barred in (self._down, *self._barred.values()):
+            barred.append(panic)
+        for wake in self._sleepers:
+            wake()
 
     def after_fork(self, reason: str) -> None:
         """Shut the gate in a child process; whoever held the lock does not exist there."""
-        self.down.append(reason)
+        self._sleepers.clear()
+        self.shut(reason)
         self.lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001 (as threading does)
 
-    def enter_when_idle(self, service: type[Service]) -> None:
-        """Take the lock when no operation of `service` waits for another service."""
+    def enter_when_idle(self, service: type[Service], patience: float = math.inf) -> None:
+        """Take the lock when no operation of `service` waits for another service.
+
+        Or after `patience` seconds all the same.
+        """
+        deadline = time.monotonic() + patience
         self.lock.acquire()
-        while service in self._busy:
-            self._sleep(self._idle)
+        try:
+            while service in self._busy and time.monotonic() < deadline:
+                self._sleep(self._idle.until(deadline))
+        except BaseException:
+            self.lock.release()
+            raise
+        self.inside = service
 
     def drive(self, waiting: Waiting[R], busy: tuple[type[Service], ...] = ()) -> R:
         """Run a waiting operation to its end, from inside the gate.
@@ -93,10 +134,12 @@ class Gate:
             waiting.close()
 
     def _step_outside(self, signal: Signal | Until, busy: tuple[type[Service], ...]) -> None:
+        inside = self.inside
         self._busy.extend(busy)
         try:
             self._sleep(signal)
         finally:
+            self.inside = inside
             for service in busy:
                 self._busy.remove(service)
             if busy:
@@ -107,18 +150,47 @@ class Gate:
         signal, deadline = (
             (until.signal, until.deadline) if isinstance(until, Until) else (until, math.inf)
         )
+        if not isinstance(signal, Signal):
+            raise TypeError(f"who waits yields a Signal, not {signal!r}")
         event = os.eventfd(0, os.EFD_CLOEXEC)
         wake = partial(os.eventfd_write, event, 1)
         signal.subscribe(wake)
-        self.lock.release()
+        self._sleepers.append(wake)
         try:
-            gone = _await(event, getattr(self._thread, "hangup", -1), deadline)
+            gone = self._outside(event, deadline)
         finally:
-            self.lock.acquire()
+            self._sleepers.remove(wake)
             signal.unsubscribe(wake)
             os.close(event)
+        if self._down:
+            refuse(self._down)
         if gone:
             raise CallerGoneError
+
+    def _outside(self, event: int, deadline: float) -> bool:
+        self.lock.release()
+        try:
+            return _await(event, getattr(self._thread, "hangup", -1), deadline)
+        finally:
+            self._come_back()
+
+    def _come_back(self) -> None:
+        """Take the lock, interrupted or not: who goes on without it would let go of another's."""
+        interrupt: KeyboardInterrupt | None = None
+        held = False
+        while not held:
+            try:
+                held = self.lock.acquire()
+            except KeyboardInterrupt as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+
+def refuse(barred: Sequence[Refusal]) -> NoReturn:
+    """Turn away who may not enter."""
+    make, *_ = barred
+    raise make()
 
 
 def _await(event: int, hangup: int, deadline: float) -> bool:

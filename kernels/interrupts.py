@@ -38,8 +38,7 @@ class Shield:
         """One more kernel runs. Only the main thread can install a handler; elsewhere none is."""
         self._kernels += 1
         handler = signal.getsignal(signal.SIGINT)
-        in_main = threading.current_thread() is threading.main_thread()
-        if self._kernels == 1 and in_main and callable(handler):
+        if handler != self._handle and callable(handler) and _in_main():
             self._previous = handler
             signal.signal(signal.SIGINT, self._handle)
 
@@ -47,8 +46,7 @@ class Shield:
         """One kernel fewer runs."""
         self._kernels -= 1
         ours = signal.getsignal(signal.SIGINT) == self._handle
-        in_main = threading.current_thread() is threading.main_thread()
-        if self._kernels == 0 and ours and in_main:
+        if self._kernels == 0 and ours and _in_main():
             signal.signal(signal.SIGINT, self._previous)
             self._previous = None
 
@@ -74,6 +72,10 @@ def is_inside(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _in_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _interrupt_main() -> None:

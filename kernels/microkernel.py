@@ -96,7 +96,9 @@ class Remote:
     def introduce(self) -> Caller:
         """Be a program: say which process this is, so that the kernel can end it."""
         self.enter()
-        self._agent.tell(Hello(os.getpid()))
+        itself = os.pidfd_open(os.getpid())
+        self._agent.tell(Hello(), (itself,))
+        os.close(itself)
         caller = self.enrol(0, 0, ())
         if self._agent.counters is not None:
             self._agent.counters.move(caller.id)
@@ -113,6 +115,8 @@ class Microkernel(Remote):
         cpus: the CPUs to which the kernel's processes are pinned; none: wherever the host likes.
         counting: whether to count messages.
         layers: binders around every handle.
+        grace: seconds that a server has to write back at shutdown.
+        panics: whether the death of a server is that of the system.
     """
 
     def __init__(
@@ -124,13 +128,20 @@ class Microkernel(Remote):
         cpus: set[int] | None,
         counting: bool,
         layers: Sequence[Layer],
+        grace: float,
+        panics: bool,
     ) -> None:
         ours, theirs = socket_pair()
         super().__init__(order, ours, layers)
         self._owner = os.getpid()
-        plan = (order, spaces, settings, sorted(cpus or ()), counting, tuple(layers), self._owner)
-        with theirs:
-            self._nucleus = _Child(launch(run_nucleus, theirs, *plan))
+        pins = sorted(cpus or ())
+        plan = (order, spaces, settings, pins, counting, tuple(layers), self._owner, grace, panics)
+        try:
+            with theirs:
+                self._nucleus = _Child(launch(run_nucleus, theirs, *plan))
+        except BaseException:
+            self._agent.close()
+            raise
         try:
             self._agent.ask(Boot())
             self.enter()

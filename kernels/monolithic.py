@@ -12,7 +12,7 @@ from kernels.forks import running
 from kernels.interrupts import shield
 from kernels.space import Space, create_regions, find_region, identities
 from kernels.stub import Layer, layered
-from kernels.system import Counts, Process
+from kernels.system import SHUT_DOWN, Counts, Process
 from twinos import Bind, Caller, KernelPanic, Op, Region, Service, WiringError
 from twinos.errors import describe
 from twinos.wiring import Services
@@ -50,12 +50,13 @@ class Monolithic:
 
     def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
         """A new caller."""
+        self._running_space()
         self._callers += 1
         return Caller(self._callers, "user", uid, gid, groups)
 
     def dismiss(self, caller: Caller) -> None:
         """Tell the services that `caller` is gone."""
-        if self._space is not None and not self._space.gate.down:
+        if self._space is not None and not self._space.gate.is_down:
             self._space.depart(caller)
 
     def binder(self, service: type[Service], caller: Caller) -> Bind:
@@ -67,8 +68,8 @@ class Monolithic:
         return layered(bind, self._layers)
 
     def region(self, service: type[Service], name: str) -> Region:
-        """The service's own region: there is one address space."""
-        return find_region(self._regions, service, name)
+        """A grant of the service's region: the same bytes, to be let go of separately."""
+        return Region(os.dup(find_region(self._regions, service, name).descriptor))
 
     def counts(self) -> Counts:
         """None: nothing crosses between address spaces."""
@@ -88,10 +89,11 @@ class Monolithic:
         if space is None:
             return
         try:
-            if not space.gate.down:
+            if not space.gate.is_down:
                 space.stop()
-                space.gate.down.append("the system has been shut down")
         finally:
+            with space.gate.lock:
+                space.gate.shut(SHUT_DOWN)
             shield.lower()
             for regions in self._regions.values():
                 for region in regions.values():
@@ -104,13 +106,13 @@ class Monolithic:
 
     def _running_space(self) -> Space:
         if self._space is None:
-            raise KernelPanic("the system has been shut down")
+            raise KernelPanic(SHUT_DOWN)
         return self._space
 
     def _panic(self, where: object, error: BaseException) -> KernelPanic:
         panic = KernelPanic(f"kernel panic in {where}: {describe(error)}")
         if self._space is not None:
-            self._space.gate.down.append(str(panic))
+            self._space.gate.shut(str(panic))
         panic.__cause__ = error
         return panic
 

@@ -8,7 +8,6 @@ It holds what must outlive a server: the regions.
 import errno
 import math
 import os
-import signal
 import socket
 from contextlib import suppress
 from typing import Any
@@ -26,6 +25,8 @@ from kernels.control import (
     Hello,
     Inquest,
     LastWords,
+    Panicked,
+    Parcel,
     Ready,
     Refused,
     Serve,
@@ -83,9 +84,7 @@ class _Nucleus:
             self._board.turn()
         failure = self._supervisor.stop_all()
         for peer in self._board.peers:
-            if peer.pid:
-                with suppress(ProcessLookupError):
-                    os.kill(peer.pid, signal.SIGKILL)
+            peer.kill()
         if self._shutdown is not None:
             peer, number = self._shutdown
             peer.answer(_outcome(failure), number)
@@ -100,7 +99,17 @@ class _Nucleus:
         if peer.owner:
             self._stop()
 
-    def _handle(self, peer: Peer, number: int, ask: Asks) -> None:  # noqa: C901 (one arm an ask)
+    def _handle(self, peer: Peer, parcel: Parcel, ask: Asks) -> None:
+        panic = self._supervisor.panic
+        if panic and not isinstance(ask, Shutdown):
+            peer.answer(Panicked(panic), parcel.number)
+        elif isinstance(ask, Hello):
+            if peer.server is None and parcel.descriptors:
+                peer.introduced(parcel.descriptors.pop())
+        else:
+            self._reply(peer, parcel.number, ask)
+
+    def _reply(self, peer: Peer, number: int, ask: Asks) -> None:
         match ask:
             case Connect(caller, service):
                 self._connect(peer, number, caller, service)
@@ -114,8 +123,6 @@ class _Nucleus:
                 self._tour(peer, number)
             case Share(service, region):
                 self._share(peer, number, service, region)
-            case Hello(pid):
-                peer.pid = pid
             case Boot() if peer.owner:
                 self._when_booted(peer, number)
             case Shutdown() if peer.owner:
@@ -148,12 +155,17 @@ class _Nucleus:
             theirs.close()
 
     def _inquire(self, peer: Peer, number: int, service: str, life: int) -> None:
+        if service not in peer.reach:
+            raise fail(errno.EPERM, service)
         server = self._server(service)
 
         def settled() -> bool:
-            return server.given_up or (server.life > life and server.ready)
+            again = server.life > life and server.ready
+            return again or server.given_up or self._stopping or bool(self._supervisor.panic)
 
-        def answer() -> Verdict:
+        def answer() -> Answer:
+            if self._supervisor.panic:
+                return Panicked(self._supervisor.panic)
             return Verdict(server.verdict if server.life > life or not server.pid else "hung up")
 
         self._board.answer_when(settled, peer, number, answer)
@@ -192,9 +204,11 @@ class _Nucleus:
             parcel = take(self._door)
         except (EOFError, BlockingIOError):
             return
-        if parcel.descriptors:
-            connection = socket.socket(fileno=parcel.descriptors.pop())
-            self._board.admit(Peer(connection, frozenset(self._named)))
+        with suppress(OSError):  # no socket: that was nobody
+            if parcel.descriptors:
+                connection = socket.socket(fileno=parcel.descriptors[0])
+                parcel.descriptors.pop(0)
+                self._board.admit(Peer(connection, frozenset(self._named)))
         close_all(parcel)
 
     def _when_booted(self, peer: Peer, number: int) -> None:

@@ -145,6 +145,7 @@ class Line:
         self._connect = connect
         self._lost = lost
         self._idle: list[Channel] = []
+        self._retired: list[Callable[[], Exception]] = []
         self.exchange: Final = self._exchanger()
 
     def _exchanger(self) -> Exchange:
@@ -155,12 +156,13 @@ class Line:
         """
         take, give = self._idle.pop, self._idle.append
         write, read, unpack = os.write, os.read, HEADER.unpack_from
+        retired = self._retired
 
         def exchange(request: bytes, room: int) -> Frame:
             try:
                 channel = take()
             except IndexError:
-                channel = self._connect()
+                channel = self._open()
             source, sink, _ = channel
             reply: Frame
             try:
@@ -173,9 +175,16 @@ class Line:
             except BaseException as error:  # noqa: BLE001 (all of them cost the channel)
                 raise self._broken(channel, error) from None
             give(channel)
+            if retired:
+                self.close()
             return reply
 
         return exchange
+
+    def _open(self) -> Channel:
+        for make in self._retired:
+            raise make()
+        return self._connect()
 
     def _broken(self, channel: Channel, error: BaseException) -> BaseException:
         """What to raise for a request that did not come to its end."""
@@ -184,6 +193,14 @@ class Line:
             self.close()
             return self._lost(channel)
         return error
+
+    def retire(self, reason: Callable[[], Exception]) -> None:
+        """Close the channels, those in use when their requests end; `reason` makes what to raise.
+
+        For a caller that has left.
+        """
+        self._retired.append(reason)
+        self.close()
 
     def close(self) -> None:
         """Close the idle channels; the next request asks for a new one."""

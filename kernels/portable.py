@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from twinos import WiringError
-from twinos.codec import encode
+from twinos.codec import decoder, encode
 
 loading: list[str] = []
 """Modules that this interpreter is importing in order to find what it is to run."""
@@ -103,8 +103,9 @@ def _restore(item: Any) -> Any:
     if kind == "pairs":
         return {_restore(key): _restore(part) for key, part in item["items"]}
     if kind == "typed":
-        return msgspec.msgpack.decode(item["data"], type=_find(item["cls"]))
-    return msgspec.msgpack.decode(item["data"])
+        return decoder(_find(item["cls"]))(item["data"])
+    plain = msgspec.msgpack.decode(item["data"])
+    return decoder(str)(item["data"]) if isinstance(plain, msgspec.msgpack.Ext) else plain
 
 
 def _find(item: Any) -> Any:

@@ -1,5 +1,6 @@
 """What the nucleus keeps account of: processes that talk to it, servers, open questions."""
 
+import errno
 import os
 import signal
 import socket
@@ -8,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from kernels.control import Answer, Failed, Order, post
-from twinos import Caller
+from kernels.control import Answer, Failed, Order, Stop, post
+from twinos import Caller, ServerDied
+from twinos.errors import take_apart
 from twinos.wiring import Services
 
 MOST_FAILED_STARTS: Final = 5
@@ -27,7 +29,7 @@ class Peer:
         reach: names of the services to which it may connect.
         callers: who lives there.
         server: what it serves, if it is a server.
-        pid: a user program's process, once it said hello.
+        process: the pidfd of a user program, once it said hello; -1: none.
         owner: whether it booted the system.
     """
 
@@ -35,8 +37,25 @@ class Peer:
     reach: frozenset[str]
     callers: dict[int, Caller] = field(default_factory=dict)
     server: "Server | None" = None
-    pid: int = 0
+    process: int = -1
     owner: bool = False
+
+    def introduced(self, process: int) -> None:
+        """It has said which process it is."""
+        if self.process >= 0:
+            os.close(self.process)
+        self.process = process
+
+    def kill(self) -> None:
+        """End the process, if it is known and still runs."""
+        if self.process >= 0:
+            with suppress(OSError):
+                signal.pidfd_send_signal(self.process, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let go of what leads to it."""
+        self.connection.close()
+        self.introduced(-1)
 
     def answer(self, answer: Answer, number: int, descriptors: tuple[int, ...] = ()) -> None:
         """Answer its question; if it is gone, or reads nothing, that is its own loss."""
@@ -54,6 +73,7 @@ class Server:
         pid: the present one, 0 between lives.
         orders: where to tell it what to do.
         ready: whether its services are built.
+        stopping: whether it has been told to stop.
         verdict: why the last life ended.
         last_words: what this life said of its end.
         failure: why its services could not be built, or stopped.
@@ -67,6 +87,7 @@ class Server:
     orders: socket.socket | None = None
     peer: Peer | None = None
     ready: bool = False
+    stopping: bool = False
     verdict: str = "has not started"
     last_words: str = ""
     failure: Failed | None = None
@@ -100,6 +121,10 @@ class Server:
         """The process has ended: reap it and write down why."""
         _, status = os.waitpid(self.pid, 0)
         failed = self.failure.sentence if self.failure and not self.ready else ""
+        if self.stopping and not self.failure and status:
+            reason = self.last_words or cause_of_death(status)
+            died = ServerDied(errno.ECONNRESET, f"{self.name} died when it was to stop: {reason}")
+            self.failure = Failed(take_apart(died), str(died))
         self.verdict = f"died: {self.last_words or failed or cause_of_death(status)}"
         self.failed_starts = 0 if self.ready else self.failed_starts + 1
         if self.orders is not None:
@@ -116,6 +141,11 @@ class Server:
         except OSError:
             return False
         return True
+
+    def stop(self) -> None:
+        """Tell it to write back and end."""
+        self.stopping = bool(self.pid)
+        self.order(Stop())
 
     def kill(self) -> None:
         """End the present life."""

@@ -99,9 +99,10 @@ def _codec(annotation: Any) -> dict[str, Any]:
         "_pack": HEADER.pack,
         "_frame": frame,
         "_done": DONE,
-        "_Malformed": MalformedMessage,
+        "_Malformed": (MalformedMessage, RecursionError),
         "_Unencodable": UnicodeEncodeError,
         "_OSError": OSError,
+        "_len": len,
     }
 
 
@@ -114,8 +115,8 @@ try:
     payload = _encode({value})
 except _Unencodable:
     payload = _encode_escaped({value})
-if len(payload) < {large}:
-    {message} = _pack(len(payload), {code}) + payload
+if _len(payload) < {large}:
+    {message} = _pack(_len(payload), {code}) + payload
 else:
     {message} = _frame({code}, payload)
 """
@@ -124,7 +125,7 @@ _RECEIVE: Final = """\
 reply = _exchange({request}, {room})
 if reply == _done:
     return None
-if reply[{status}] == {ok} and len(reply) < {large}:
+if reply[{status}] == {ok} and _len(reply) < {large}:
     try:
         return _decode(reply[{size}:])
     except _Malformed:
@@ -133,7 +134,7 @@ return _finish(reply)"""
 
 _DECODE: Final = """\
 try:
-    {parameters}, = _decode(request[{size}:] if len(request) < {large} else _payload(request))
+    {parameters}, = _decode(request[{size}:] if _len(request) < {large} else _payload(request))
 except _Malformed:
     {parameters}, = _slowly(_payload(request))
 """

@@ -32,7 +32,7 @@ from kernels.pipes import (
 from kernels.remote import Dispatch, dispatcher
 from kernels.space import Regions, Space
 from kernels.stub import Layer, checked_stub, layered
-from twinos import BootError, Caller, Region, Service, operations
+from twinos import BootError, Caller, KernelPanic, Region, Service, operations
 from twinos.codec import MalformedMessage
 from twinos.errors import describe, take_apart
 from twinos.wiring import Services
@@ -67,6 +67,7 @@ class _Server:
             self._agent.counters = Counters(post.tally, row)
         self._post = post
         self._threads: defaultdict[int, list[threading.Thread]] = defaultdict(list)
+        self._departing: dict[int, threading.Thread] = {}
         self._named = {service.__name__: service for service in post.services}
 
     def obey(self, orders: socket.socket) -> int:
@@ -81,12 +82,12 @@ class _Server:
                 parcel = take(orders)
             except EOFError:
                 return 0  # the kernel is gone, and the system with it
-            match ORDERS.decode(parcel.message):
+            match ORDERS(parcel.message):
                 case Serve(service, caller):
                     channel = Channel(*parcel.descriptors)
                     self._welcome(caller, self._named[service], channel)
                 case Departed(caller):
-                    _start(self._depart, caller)
+                    self._dismiss(caller)
                 case Stop():
                     return self._stop()
 
@@ -108,16 +109,34 @@ class _Server:
 
     def _welcome(self, caller: Caller, service: type[Service], channel: Channel) -> None:
         alive = [thread for thread in self._threads[caller.id] if thread.is_alive()]
-        self._threads[caller.id] = [*alive, _start(self._serve, caller, service, channel)]
+        former = self._departing.get(caller.id)  # a service that was restarted is the same caller
+        thread = _start(self._serve, caller, service, channel, former)
+        self._threads[caller.id] = [*alive, thread]
 
-    def _depart(self, caller: Caller) -> None:
+    def _dismiss(self, caller: Caller) -> None:
+        former = self._departing.pop(caller.id, None)
+        threads = self._threads.pop(caller.id, []) + ([former] if former else [])
+        self._departing = {
+            other: departing for other, departing in self._departing.items() if departing.is_alive()
+        }
+        self._departing[caller.id] = _start(self._depart, caller, threads)
+
+    def _depart(self, caller: Caller, threads: Sequence[threading.Thread]) -> None:
         """Free what was kept for `caller`, once the last of its requests is done."""
-        for thread in self._threads.pop(caller.id, ()):
+        for thread in threads:
             thread.join()
         self._space.depart(caller)
         self._agent.tell(Departure(caller.id))
 
-    def _serve(self, caller: Caller, service: type[Service], channel: Channel) -> None:
+    def _serve(
+        self,
+        caller: Caller,
+        service: type[Service],
+        channel: Channel,
+        former: threading.Thread | None,
+    ) -> None:
+        if former is not None:
+            former.join()
         dispatch = [
             dispatcher(operation, self._space.entry(service, operation, caller))
             for operation in operations(service).values()
@@ -125,10 +144,12 @@ class _Server:
         self._space.gate.watch(channel.source)
         try:
             _answer_all(channel, dispatch)
-        except (EOFError, BrokenPipeError, CallerGoneError):
-            pass  # the client has closed its end
+        except (EOFError, BrokenPipeError, CallerGoneError, KernelPanic):
+            pass  # the client has closed its end, or the kernel is gone
         except (MalformedFrameError, MalformedMessage, IndexError):
             pass  # it costs the sender its channel, and nobody else anything
+        except Exception as error:  # noqa: BLE001 (a result that can't be encoded, say)
+            self._die(service.__name__, error)
         finally:
             channel.close()
 

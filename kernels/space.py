@@ -6,17 +6,22 @@ plain method calls, because the other service is in the same space, and which se
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-from kernels.gate import Gate, OnBug
+from kernels.check import NAMES, is_record, unless_exact
+from kernels.gate import Gate, OnBug, refuse
 from kernels.source import GATE, function
 from kernels.stub import Layer, layered, plain_stub
 from twinos import BootError, Caller, Op, Region, Service, WiringError, operations
 from twinos.errors import describe, is_failure
+from twinos.values import coercer
 from twinos.wiring import Services, dependencies, needs
 
 Reach = Callable[[type[Service], type[Service]], Service]
 """Gives the first service its handle to the second, which is in another space."""
+
+PATIENCE: Final = 1.0
+"""Seconds that a caller's departure waits for a service in the middle of an operation."""
 
 Regions = Mapping[type[Service], Mapping[str, Region]]
 
@@ -82,8 +87,10 @@ class Space:
         self._layers = layers
         self._instances: dict[type[Service], Service] = {}
         self._paths = _Paths(services)
-        for service in services:
-            self._instances[service] = self._build(service, settings[service], regions[service])
+        with self.gate.lock:  # a constructor may call what waits
+            for service in services:
+                self.gate.inside = service
+                self._instances[service] = self._build(service, settings[service], regions[service])
 
     def entry(self, service: type[Service], operation: Op, caller: Caller) -> Callable[..., Any]:
         """The callable by which `caller`, from outside, has `operation` carried out."""
@@ -96,28 +103,50 @@ class Space:
             "_leave": self.gate.lock.release,
             "_failed": self.gate.failed,
             "_operation": operation,
-            "_down": self.gate.down,
-            "_refuse": self.gate.refuse,
+            "_barred": self.gate.barred(caller),
+            "_refuse": refuse,
+            "_result": coercer(operation.result),
+            "_result_type": operation.result,
+            **NAMES,
         }
         if self._paths.may_be_busy(service):
             names["_enter"] = partial(self.gate.enter_when_idle, service)
         parameters = [parameter.name for parameter in operation.parameters]
-        passed = ", ".join(["_caller"] * operation.wants_caller + parameters)
+        passed = ", ".join(["_caller"] * operation.wants_caller + list(_passed(operation)))
         call = f"_method({passed})"
-        body = _ENTRY.format(call=f"_drive({call})" if operation.waits else call)
+        unless = "if _type(result) is not _result_type: " if is_record(operation.result) else ""
+        body = _ENTRY.format(
+            call=f"_drive({call})" if operation.waits else call,
+            unless=unless or unless_exact(operation.result, "result"),
+        )
         return function(operation.name, parameters, body, names, kind=GATE)
 
     def depart(self, caller: Caller) -> None:
-        """Tell every service that `caller` is gone."""
-        with self.gate.lock:
-            for instance in self._instances.values():
+        """Let `caller` in no more, and tell every service that it is gone."""
+        self.gate.bar(caller)
+        for service, instance in self._instances.items():
+            self.gate.enter_when_idle(service, PATIENCE)
+            try:
                 self._carefully(instance._departed, caller)  # noqa: SLF001 (its hook)
+            finally:
+                self.gate.lock.release()
 
     def stop(self) -> None:
-        """Have every service write back what it holds, callers before those that they call."""
+        """Have every service write back what it holds, callers before those that they call.
+
+        Raises:
+            OSError: one could not; the others did what they could.
+        """
+        failures = []
         with self.gate.lock:
-            for instance in reversed(self._instances.values()):
-                self._carefully(instance._stopping)  # noqa: SLF001 (its hook)
+            for service, instance in reversed(self._instances.items()):
+                self.gate.inside = service
+                try:
+                    self._carefully(instance._stopping)  # noqa: SLF001 (its hook)
+                except OSError as failure:
+                    failures.append(failure)
+        if failures:
+            raise failures[0]
 
     def _carefully(self, hook: Callable[..., None], *arguments: Caller) -> None:
         try:
@@ -151,15 +180,28 @@ class Space:
             method = partial(method, self._identity[client])
         if not operation.waits:
             return method
-        busy = self._paths.above(client)
-        return lambda *args, **keywords: self.gate.drive(method(*args, **keywords), busy)
+
+        def drive(*args: Any, **keywords: Any) -> Any:
+            busy = self._paths.between(self.gate.inside, client)
+            return self.gate.drive(method(*args, **keywords), busy)
+
+        return drive
+
+
+def _passed(operation: Op) -> Iterator[str]:
+    """The arguments of a call of the method."""
+    for parameter in operation.parameters:
+        by_name = parameter.kind is parameter.KEYWORD_ONLY
+        yield f"{parameter.name}={parameter.name}" if by_name else parameter.name
 
 
 _ENTRY = """\
 _enter()
 try:
-    if _down: _refuse()
-    return {call}
+    if _barred: _refuse(_barred)
+    result = {call}
+    {unless}result = _result(result)
+    return result
 except BaseException as error:
     raise _failed(error, _operation)
 finally:
@@ -176,9 +218,9 @@ class _Paths:
             for service in services
         }
 
-    def above(self, service: type[Service]) -> Services:
-        """`service` and all of this space from which a call can have led to it."""
-        return tuple(s for s in self._services if service in set(self._below(s)))
+    def between(self, entered: type[Service], service: type[Service]) -> Services:
+        """All through which a call can have led from `entered` to `service`, with these two."""
+        return tuple(s for s in set(self._below(entered)) if service in self._below(s))
 
     def may_be_busy(self, service: type[Service]) -> bool:
         """Whether an operation of `service` can lead to one that waits, in another service."""

@@ -6,24 +6,17 @@ types, as a system call does, and hands them to whatever the binder gave to deli
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
+from kernels.check import NAMES, unless_exact
 from kernels.source import function
 from twinos import Bind, Op, Service, operations
-from twinos.values import INT_MAX, INT_MIN, coercer
+from twinos.values import coercer
 
 S = TypeVar("S", bound=Service)
 
 Layer = Callable[[Bind], Bind]
 """A binder around a binder: tracing, counting, fault injection."""
-
-_EXACT: Final[dict[Any, str]] = {
-    int: f"type({{0}}) is not int or not {INT_MIN} <= {{0}} <= {INT_MAX}",
-    str: "type({0}) is not str",
-    bytes: "type({0}) is not bytes",
-    bool: "type({0}) is not bool",
-    float: "type({0}) is not float",
-}
 
 
 class Handle:
@@ -63,14 +56,13 @@ def _handle(service: type[S], bind: Bind) -> S:
 def _checked(operation: Op, deliver: Callable[..., Any]) -> Callable[..., Any]:
     if not operation.parameters:
         return deliver
-    names: dict[str, Any] = {"_deliver": deliver}
+    names: dict[str, Any] = {"_deliver": deliver, **NAMES}
     lines = []
     for parameter in operation.parameters:
         name = parameter.name
         names[f"_coerce_{name}"] = _explained(operation, parameter)
         names[f"_default_{name}"] = parameter.default
-        wrong = _EXACT.get(parameter.annotation)
-        test = f"if {wrong.format(name)}: " if wrong else ""
+        test = unless_exact(parameter.annotation, name)
         lines.append(f"{test}{name} = _coerce_{name}({name})")
     passed = ", ".join(parameter.name for parameter in operation.parameters)
     lines.append(f"return _deliver({passed})")

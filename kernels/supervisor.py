@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from kernels.control import Departed, Failed, Stop, socket_pair
+from kernels.control import Departed, Failed, socket_pair
 from kernels.host import die_with_parent, name_process
 from kernels.launch import close_all_but, fork
 from kernels.records import Peer, Server
@@ -19,9 +19,6 @@ from kernels.stub import Layer
 from kernels.switchboard import Switchboard
 from twinos import Caller, Region, Service
 from twinos.wiring import Services, dependencies
-
-GRACE: Final = 30.0
-"""Seconds that a server has to write back at shutdown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +32,8 @@ class Plan:
     counting: bool
     layers: Sequence[Layer]
     owner: int
+    grace: float
+    panics: bool
 
 
 class Supervisor:
@@ -43,6 +42,12 @@ class Supervisor:
     Args:
         plan: what to run.
         board: where to wait for the servers' messages and deaths.
+
+    Attributes:
+        regions: the memory that services are given.
+        tally: the table of counts, if messages are counted.
+        servers: callees first.
+        panic: why the monolithic kernel's one space died, if it has.
     """
 
     def __init__(self, plan: Plan, board: Switchboard) -> None:
@@ -53,6 +58,7 @@ class Supervisor:
         self._board = board
         self._identity = identities(plan.order)
         self._stopping = False
+        self.panic = ""
 
     def start_all(self) -> None:
         """Start every server, callees first; they need not be ready to be called."""
@@ -63,8 +69,8 @@ class Supervisor:
         """Stop every server, callers before those that they call; what went wrong, if anything."""
         self._stopping = True
         for server in reversed(self.servers):
-            server.order(Stop())
-            self._await_death(server, time.monotonic() + GRACE)
+            server.stop()
+            self._await_death(server, time.monotonic() + self._plan.grace)
             server.kill()
             self._await_death(server, math.inf)
         return self.failure()
@@ -126,8 +132,11 @@ class Supervisor:
     def _bury(self, server: Server, peer: Peer) -> None:
         """A server's process has ended: hear its last words, and start it again."""
         self._board.hear_out(peer)
+        was_ready = server.ready
         server.died()
-        if not self._stopping and not server.given_up:
+        if self._plan.panics and was_ready and not self._stopping:
+            self.panic = f"kernel panic{server.verdict.removeprefix('died:')}"
+        elif not self._stopping and not server.given_up:
             self._start(server)
 
     def _await_death(self, server: Server, deadline: float) -> None:

@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import msgspec
-
 from kernels.control import ASKS, Answer, Asks, Parcel, Refused, take
 from kernels.records import PATIENCE, Peer, Question
+from twinos.codec import MalformedMessage
 from twinos.errors import take_apart
 
-Handle = Callable[[Peer, int, Asks], None]
-"""Deals with what a peer asks; the number is the answer's. An OSError is a refusal."""
+Handle = Callable[[Peer, Parcel, Asks], None]
+"""Deals with what a peer asks, which came in that parcel. An OSError is a refusal."""
 
 
 class Switchboard:
@@ -67,7 +66,7 @@ class Switchboard:
         if peer in self.peers:
             self.peers.remove(peer)
             self._selector.unregister(peer.connection)
-            peer.connection.close()
+            peer.close()
             self._questions = [q for q in self._questions if q.peer is not peer]
             self._left(peer)
 
@@ -98,6 +97,8 @@ class Switchboard:
 
     def _hear(self, peer: Peer) -> bool:
         """Deal with one message of a process; whether there was one."""
+        if peer not in self.peers:
+            return False  # dropped in this very turn
         try:
             parcel = take(peer.connection)
         except BlockingIOError:
@@ -106,10 +107,10 @@ class Switchboard:
             self.drop(peer)
             return False
         try:
-            self._handle(peer, parcel.number, ASKS.decode(parcel.message))
+            self._handle(peer, parcel, ASKS(parcel.message))
         except OSError as error:
             peer.answer(Refused(take_apart(error)), parcel.number)
-        except msgspec.DecodeError:
+        except MalformedMessage:
             self.drop(peer)
         finally:
             close_all(parcel)

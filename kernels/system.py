@@ -5,13 +5,20 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
 
 from kernels.stub import checked_stub
 from twinos import Bind, Caller, Region, Service, WiringError
+from twinos.values import coercer
 from twinos.wiring import Services
 
 S = TypeVar("S", bound=Service)
+
+
+LEFT: Final = "this user has left the system"
+SHUT_DOWN: Final = "the system has been shut down"
+
+_credentials: Final = coercer(tuple[int, int, tuple[int, ...]])
 
 
 class Counts(NamedTuple):
@@ -70,6 +77,7 @@ class User:
         self.services = services
         self._kernel = kernel
         self._stubs: dict[type[Service], Service] = {}
+        self._grants: dict[tuple[type[Service], str], Region] = {}
 
     def __getitem__(self, service: type[S]) -> S:
         """The stub of `service`, with its type."""
@@ -81,14 +89,21 @@ class User:
         return stub  # type: ignore[return-value]  # kept under its own type
 
     def region(self, service: type[Service], name: str) -> Region:
-        """The memory that the constructor parameter `name` of `service` gets, shared by grant."""
+        """The memory that the constructor parameter `name` of `service` gets, shared by grant.
+
+        It has the size that it has now, and is let go of when this user leaves.
+        """
         self._require(service)
-        return self._kernel.region(service, name)
+        grant = self._grants.get((service, name))
+        if grant is None or grant.descriptor < 0:
+            grant = self._grants[service, name] = self._kernel.region(service, name)
+        grant.remap()
+        return grant
 
     def close(self) -> None:
         """Leave the system: services free what they kept for this user."""
         if self._stubs is not _CLOSED:
-            self._stubs = _CLOSED
+            self._leave()
             self._kernel.dismiss(self.caller)
 
     def __enter__(self) -> Self:
@@ -102,9 +117,15 @@ class User:
     ) -> None:
         self.close()
 
+    def _leave(self) -> None:
+        self._stubs = _CLOSED
+        for grant in self._grants.values():
+            grant.close()
+        self._grants.clear()
+
     def _require(self, service: type[Service]) -> None:
         if self._stubs is _CLOSED:
-            raise WiringError("this user has left the system")
+            raise WiringError(LEFT)
         if service not in self.services:
             present = ", ".join(s.__name__ for s in self.services)
             name = getattr(service, "__name__", repr(service))
@@ -127,7 +148,8 @@ class System(User):
 
     def user(self, uid: int = 0, gid: int = 0, groups: tuple[int, ...] = ()) -> User:
         """Another caller in this address space, with credentials and state of its own."""
-        return User(self._kernel, self.services, self._kernel.enrol(uid, gid, groups))
+        caller = self._kernel.enrol(*_credentials((uid, gid, groups)))
+        return User(self._kernel, self.services, caller)
 
     def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
         """Run `function(user, *arguments)` in a process of its own, as another caller."""
@@ -139,7 +161,7 @@ class System(User):
 
     def close(self) -> None:
         """Shut the system down: everything written back, no process left."""
-        self._stubs = _CLOSED
+        self._leave()
         self._finish()
 
     def __repr__(self) -> str:

@@ -52,7 +52,9 @@ def decoder(annotation: Any) -> Decode:
         except msgspec.ValidationError:
             if not message or message[0] not in _EXT_HEADS:
                 raise
-        return msgspec.convert(_unescape(message), annotation)
+        except RecursionError as error:
+            raise MalformedMessage(str(error)) from None
+        return msgspec.convert(_unescape(message), annotation, builtin_types=[bytes])
 
     return decode
 
@@ -83,7 +85,10 @@ def _unescape(message: bytes | memoryview) -> Any:
     outer = msgspec.msgpack.decode(message)
     if not isinstance(outer, msgspec.msgpack.Ext) or outer.code != _MESSAGE:
         raise MalformedMessage("an extension object that is no message")
-    return msgspec.msgpack.decode(outer.data, ext_hook=_string)
+    try:
+        return msgspec.msgpack.decode(outer.data, ext_hook=_string)
+    except RecursionError as error:
+        raise MalformedMessage(str(error)) from None
 
 
 def _string(code: int, data: memoryview) -> str:

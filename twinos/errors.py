@@ -41,6 +41,7 @@ def fail(code: int, filename: str | bytes | None = None) -> OSError:
 
 # How an error travels: what kind it is, then what an OSError is made of.
 _KINDS: Final[tuple[type[OSError], ...]] = (OSError, ServerDied)
+_LARGEST_ERRNO: Final = 2**31 - 1
 ErrorParts = tuple[int, int, str, str | None, str | None]
 
 
@@ -77,13 +78,21 @@ def _name(name: object) -> str | None:
 
 def is_failure(error: BaseException) -> bool:
     """Whether `error` is an operation's failure (it has an errno) rather than a service's bug."""
-    return isinstance(error, OSError) and isinstance(error.errno, int)
+    return (
+        isinstance(error, OSError)
+        and isinstance(error.errno, int)
+        and abs(error.errno) <= _LARGEST_ERRNO
+    )
 
 
 def as_delivered(error: OSError) -> OSError:
     """`error` as a client under any kernel sees it: a plain subclass, chosen by errno."""
     delivered = put_together(take_apart(error))
-    return error if type(error) is type(delivered) else delivered
+    return error if _seen(error) == _seen(delivered) else delivered
+
+
+def _seen(error: OSError) -> tuple[object, ...]:
+    return type(error), error.args, error.filename, error.filename2
 
 
 def describe(error: BaseException) -> str:

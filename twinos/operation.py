@@ -28,6 +28,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _MARK: Final = "__twinos_op__"
+_NOBODY: Final = inspect.Parameter("nobody", inspect.Parameter.KEYWORD_ONLY)
 MAX_OPERATIONS: Final = 256
 """An operation's number is one byte of a message."""
 
@@ -120,6 +121,8 @@ def op(method: Any = None, /, *, idempotent: bool = False) -> Any:
     """
 
     def mark(method: Any) -> Any:
+        if not inspect.isfunction(method):
+            raise ContractError(f"@op stands before a method, not before {method!r}")
         setattr(method, _MARK, idempotent)
         return method
 
@@ -128,7 +131,7 @@ def op(method: Any = None, /, *, idempotent: bool = False) -> Any:
 
 def is_marked(member: object) -> bool:
     """Whether `@op` stands before this method."""
-    return hasattr(member, _MARK)
+    return hasattr(getattr(member, "__func__", member), _MARK)
 
 
 def define(
@@ -156,7 +159,7 @@ def _define(service: str, method: FunctionType, number: int, names: dict[str, An
         raise ContractError("an operation is synchronous; to wait, yield a Signal")
     hints = _hints(method, names)
     parameters = _parameters(method, hints)
-    wants_caller = bool(parameters) and parameters[0].annotation is Caller
+    wants_caller = _takes_caller(parameters)
     if wants_caller:
         parameters = parameters[1:]
     for parameter in parameters:
@@ -186,13 +189,23 @@ def _hints(method: FunctionType, names: dict[str, Any] | None) -> dict[str, Any]
 
 
 def _parameters(method: FunctionType, hints: dict[str, Any]) -> tuple[inspect.Parameter, ...]:
-    _, *parameters = inspect.signature(method).parameters.values()
+    itself, *parameters = inspect.signature(method).parameters.values() or [_NOBODY]
+    if itself.kind is itself.KEYWORD_ONLY:
+        raise ContractError("an operation is a method of the instance: it takes self")
     for parameter in parameters:
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
             raise ContractError(f"parameter {parameter}: a message has a fixed shape")
         if parameter.name not in hints:
             raise ContractError(f"parameter {parameter.name} has no type")
     return tuple(parameter.replace(annotation=hints[parameter.name]) for parameter in parameters)
+
+
+def _takes_caller(parameters: tuple[inspect.Parameter, ...]) -> bool:
+    return (
+        bool(parameters)
+        and parameters[0].annotation is Caller
+        and parameters[0].kind is not inspect.Parameter.KEYWORD_ONLY
+    )
 
 
 def _check_parameter(parameter: inspect.Parameter) -> None:

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -47,20 +47,22 @@ def operations(service: type[Service]) -> Mapping[str, Op]:
 
 def _collect(cls: type[Service]) -> dict[str, Op]:
     """The inherited operations, then this class's own; an overridden one keeps its number."""
-    found: dict[str, Op] = {}
-    for base in reversed(cls.__mro__[1:]):
-        inherited = base.__dict__.get("__ops__", {}) if issubclass(base, Service) else {}
-        for name in inherited:
-            found.setdefault(name, _define(cls, name, len(found)))
-    for name, member in vars(cls).items():
+    names: dict[str, None] = {}
+    for base in reversed(cls.__mro__):
+        if base not in {object, Service}:
+            names |= dict.fromkeys(_public_names(cls, base))
+    if len(names) > MAX_OPERATIONS:
+        raise ContractError(f"{cls.__name__} has more than {MAX_OPERATIONS} operations")
+    return {name: _define(cls, name, number) for number, name in enumerate(names)}
+
+
+def _public_names(cls: type[Service], base: type) -> Iterator[str]:
+    """The operations among the members of one of `cls`'s bases, which may be a mere mixin."""
+    for name, member in vars(base).items():
         if is_marked(member):
-            number = found[name].number if name in found else len(found)
-            found[name] = _define(cls, name, number)
+            yield name
         else:
             _check_member(cls, name, member)
-    if len(found) > MAX_OPERATIONS:
-        raise ContractError(f"{cls.__name__} has more than {MAX_OPERATIONS} operations")
-    return found
 
 
 def _define(cls: type[Service], name: str, number: int) -> Op:

@@ -77,10 +77,14 @@ def coercer(annotation: Any) -> Coercer:
 
 def check_type(annotation: Any) -> None:
     """Raise ContractError unless values of this type may travel, and can be told apart."""
-    coercer(annotation)
     try:
+        coercer(annotation)
         msgspec.msgpack.Decoder(annotation)
-    except TypeError as error:
+    except ContractError:
+        raise
+    except RecursionError:
+        raise ContractError(f"{type_name(annotation)} may not travel: it holds itself") from None
+    except (TypeError, ValueError, NameError, NotImplementedError) as error:
         raise ContractError(f"{type_name(annotation)}: {error}") from None
 
 
@@ -152,6 +156,8 @@ _PLAIN: Final[dict[Any, Coercer]] = {
 
 def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Coercer:
     if origin is Annotated:
+        if any(isinstance(extra, msgspec.Meta) for extra in annotation.__metadata__):
+            raise ContractError("a bound on a value is the operation's to check: no msgspec.Meta")
         return coercer(arguments[0])
     if origin in {Union, types.UnionType}:
         return _union(annotation, arguments)
@@ -168,7 +174,7 @@ def _class(cls: type) -> Coercer:
     if issubclass(cls, enum.Enum):
         return _member(cls)
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        hints = get_type_hints(cls)
+        hints = get_type_hints(cls, include_extras=True)
         fields = tuple(coercer(hints[name]) for name in cls._fields)
         return _record(cls, cls._make, fields)  # type: ignore[attr-defined]  # a NamedTuple has it
     if issubclass(cls, msgspec.Struct):
@@ -211,9 +217,11 @@ def _member(cls: type[enum.Enum]) -> Coercer:
         raise ContractError(f"{cls.__name__}: members of an enum that travels are int or str")
 
     def coerce(value: Any) -> Any:
-        if isinstance(value, cls):
-            return value
-        raise _mismatch(cls, value)
+        if not isinstance(value, cls):
+            raise _mismatch(cls, value)
+        if isinstance(value, enum.Flag):
+            _int(value.value)  # flags that no member names may not fit
+        return value
 
     return coerce
 

@@ -106,7 +106,7 @@ def groups_in_order(
     for service in order:
         group_of.setdefault(service, (service,))
     graph = {
-        group: {group_of[callee] for service in group for callee in dependencies(service)} - {group}
+        group: [group_of[c] for s in group for c in dependencies(s) if group_of[c] is not group]
         for group in group_of.values()
     }
     try:

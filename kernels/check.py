@@ -1,0 +1,43 @@
+"""Checks written out: source that tells whether a value has exactly its declared type.
+
+A value that passes needs no coercer, and nearly all do; a call of one costs more than the test.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from twinos.values import INT_MAX, INT_MIN
+
+NAMES: Final[dict[str, Any]] = {
+    "_type": type,
+    "_int": int,
+    "_str": str,
+    "_bytes": bytes,
+    "_bool": bool,
+    "_float": float,
+}
+"""What the source of a check uses; the underscores keep parameters from hiding it."""
+
+_EXACT: Final[dict[Any, str]] = {
+    None: "{0} is not None",
+    type(None): "{0} is not None",
+    int: f"_type({{0}}) is not _int or not {INT_MIN} <= {{0}} <= {INT_MAX}",
+    str: "_type({0}) is not _str",
+    bytes: "_type({0}) is not _bytes",
+    bool: "_type({0}) is not _bool",
+    float: "_type({0}) is not _float",
+}
+
+
+def unless_exact(annotation: Any, name: str) -> str:
+    """`if ...: `, true for whatever the variable `name` holds that needs the coercer."""
+    wrong = _EXACT.get(annotation)
+    return f"if {wrong.format(name)}: " if wrong else ""
+
+
+def is_record(annotation: Any) -> bool:
+    """Whether this is a class of immutable values whose fields its makers answer for."""
+    return isinstance(annotation, type) and (
+        hasattr(annotation, "_fields") or issubclass(annotation, msgspec.Struct)
+    )

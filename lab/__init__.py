@@ -1,0 +1,1 @@
+"""The instruments: the command line, measuring, statistics and reports."""

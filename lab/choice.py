@@ -1,0 +1,101 @@
+"""Kernels by name, as the command line writes them.
+
+`monolithic`, `microkernel`, or a hybrid: `hybrid:filesystem+disk,clock+memorymanager` puts the file
+system and the disk into one address space, clock and memory manager into a second one, and
+every service that it does not name into its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kernels import KERNELS, System, boot
+from lab.catalogue import services
+from lab.placement import Cpus
+from lab.refusal import Refusal, unknown
+from lab.schema import Users
+from twinos import Service
+from twinos.wiring import boot_order
+
+HYBRID = "hybrid"
+Groups = tuple[tuple[type[Service], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A kernel that was asked for.
+
+    Attributes:
+        name: as it was written, and as tables show it.
+        kernel: the kernel's name.
+        groups: of a hybrid, the services that share an address space.
+    """
+
+    name: str
+    kernel: str
+    groups: Groups = ()
+
+    def transport(self, users: Users) -> str:
+        """How a user's request travels."""
+        return "call" if self.kernel == "monolithic" and users == "inline" else "pipe"
+
+    def boot(
+        self,
+        wanted: Sequence[type[Service]],
+        config: Mapping[type[Service], Mapping[str, Any]],
+        users: Users,
+        cpus: Cpus,
+        *,
+        count: bool,
+    ) -> System:
+        """A system of this kernel with the services `wanted`."""
+        return boot(
+            self.kernel,
+            *wanted,
+            config=config,
+            groups=self._partition(wanted) if self.kernel == HYBRID else (),
+            users=users,
+            cpus={cpus.server},
+            count=count,
+        )
+
+    def _partition(self, wanted: Sequence[type[Service]]) -> Groups:
+        """The groups, less those services that this system does without."""
+        order = boot_order(wanted)
+        grouped = {service for group in self.groups for service in group}
+        shared = (tuple(s for s in group if s in order) for group in self.groups)
+        alone = ((service,) for service in order if service not in grouped)
+        return tuple(group for group in (*shared, *alone) if group)
+
+
+def parse(text: str) -> Choice:
+    """The kernel called `text`.
+
+    Raises:
+        Refusal: there is none, or the groups of a hybrid name no service, or one twice.
+    """
+    kernel, colon, listed = text.partition(":")
+    if kernel not in KERNELS:
+        raise unknown("kernel", text, KERNELS, "twinos bench --help")
+    if kernel == HYBRID and not listed:
+        raise Refusal("a hybrid says what shares an address space: hybrid:filesystem+disk.")
+    if kernel != HYBRID and colon:
+        raise Refusal(f"{kernel} takes no groups; a hybrid does: hybrid:filesystem+disk.")
+    return Choice(text, kernel, _parse_groups(listed) if listed else ())
+
+
+def _parse_groups(listed: str) -> Groups:
+    known = {name.lower(): service for name, service in services().items()}
+    seen: set[str] = set()
+    groups = []
+    for group in listed.split(","):
+        names = [name.strip().lower() for name in group.split("+")]
+        for name in names:
+            if name not in known:
+                names_known = [service.__name__ for service in known.values()]
+                raise unknown("service", name, names_known, "twinos services")
+            if name in seen:
+                raise Refusal(f"{known[name].__name__} is in two groups of the hybrid.")
+            seen.add(name)
+        groups.append(tuple(known[name] for name in names))
+    return tuple(groups)

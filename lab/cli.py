@@ -1,0 +1,120 @@
+"""The command line: `twinos COMMAND ...`.
+
+A command is a module of `lab.commands` with two functions, `configure(parser)` and
+`execute(arguments)`. Only the one that is asked for is imported, so `twinos --help` is quick.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, NoReturn
+
+from lab import origin
+from lab.refusal import Failure, Refusal
+
+COMMANDS: Final = {
+    "bench": "time workloads under several kernels and compare",
+    "run": "run one workload once and say what it did",
+    "workloads": "list the workloads, or describe one",
+    "services": "list the services and their operations, or describe one",
+}
+
+FAILED: Final = 1
+REFUSED: Final = 2
+INTERRUPTED: Final = 130
+
+EXAMPLES: Final = """\
+examples:
+  twinos bench                        everything, both kernels, in under two minutes
+  twinos bench --quick files          the file workloads, roughly
+  twinos bench null --kernel microkernel --kernel hybrid:filesystem+disk
+  twinos run tree-import --kernel microkernel
+  twinos services FileSystem
+
+exit status: 0 done, 1 something failed, 2 asked for what there is not, 130 interrupted
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that refuses in one sentence, without its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse what was written on the command line."""
+        self.exit(REFUSED, f"{self.prog}: {message.removesuffix('.')}. Try {self.prog} --help.\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name; None takes those of the process.
+
+    Returns:
+        the exit status.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        status = _execute(given)
+        sys.stdout.flush()
+    except Refusal as refusal:
+        return _say(refusal, REFUSED)
+    except Failure as failure:
+        return _say(failure, FAILED)
+    except BrokenPipeError:
+        # The reader has seen enough (`twinos bench | head`): nothing is left to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return _say("interrupted.", INTERRUPTED)
+    return status
+
+
+def _execute(given: list[str]) -> int:
+    parsed = _parser(given).parse_args(given)
+    origin.check()
+    status: int = parsed.execute(parsed)
+    return status
+
+
+def _parser(given: Sequence[str]) -> Parser:
+    parser = Parser(
+        prog="twinos",
+        description="The same operating-system services under a monolithic kernel and a\n"
+        "microkernel: what does the structure cost?",
+        epilog=EXAMPLES,
+        formatter_class=_layout,
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"twinos {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            formatter_class=_layout,
+        )
+        if name in given:
+            module: Any = import_module(f"lab.commands.{name}")
+            module.configure(command)
+            command.set_defaults(execute=module.execute)
+    return parser
+
+
+def _layout(prog: str) -> argparse.HelpFormatter:
+    """Line breaks as written, and room for long options."""
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=30)
+
+
+def _version() -> str:
+    try:
+        return version("twinos")
+    except PackageNotFoundError:
+        return "(a checkout that is not installed)"
+
+
+def _say(message: object, status: int) -> int:
+    print(f"twinos: {message}", file=sys.stderr)
+    return status

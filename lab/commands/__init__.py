@@ -1,0 +1,1 @@
+"""The commands of `twinos`, one a module; `lab.cli` lists them."""

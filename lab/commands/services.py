@@ -1,0 +1,90 @@
+"""`twinos services`: services and operations, as the contract has them."""
+
+import argparse
+import inspect
+import textwrap
+from collections.abc import Iterator
+from typing import Final
+
+from tabulate import tabulate
+
+from lab.catalogue import services
+from lab.refusal import unknown
+from twinos import Op, Service, operations
+from twinos.values import type_name
+from twinos.wiring import needs
+
+EPILOG: Final = """\
+examples:
+  twinos services
+  twinos services FileSystem
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.epilog = EPILOG
+    parser.add_argument("service", nargs="?", metavar="SERVICE", help="describe this one")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """List them, or describe one."""
+    known = services()
+    if arguments.service is None:
+        print(_overview(known))
+        return 0
+    by_lower = {name.lower(): service for name, service in known.items()}
+    service = by_lower.get(arguments.service.lower())
+    if service is None:
+        raise unknown("service", arguments.service, known, "twinos services")
+    print("\n".join(_description(service)))
+    return 0
+
+
+def _overview(known: dict[str, type[Service]]) -> str:
+    table = [
+        [
+            name,
+            ", ".join(handle.__name__ for handle in needs(service).handles.values()),
+            textwrap.fill(" ".join(operations(service)), 60, break_long_words=False),
+        ]
+        for name, service in known.items()
+    ]
+    return tabulate(table, ["service", "may call", "operations"])
+
+
+def _description(service: type[Service]) -> Iterator[str]:
+    yield f"{service.__name__} ({service.__module__})"
+    yield ""
+    yield inspect.getdoc(service) or "Undocumented."
+    asked = needs(service)
+    yield ""
+    yield f"may call: {_listed(handle.__name__ for handle in asked.handles.values())}"
+    yield f"regions: {_listed(iter(asked.regions))}"
+    yield f"settings: {_listed(_setting(p) for p in asked.settings.values())}"
+    for operation in operations(service).values():
+        yield ""
+        yield _signature(operation)
+        yield textwrap.indent(operation.doc or "Undocumented.", "    ")
+
+
+def _listed(names: Iterator[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _setting(parameter: inspect.Parameter) -> str:
+    default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+    return f"{parameter.name}: {type_name(parameter.annotation)}{default}"
+
+
+def _signature(operation: Op) -> str:
+    marks = [
+        mark
+        for mark, holds in (
+            ("may wait", operation.waits),
+            ("knows the caller", operation.wants_caller),
+            ("idempotent", operation.idempotent),
+        )
+        if holds
+    ]
+    return operation.signature() + (f"  [{', '.join(marks)}]" if marks else "")

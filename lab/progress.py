@@ -1,0 +1,53 @@
+"""How far a long command is: a bar on a terminal, a few plain lines elsewhere."""
+
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+import tqdm
+
+
+class Progress:
+    """Counts steps on standard error; standard output is for results.
+
+    Args:
+        total: steps to come.
+        unit: what a step is.
+    """
+
+    LINES = 8
+    """About how many lines are written where there is no terminal."""
+
+    def __init__(self, total: int, unit: str) -> None:
+        self._total = total
+        self._unit = unit
+        self._done = 0
+        self._bar: Any = None
+        if sys.stderr.isatty():
+            tqdm.tqdm.monitor_interval = 0  # no thread of tqdm's: others may fork
+            self._bar = tqdm.tqdm(total=total, unit=unit, leave=False, dynamic_ncols=True)
+
+    def begin(self, what: str) -> None:
+        """Say what the next step is."""
+        if self._bar is not None:
+            self._bar.set_description(what)
+        elif self._done % -(-self._total // self.LINES) == 0:
+            print(f"{self._unit} {self._done + 1} of {self._total}: {what}", file=sys.stderr)
+
+    def step(self) -> None:
+        """One step is done."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,50 @@
+"""What a reader asked for on the command line, as workloads and processors."""
+
+from collections.abc import Iterable, Sequence
+
+from lab.refusal import Refusal, unknown
+from workloads.catalogue import catalogue, groups, select
+from workloads.workload import Options, Workload
+
+
+def chosen(names: Sequence[str], *, quick: bool = False, full: bool = False) -> list[Workload]:
+    """The workloads that names of workloads or groups select, sized as asked for.
+
+    Raises:
+        Refusal: a name is unknown.
+    """
+    known = catalogue()
+    for name in names:
+        if name not in known and name not in groups(known):
+            raise unknown("workload", name, [*known, *groups(known)], "twinos workloads")
+    return [
+        one.with_options(one.quick if quick else one.full if full else {})
+        for one in select(names, extra=full)
+    ]
+
+
+def with_settings(workloads: Iterable[Workload], settings: Sequence[str]) -> list[Workload]:
+    """The workloads, with `name=value` settings applied to those that have such an option.
+
+    Raises:
+        Refusal: a setting is no `name=value`, no workload has it, or its value is no number.
+    """
+    sized = list(workloads)
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise Refusal(f"--set takes NAME=VALUE, not {setting!r}.")
+        if not any(name in one.settable for one in sized):
+            known = {option for one in sized for option in one.settable}
+            raise unknown("option", name, known, "twinos workloads NAME")
+        sized = [_set(one, name, value) if name in one.settable else one for one in sized]
+    return sized
+
+
+def _set(workload: Workload, name: str, value: str) -> Workload:
+    options: Options = {name: value}
+    if isinstance(workload.options[name], int):
+        if not value.isdecimal():
+            raise Refusal(f"{name} of {workload.name} is a number, not {value!r}.")
+        options = {name: int(value)}
+    return workload.with_options(options)

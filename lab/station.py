@@ -1,0 +1,157 @@
+"""A station: one boot, measured, in a process of its own.
+
+Every boot gets a fresh interpreter, because hash seeds and memory layout differ from one to the
+next and stay as they are within one: they are part of what a boot's value varies by. A station
+reads a `Job` from standard input and writes an `Answer` to standard output.
+"""
+
+import random
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final, Literal
+
+import msgspec
+
+from kernels import System
+from kernels.host import die_with_parent
+from lab import choice, timing
+from lab.floors import method_call, pipe_round_trip
+from lab.measuring import COUNTED_CALLS, Cost, count, running, time_beside, time_once
+from lab.placement import Cpus, pin
+from lab.refusal import Failure, Refusal
+from lab.schema import Users
+from twinos import BootError, WiringError
+from twinos.errors import describe
+from workloads.catalogue import catalogue
+from workloads.workload import Options, Workload
+
+NULL: Final = "null"
+"""The workload between whose slices the floors are measured."""
+
+FLOOR_BUDGET_NS: Final = 20_000_000
+
+Mode = Literal["time", "count", "once"]
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What a station is to do.
+
+    Attributes:
+        kernel: as `choice.parse` reads it.
+        users: where user programs live.
+        cpus: the processors of the user and of the servers.
+        mode: time many calls; count the messages of a few; or time one cold call.
+        workloads: the options of each by its name; they share the boot.
+        budget_ns: about how long each is timed.
+        seed: of the order in which they run.
+    """
+
+    kernel: str
+    users: Users
+    cpus: Cpus
+    mode: Mode
+    workloads: dict[str, Options]
+    budget_ns: int = 0
+    seed: int = 0
+
+
+class Measured(msgspec.Struct, frozen=True, tag=True):
+    """The cost of each workload and, from a boot that timed, of the floors."""
+
+    costs: dict[str, Cost]
+    method_call_ns: float = 0.0
+    pipe_round_trip_ns: float = 0.0
+
+
+class Broken(msgspec.Struct, frozen=True, tag=True):
+    """Why there is nothing: a sentence, and whether the system could not even be booted."""
+
+    reason: str
+    refused: bool
+
+
+Answer = Measured | Broken
+
+
+def carry_out(job: Job) -> Answer:
+    """Do a job in this process, which gets pinned by it."""
+    pin(job.cpus.user)
+    try:
+        with pipe_round_trip(job.cpus) as round_trip:
+            chosen = _chosen(job)
+            with _boot(job, chosen) as system:
+                if job.mode == "time":
+                    return _time(job, chosen, system, (method_call(), round_trip))
+                return Measured({one.name: _once(job, one, system) for one in chosen})
+    except Refusal as refusal:
+        return Broken(str(refusal), refused=True)
+    except Failure as failure:
+        return Broken(f"{job.kernel} kernel: {failure}.", refused=False)
+
+
+def _chosen(job: Job) -> list[Workload]:
+    known = catalogue()
+    chosen = [known[name].with_options(options) for name, options in job.workloads.items()]
+    random.Random(job.seed).shuffle(chosen)
+    return chosen
+
+
+def _boot(job: Job, chosen: Sequence[Workload]) -> System:
+    services = tuple(dict.fromkeys(service for one in chosen for service in one.services))
+    config = {service: settings for one in chosen for service, settings in one.config.items()}
+    kernel = choice.parse(job.kernel)
+    try:
+        return kernel.boot(services, config, job.users, job.cpus, count=job.mode == "count")
+    except (OSError, WiringError, BootError) as error:
+        raise Refusal(f"the {job.kernel} kernel did not boot: {describe(error)}.") from error
+
+
+def _once(job: Job, workload: Workload, system: System) -> Cost:
+    with running(workload, system) as operation:
+        if job.mode == "once":
+            return Cost(ns=time_once(operation))
+        return count(operation, system, 1 if workload.macro else COUNTED_CALLS)
+
+
+def _time(
+    job: Job, chosen: Sequence[Workload], system: System, floors: Sequence[timing.Call]
+) -> Measured:
+    floor_ns = None if NULL in job.workloads else timing.time_calls(floors, FLOOR_BUDGET_NS)
+    costs = {}
+    for workload in chosen:
+        with running(workload, system) as operation:
+            if workload.macro:
+                ns = time_once(operation)
+            elif workload.name == NULL:
+                ns, floor_ns = time_beside(operation, floors, job.budget_ns)
+            else:
+                ns, _ = time_beside(operation, (), job.budget_ns)
+        costs[workload.name] = Cost(ns=ns)
+    method_ns, pipe_ns = floor_ns or (0.0, 0.0)
+    return Measured(costs, method_ns, pipe_ns)
+
+
+def main() -> None:
+    """Do the job on standard input, for the process whose id is the first argument."""
+    die_with_parent(int(sys.argv[1]))
+    signal.signal(signal.SIGINT, _interrupted)
+    signal.signal(signal.SIGTERM, _interrupted)
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    try:
+        answer = carry_out(job)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    sys.stdout.buffer.write(msgspec.json.encode(answer))
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    """Stop in good order, once: Ctrl-C reaches us and our parent, who then asks again."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""A file system in the MINIX version 3 format, in layers.
+
+Bottom up:
+
+layout       the numbers and records on the disk
+mkfs         making an empty file system
+cache        blocks of metadata, and what is on its way to the disk
+bitmap       which inodes and zones are taken
+inode        files in memory, and the inode table
+blockmap     where the blocks of a file lie: direct to triple indirect, holes
+content      the bytes of files, in pages
+directory    names
+volume       the layers put together: write-back, forgetting
+permission   who may do what
+descriptors  what is kept for each caller
+path         from a path to an inode
+results      what operations answer with
+state        what operations share
+files, tree, rename, attributes
+             the operations
+service      the service
+"""
+
+from servers.filesystem.mkfs import make_filesystem
+from servers.filesystem.results import Stat, StatVFS
+from servers.filesystem.service import FileSystem
+
+__all__ = ["FileSystem", "Stat", "StatVFS", "make_filesystem"]

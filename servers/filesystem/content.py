@@ -1,0 +1,248 @@
+"""Content: the bytes of files, in pages of 4 KiB.
+
+A page is a `bytes` object, so a read or write of a whole one moves a reference and copies nothing.
+It may be shorter than 4 KiB: the rest of it is zeros, up to the size of the file. A hole is an
+empty page. What is written stays here until `flush`: then blocks get their zones, and go straight
+to the disk. Every block of a changed page, up to the page's length, has a zone given or promised.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final
+
+from servers.disk import Disk
+from servers.filesystem.blockmap import BlockMap
+from servers.filesystem.cache import BATCH, extents
+from servers.filesystem.inode import Inode, InodeTable, Memory
+from servers.filesystem.layout import BLOCK_SIZE
+
+PAGE: Final = 4096
+_SHIFT: Final = 12
+_MASK: Final = PAGE - 1
+_BLOCKS: Final = PAGE // BLOCK_SIZE
+STEP: Final = BATCH * BLOCK_SIZE
+"""Bytes of a long read or write that are handled at a time (a whole number of pages)."""
+_READ_AHEAD: Final = 32
+
+
+class Content:
+    """The content of all files.
+
+    Args:
+        disk: where it comes from and goes to.
+        table: the inodes.
+        maps: where it lies.
+        memory: what is used is counted here.
+    """
+
+    def __init__(self, disk: Disk, table: InodeTable, maps: BlockMap, memory: Memory) -> None:
+        self._disk = disk
+        self._table = table
+        self._maps = maps
+        self._memory = memory
+
+    def read(self, inode: Inode, offset: int, length: int) -> bytes:
+        """Up to `length` bytes from `offset`; fewer at the end.
+
+        Args:
+            inode: the file.
+            offset: not negative.
+            length: `STEP` at most, so that memory stays bounded; nothing if not positive.
+        """
+        length = min(length, inode.size - offset)
+        if length <= 0:
+            return b""
+        start = offset & _MASK
+        if start + length > PAGE:
+            return self._read_pages(inode, offset, length)
+        page = inode.pages.get(offset >> _SHIFT)
+        if page is None:
+            page = self._page(inode, offset >> _SHIFT)
+        if len(page) == length and not start:
+            return page
+        part = page[start : start + length]
+        return part if len(part) == length else part.ljust(length, b"\0")
+
+    def write(self, inode: Inode, offset: int, data: bytes) -> None:
+        """Put `data` at `offset`. ENOSPC, and nothing is changed, if it does not fit on the disk.
+
+        Args:
+            inode: the file.
+            offset: not negative, and the end is not beyond the largest size.
+            data: not empty; `STEP` bytes at most.
+        """
+        first = offset >> _SHIFT
+        if len(data) == PAGE and not offset & _MASK and first in inode.changed:
+            page = inode.pages[first]
+            if len(page) == PAGE:
+                inode.pages[first] = data  # a changed page once more: a reference moves
+                return
+        if offset > inode.size:
+            self._square_off(inode)
+        fresh = self._merged(inode, offset, data)
+        last = first + len(fresh) - 1
+        self._maps.back(inode, first * _BLOCKS, last * _BLOCKS + -(-len(fresh[-1]) // BLOCK_SIZE))
+        for index, page in enumerate(fresh, first):
+            self._insert(inode, index, page)
+        inode.changed.update(range(first, last + 1))
+        inode.size = max(inode.size, offset + len(data))
+
+    def truncate(self, inode: Inode, size: int) -> None:
+        """Cut the file, or lengthen it with a hole."""
+        if size > inode.size:
+            self._square_off(inode)
+            inode.size = size
+        elif size < inode.size:
+            self._shorten(inode, size)
+            inode.size = size
+            with suppress(OSError):  # a full disk: it is done again when the file grows
+                self._square_off(inode)
+
+    def flush(self, inode: Inode) -> None:
+        """Write the changed pages to their zones."""
+        pages = sorted(inode.changed)
+        for start in range(0, len(pages), BATCH // _BLOCKS):
+            self._write_back(inode, pages[start : start + BATCH // _BLOCKS])
+
+    def drop(self, inode: Inode, pages: list[int]) -> None:
+        """Let go of pages, changed or not."""
+        for index in pages:
+            page = inode.pages.pop(index)
+            self._memory.used -= len(page) + Memory.PAGE
+            inode.changed.discard(index)
+
+    def _read_pages(self, inode: Inode, offset: int, length: int) -> bytes:
+        first, last = offset >> _SHIFT, (offset + length - 1) >> _SHIFT
+        pages = inode.pages
+        try:
+            parts = [pages[index] for index in range(first, last + 1)]
+        except KeyError:
+            self._load(inode, first, last)
+            parts = [pages[index] for index in range(first, last + 1)]
+        joined = b"".join(parts)
+        if len(joined) - len(parts[-1]) != (last - first) * PAGE:
+            joined = b"".join([part.ljust(PAGE, b"\0") for part in parts])
+        start = offset & _MASK
+        part = joined[start : start + length]
+        return part if len(part) == length else part.ljust(length, b"\0")
+
+    def _load(self, inode: Inode, first: int, last: int) -> None:
+        """Bring pages in; when the file is read from its start on, some that follow too."""
+        pages = inode.pages
+        if first == 0 or first - 1 in pages:
+            last = max(last, min(last + _READ_AHEAD, (inode.size - 1) >> _SHIFT))
+        wanted = [index for index in range(first, last + 1) if index not in pages]
+        zones = [
+            zone
+            for index in wanted
+            for zone in self._maps.zones(inode, index * _BLOCKS, (index + 1) * _BLOCKS)
+        ]
+        given = [zone for zone in zones if zone]
+        data = self._disk.readv(extents(given)) if given else b""
+        at = 0
+        for number, index in enumerate(wanted):
+            mine = zones[number * _BLOCKS : (number + 1) * _BLOCKS]
+            backed = len(mine) - mine.count(0)
+            page = data[at : at + backed * BLOCK_SIZE]
+            at += len(page)
+            if 0 < backed < _BLOCKS:
+                page = _with_holes(page, mine)
+            self._insert(inode, index, page[: inode.size - index * PAGE])
+
+    def _merged(self, inode: Inode, offset: int, data: bytes) -> list[bytes]:
+        """The pages as they will be with `data` at `offset`."""
+        start = offset & _MASK
+        end = start + len(data)
+        if end == PAGE and not start:
+            return [data]
+        first = offset >> _SHIFT
+        fresh = [data]
+        if end > PAGE:
+            fresh = [data[max(0, at - start) : at + PAGE - start] for at in range(0, end, PAGE)]
+        if start:
+            old = self._page(inode, first)
+            fresh[0] = old[:start].ljust(start, b"\0") + fresh[0] + old[start + len(fresh[0]) :]
+        tail = end & _MASK
+        if tail and offset + len(data) < inode.size and (end > PAGE or not start):
+            old = self._page(inode, first + len(fresh) - 1)
+            fresh[-1] += old[tail:]
+        return fresh
+
+    def _page(self, inode: Inode, index: int) -> bytes:
+        page = inode.pages.get(index)
+        if page is None:
+            if index * PAGE >= inode.size:
+                return b""
+            self._load(inode, index, index)
+            page = inode.pages[index]
+        return page
+
+    def _insert(self, inode: Inode, index: int, page: bytes) -> None:
+        old = inode.pages.get(index)
+        self._memory.used += len(page) + Memory.PAGE if old is None else len(page) - len(old)
+        inode.pages[index] = page
+
+    def _square_off(self, inode: Inode) -> None:
+        """Have zeros written to the last block beyond the end: they are read when the file grows.
+
+        When it is cut something is there, and others than we may leave something too.
+        """
+        tail = inode.size % BLOCK_SIZE
+        if not tail:
+            return
+        index = inode.size >> _SHIFT
+        page = self._page(inode, index)
+        if page and index not in inode.changed:
+            self._maps.back(inode, index * _BLOCKS, index * _BLOCKS + -(-len(page) // BLOCK_SIZE))
+            inode.changed.add(index)
+            self._table.mark(inode)
+
+    def _shorten(self, inode: Inode, size: int) -> None:
+        index, rest = divmod(size, PAGE)
+        page = self._page(inode, index) if rest else b""
+        self._maps.cut(inode, -(-size // BLOCK_SIZE))
+        self.drop(inode, [at for at in inode.pages if at >= index + bool(rest)])
+        if len(page) > rest:
+            self._insert(inode, index, page[:rest])
+
+    def _write_back(self, inode: Inode, pages: list[int]) -> None:
+        zones: list[int] = []
+        parts: list[bytes] = []
+        for first, run in _runs(inode, pages):
+            blocks = -(-len(run[-1]) // BLOCK_SIZE)
+            last = first + len(run) - 1
+            zones += self._maps.assign(inode, first * _BLOCKS, last * _BLOCKS + blocks)
+            run[-1] = run[-1].ljust(blocks * BLOCK_SIZE, b"\0")
+            parts += run
+        if zones:
+            self._disk.writev(extents(zones), b"".join(parts))
+        inode.changed.difference_update(pages)
+
+
+def _runs(inode: Inode, pages: list[int]) -> Iterator[tuple[int, list[bytes]]]:
+    """Pages as blocks in a row: the first page's number, and pages of which all but one are whole.
+
+    The blocks that the last one lacks of a whole page may be holes.
+    """
+    run: list[bytes] = []
+    first = 0
+    for index in pages:
+        if run and (first + len(run) != index or len(run[-1]) < PAGE):
+            yield first, run
+            run = []
+        if not run:
+            first = index
+        run.append(inode.pages[index])
+    if run:
+        yield first, run
+
+
+def _with_holes(data: bytes, zones: list[int]) -> bytes:
+    """A page, up to the last block that it has, from the blocks that it has."""
+    page = bytearray()
+    at = 0
+    for number, zone in enumerate(zones):
+        if zone:
+            page = page.ljust(number * BLOCK_SIZE, b"\0") + data[at : at + BLOCK_SIZE]
+            at += BLOCK_SIZE
+    return bytes(page)

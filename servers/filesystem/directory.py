@@ -1,0 +1,212 @@
+"""Directories: names and the inodes that they name.
+
+A directory is read once, then it is a dictionary; changed entries are written into its blocks when
+it is staged. Entries keep their slots, and the first free slot is used again, as Linux does; a
+directory never becomes smaller.
+"""
+
+import errno
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from stat import S_IFDIR
+from typing import Final
+
+from servers.filesystem.blockmap import PROMISED, BlockMap
+from servers.filesystem.cache import BlockCache, Stage
+from servers.filesystem.inode import Inode, Memory
+from servers.filesystem.layout import (
+    BLOCK_SIZE,
+    ENTRIES_PER_BLOCK,
+    ENTRY,
+    LINK_MAX,
+    MAX_SIZE,
+    NAME_MAX,
+    damaged,
+)
+from twinos import fail
+
+_DOT: Final = 0
+_DOT_DOT: Final = 1
+
+
+def decode_name(name: bytes) -> str:
+    """A name as `os` shows it (PEP 383)."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+def encode_name(name: str) -> bytes:
+    """A name as it is on the disk. EILSEQ for what `decode_name` never gives."""
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise fail(errno.EILSEQ) from None
+
+
+class Names:
+    """What a directory holds, `.` and `..` apart.
+
+    Attributes:
+        inodes: the inode of each name.
+        slots: the slot of each name.
+        parent: the inode of `..`.
+        free: free slots, a heap.
+        changed: what is to be written into slots: a name, or None for a free one.
+    """
+
+    __slots__ = ("changed", "free", "inodes", "parent", "slots")
+
+    def __init__(self, parent: int) -> None:
+        self.inodes: dict[str, int] = {}
+        self.slots: dict[str, int] = {}
+        self.parent = parent
+        self.free: list[int] = []
+        self.changed: dict[int, str | None] = {}
+
+
+class Directories:
+    """The directories of a file system.
+
+    Links are not counted here, and inodes not marked: who changes a directory has to.
+
+    Args:
+        cache: the blocks.
+        maps: where directories lie.
+        memory: what is used is counted here.
+    """
+
+    def __init__(self, cache: BlockCache, maps: BlockMap, memory: Memory) -> None:
+        self._cache = cache
+        self._maps = maps
+        self._memory = memory
+
+    def names(self, directory: Inode) -> Names:
+        """What the directory holds. EUCLEAN if it is damaged."""
+        return directory.names or self._read(directory)
+
+    def start(self, directory: Inode, parent: Inode) -> None:
+        """Give a new directory its `.` and `..`. ENOSPC without a trace, EMLINK."""
+        if parent.links >= LINK_MAX:
+            raise fail(errno.EMLINK)
+        self._maps.back(directory, 0, 1)
+        names = directory.names = Names(parent.number)
+        names.changed = {_DOT: ".", _DOT_DOT: ".."}
+        directory.size = 2 * ENTRY.size
+        directory.links = 2
+
+    def add(self, directory: Inode, name: str, inode: Inode) -> None:
+        """Enter a name that is not there yet. ENOSPC without a trace."""
+        names = directory.names or self._read(directory)
+        slot = heappop(names.free) if names.free else self._grow(directory)
+        names.inodes[name] = inode.number
+        names.slots[name] = slot
+        names.changed[slot] = name
+        self._memory.used += Memory.NAME
+
+    def remove(self, directory: Inode, name: str) -> None:
+        """Take out a name that is there."""
+        names = self.names(directory)
+        del names.inodes[name]
+        slot = names.slots.pop(name)
+        heappush(names.free, slot)
+        names.changed[slot] = None
+        self._memory.used -= Memory.NAME
+
+    def replace(self, directory: Inode, name: str, inode: Inode) -> None:
+        """Have a name that is there mean another inode."""
+        names = self.names(directory)
+        names.inodes[name] = inode.number
+        names.changed[names.slots[name]] = name
+
+    def change_name(self, directory: Inode, old: str, new: str) -> None:
+        """Put a name that is not there yet in the place of one that is."""
+        names = self.names(directory)
+        names.inodes[new] = names.inodes.pop(old)
+        slot = names.slots[new] = names.slots.pop(old)
+        names.changed[slot] = new
+
+    def change_parent(self, directory: Inode, parent: Inode) -> None:
+        """Have `..` mean another directory."""
+        names = self.names(directory)
+        names.parent = parent.number
+        names.changed[_DOT_DOT] = ".."
+
+    def stage(self, directory: Inode) -> None:
+        """Write changed entries into their blocks, and stage those."""
+        names = directory.names
+        if names is None or not names.changed:
+            return
+        dots = {".": directory.number, "..": names.parent}
+        for slot, name in sorted(names.changed.items()):
+            record = bytes(ENTRY.size)
+            if name is not None:
+                inode = dots[name] if slot <= _DOT_DOT else names.inodes[name]
+                record = ENTRY.pack(inode, encode_name(name))
+            block, place = divmod(slot, ENTRIES_PER_BLOCK)
+            at = place * ENTRY.size
+            self._edit(directory, block)[at : at + ENTRY.size] = record
+        names.changed.clear()
+
+    def forget(self, directory: Inode) -> None:
+        """Let go of the names; none of them has changed."""
+        if directory.names is not None:
+            self._memory.used -= len(directory.names.inodes) * Memory.NAME
+            directory.names = None
+
+    def _edit(self, directory: Inode, block: int) -> bytearray:
+        (zone,) = self._maps.zones(directory, block, block + 1)
+        if zone != PROMISED:
+            return self._cache.edit(zone, Stage.DIRECTORY)
+        (zone,) = self._maps.assign(directory, block, block + 1)
+        return self._cache.replace(zone, bytes(BLOCK_SIZE), Stage.DIRECTORY)
+
+    def _grow(self, directory: Inode) -> int:
+        """A new slot at the end."""
+        slot = directory.size // ENTRY.size
+        if directory.size + ENTRY.size > MAX_SIZE:
+            raise fail(errno.ENOSPC)
+        block = slot // ENTRIES_PER_BLOCK
+        self._maps.back(directory, block, block + 1)
+        directory.size += ENTRY.size
+        return slot
+
+    def _read(self, directory: Inode) -> Names:
+        if directory.kind != S_IFDIR:
+            raise fail(errno.ENOTDIR)
+        blocks = -(-directory.size // BLOCK_SIZE)
+        zones = self._maps.zones(directory, 0, blocks)
+        if not all(zones) or len(set(zones)) != len(zones):
+            raise damaged(f"directory {directory.number} has holes or loops")
+        data = b"".join(self._cache.read_many(zones))[: directory.size]
+        names = _parse(directory.number, ENTRY.iter_unpack(data))
+        directory.names = names
+        self._memory.used += len(names.inodes) * Memory.NAME
+        return names
+
+
+def _parse(number: int, entries: Iterator[tuple[int, bytes]]) -> Names:
+    """The names in a directory's bytes; EUCLEAN for what no file system writes."""
+    dot, dot_dot = next(entries), next(entries)
+    if (dot[0], _unpadded(dot[1])) != (number, b".") or _unpadded(dot_dot[1]) != b"..":
+        raise damaged(f"directory {number} does not begin with . and ..")
+    names = Names(dot_dot[0])
+    for slot, (inode, padded) in enumerate(entries, 2):
+        if not inode:
+            names.free.append(slot)
+            continue
+        name = decode_name(_unpadded(padded))
+        if name in names.inodes or "/" in name or name in {"", ".", ".."}:
+            raise damaged(f"directory {number} has the name {name!r} in it")
+        names.inodes[name] = inode
+        names.slots[name] = slot
+    heapify(names.free)
+    return names
+
+
+def _unpadded(name: bytes) -> bytes:
+    return name.partition(b"\0")[0]
+
+
+def check_name(name: str, path: str) -> None:
+    """ENAMETOOLONG, for `path`, if no directory can hold a name of it."""
+    if len(name) > NAME_MAX or (not name.isascii() and len(encode_name(name)) > NAME_MAX):
+        raise fail(errno.ENAMETOOLONG, path)

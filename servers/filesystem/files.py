@@ -1,0 +1,315 @@
+"""Operations on open files: what takes or gives a descriptor."""
+
+import errno
+import os
+from stat import S_IFDIR, S_IFLNK, S_IFREG
+from typing import Final
+
+from servers.filesystem.attributes import set_mode, set_owner
+from servers.filesystem.content import STEP
+from servers.filesystem.descriptors import Context, OpenFile, access_of
+from servers.filesystem.inode import Inode
+from servers.filesystem.layout import BLOCK_SIZE
+from servers.filesystem.permission import READ, SET_ID, WRITE, owns, require
+from servers.filesystem.results import Stat
+from servers.filesystem.state import State
+from twinos import Caller, fail, op
+
+_UNSUPPORTED: Final = os.O_TMPFILE & ~os.O_DIRECTORY | os.O_PATH
+# Names of a module cost more to look up than a module's own.
+_CREATING: Final = os.O_CREAT | _UNSUPPORTED
+_NOFOLLOW: Final = os.O_NOFOLLOW
+_TRUNC: Final = os.O_TRUNC
+_HARMLESS: Final = os.O_ACCMODE | os.O_CLOEXEC
+"""Flags for which any regular file can be opened by the superuser."""
+_INT64_END: Final = 1 << 63
+_LONGEST: Final = 64 << 20
+"""Bytes that one `read` gives at most; a longer one comes short, as POSIX allows."""
+
+
+class FileOperations(State):
+    """Operations on open files."""
+
+    @op
+    def open(self, caller: Caller, path: str, flags: int, mode: int = 0o777) -> int:
+        """Open a file, or make one (O_CREAT); its descriptor, the lowest free from 3 on.
+
+        Known flags: O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_CREAT, O_DIRECTORY, O_DSYNC, O_EXCL,
+        O_NOATIME, O_NOFOLLOW, O_SYNC, O_TRUNC; those about terminals, blocking and exec mean
+        nothing here.
+
+        EMFILE, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, ENOSPC; EOPNOTSUPP for O_TMPFILE and
+        O_PATH, ENXIO for devices, FIFOs and sockets: nobody is at their other end.
+        """
+        context = self._settled(caller)
+        if len(context.files) >= self._max_files:
+            raise fail(errno.EMFILE, path)
+        if flags & _CREATING:
+            inode = self._open_creating(context, path, flags, mode)
+        else:
+            inode = self._walker.find(context, path, follow=not flags & _NOFOLLOW)
+            if flags & ~_HARMLESS or caller.uid or inode.kind != S_IFREG:
+                self._check_open(context, inode, flags, path)
+        if flags & _TRUNC:
+            self._resize(caller, inode, 0)
+        inode.opens += 1
+        inode.recent = True
+        return context.add(OpenFile(inode, access_of(flags)))
+
+    @op
+    def close(self, caller: Caller, fd: int) -> None:
+        """Close a descriptor. EBADF."""
+        file = self._context(caller).remove(fd)
+        file.shares -= 1
+        if not file.shares:
+            self._volume.closed(file.inode)
+
+    @op
+    def dup(self, caller: Caller, fd: int) -> int:
+        """Another descriptor of the same open file: they share its position. EBADF, EMFILE."""
+        context = self._context(caller)
+        file = self._file(caller, fd)
+        if len(context.files) >= self._max_files:
+            raise fail(errno.EMFILE)
+        file.shares += 1
+        return context.add(file)
+
+    @op
+    def dup2(self, caller: Caller, fd: int, fd2: int) -> int:
+        """Make `fd2` a descriptor of the same open file as `fd`; close what it was. EBADF."""
+        context = self._context(caller)
+        file = self._file(caller, fd)
+        if not 0 <= fd2 < self._max_files:
+            raise fail(errno.EBADF)
+        if fd != fd2:
+            old = context.files.get(fd2)
+            file.shares += 1
+            context.files[fd2] = file
+            if old is not None:
+                self._release(old)
+        return fd2
+
+    @op
+    def read(self, caller: Caller, fd: int, length: int) -> bytes:
+        """Read up to `length` bytes, 64 MiB at most, from the position on; empty at the end.
+
+        EBADF, EISDIR, EINVAL.
+        """
+        file = self._file(caller, fd)
+        data = self._read(file, file.position, length)
+        file.position += len(data)
+        return data
+
+    @op
+    def pread(self, caller: Caller, fd: int, length: int, offset: int) -> bytes:
+        """Read from `offset`, and leave the position alone. Errors are those of `read`."""
+        return self._read(self._file(caller, fd), offset, length)
+
+    @op
+    def write(self, caller: Caller, fd: int, data: bytes) -> int:
+        """Write at the position, or at the end with O_APPEND; the number of bytes written.
+
+        It is less than all when the disk is full or the file as large as one can be. EBADF, EFBIG,
+        ENOSPC.
+        """
+        file = self._file(caller, fd)
+        offset = file.inode.size if file.access.append else file.position
+        written = self._write(caller, file, data, offset)
+        file.position = offset + written
+        return written
+
+    @op
+    def pwrite(self, caller: Caller, fd: int, data: bytes, offset: int) -> int:
+        """Write at `offset`, and leave the position alone. Errors are those of `write`.
+
+        With O_APPEND it writes at the end all the same, as Linux does.
+        """
+        file = self._file(caller, fd)
+        if not 0 <= offset < _INT64_END:
+            raise fail(errno.EINVAL)
+        return self._write(caller, file, data, file.inode.size if file.access.append else offset)
+
+    @op
+    def lseek(self, caller: Caller, fd: int, position: int, whence: int) -> int:
+        """Move the position; the new one. `whence` is one of os.SEEK_*, DATA and HOLE included.
+
+        EINVAL for a place before the start or beyond the largest size, ENXIO for no data there.
+        """
+        file = self._file(caller, fd)
+        inode = file.inode
+        if whence in {os.SEEK_DATA, os.SEEK_HOLE}:
+            target = self._seek_content(inode, position, data=whence == os.SEEK_DATA)
+        elif whence in {os.SEEK_SET, os.SEEK_CUR, os.SEEK_END}:
+            target = position + (0, file.position, inode.size)[whence]
+        else:
+            raise fail(errno.EINVAL)
+        if not 0 <= target <= self._volume.max_size:
+            raise fail(errno.EINVAL)
+        file.position = target
+        return target
+
+    @op
+    def fstat(self, caller: Caller, fd: int) -> Stat:
+        """What `stat` says of an open file. EBADF."""
+        inode = self._file(caller, fd).inode
+        return inode.stat or self._volume.stat(inode)
+
+    @op
+    def ftruncate(self, caller: Caller, fd: int, length: int) -> None:
+        """Give an open file this size; what is new reads as zeros. EBADF, EINVAL, EFBIG."""
+        file = self._file(caller, fd)
+        if length < 0 or not file.access.write:
+            raise fail(errno.EINVAL)
+        self._resize(caller, file.inode, length)
+
+    @op
+    def fsync(self, caller: Caller, fd: int) -> None:
+        """Have the file, and its name, on the medium before this returns. EBADF, EIO."""
+        self._file(caller, fd)
+        self._volume.sync()
+
+    @op
+    def fdatasync(self, caller: Caller, fd: int) -> None:
+        """The same as `fsync` here. EBADF, EIO."""
+        self._file(caller, fd)
+        self._volume.sync()
+
+    @op
+    def fchmod(self, caller: Caller, fd: int, mode: int) -> None:
+        """`chmod` of an open file. EBADF, EPERM."""
+        inode = self._file(caller, fd).inode
+        set_mode(inode, caller, mode)
+        self._attributes_changed(inode)
+
+    @op
+    def fchown(self, caller: Caller, fd: int, uid: int, gid: int) -> None:
+        """`chown` of an open file. EBADF, EPERM, EINVAL."""
+        inode = self._file(caller, fd).inode
+        set_owner(inode, caller, uid, gid)
+        self._attributes_changed(inode)
+
+    @op
+    def fchdir(self, caller: Caller, fd: int) -> None:
+        """Make an open directory the working directory. EBADF, ENOTDIR, EACCES."""
+        context = self._context(caller)
+        self._change_directory(context, self._file(caller, fd).inode)
+
+    def _open_creating(self, context: Context, path: str, flags: int, mode: int) -> Inode:
+        if flags & _UNSUPPORTED:
+            raise fail(errno.EOPNOTSUPP, path)
+        if flags & os.O_DIRECTORY:
+            raise fail(errno.EINVAL, path)
+        follow = not flags & (os.O_EXCL | os.O_NOFOLLOW)
+        parent, name, inode = self._walker.place_to_create(context, path, follow=follow)
+        if inode is None:
+            mode = S_IFREG | mode & 0o7777 & ~context.umask
+            return self._make(context, parent, name, mode, path=path)
+        if flags & os.O_EXCL:
+            raise fail(errno.EEXIST, path)
+        self._check_open(context, inode, flags, path)
+        return inode
+
+    def _check_open(self, context: Context, inode: Inode, flags: int, path: str) -> None:
+        access = flags & os.O_ACCMODE
+        writes = access or flags & os.O_TRUNC
+        if inode.kind == S_IFDIR:
+            if writes or flags & os.O_CREAT:
+                raise fail(errno.EISDIR, path)
+        elif flags & os.O_DIRECTORY:
+            raise fail(errno.ENOTDIR, path)
+        elif inode.kind == S_IFLNK:
+            raise fail(errno.ELOOP, path)
+        wanted = (READ if access != os.O_WRONLY else 0) | (WRITE if writes else 0)
+        require(inode, context.caller, wanted, path)
+        if inode.kind not in {S_IFREG, S_IFDIR}:
+            raise fail(errno.ENXIO, path)
+        if flags & os.O_NOATIME and not owns(inode, context.caller):
+            raise fail(errno.EPERM, path)
+
+    def _read(self, file: OpenFile, offset: int, length: int) -> bytes:
+        inode = file.inode
+        if length < 0 or not 0 <= offset < _INT64_END:
+            raise fail(errno.EINVAL)
+        if not file.access.read:
+            raise fail(errno.EBADF)
+        if inode.kind == S_IFDIR:
+            raise fail(errno.EISDIR)
+        if length <= STEP:
+            data = self._content.read(inode, offset, length)
+        else:
+            end = min(offset + min(length, _LONGEST), inode.size)
+            steps = range(offset, end, STEP)
+            data = b"".join([self._read_step(inode, at, min(STEP, end - at)) for at in steps])
+        if not (0 <= self._time() - inode.atime < 1 or file.access.quiet):
+            self._accessed(inode)
+        if self._memory.used > self._memory.limit:
+            self._make_room()
+        return data
+
+    def _read_step(self, inode: Inode, offset: int, length: int) -> bytes:
+        if self._memory.used > self._memory.limit:
+            self._make_room()
+        return self._content.read(inode, offset, length)
+
+    def _write(self, caller: Caller, file: OpenFile, data: bytes, offset: int) -> int:
+        if not file.access.write:
+            raise fail(errno.EBADF)
+        if not data:
+            return 0
+        inode = file.inode
+        written = len(data)
+        if written > STEP or offset + written > self._volume.max_size:
+            written = self._write_some(inode, offset, data)
+        else:
+            try:
+                self._content.write(inode, offset, data)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                written = self._write_some(inode, offset, data, BLOCK_SIZE)
+        inode.stat = None
+        if not (inode.dirty and 0 <= self._time() - inode.mtime < 1 and inode.ctime == inode.mtime):
+            self._touch(inode)
+        if inode.mode & SET_ID and caller.uid:
+            self._drop_set_id(inode)
+        if file.access.durable:
+            self._volume.sync()
+        if self._memory.used > self._memory.limit:
+            self._make_room()
+        return written
+
+    def _write_some(self, inode: Inode, offset: int, data: bytes, step: int = STEP) -> int:
+        """Write as much as the largest size, and the disk, have room for; how much that was.
+
+        EFBIG or ENOSPC, and nothing is changed, if it is nothing.
+        """
+        size = min(len(data), self._volume.max_size - offset)
+        if size <= 0:
+            raise fail(errno.EFBIG)
+        done = 0
+        while done < size:
+            start = offset + done
+            part = data[done : min(size, done + step - start % step)]
+            try:
+                self._content.write(inode, start, part)
+            except OSError as error:
+                if error.errno == errno.ENOSPC and step > BLOCK_SIZE:
+                    step = BLOCK_SIZE  # then as much as fits, block by block
+                    continue
+                if not done:
+                    raise
+                break
+            done += len(part)
+            if self._memory.used > self._memory.limit:
+                self._volume.table.mark(inode)
+                self._make_room()
+        return done
+
+    def _seek_content(self, inode: Inode, position: int, *, data: bool) -> int:
+        if not 0 <= position < inode.size:
+            raise fail(errno.ENXIO)
+        block, end = position // BLOCK_SIZE, -(-inode.size // BLOCK_SIZE)
+        found = self._volume.maps.seek(inode, block, end, backed=data)
+        if found == end and data:
+            raise fail(errno.ENXIO)
+        return min(max(position, found * BLOCK_SIZE), inode.size)

@@ -1,0 +1,69 @@
+"""What operations answer with: the names and the order of `os.stat_result` and its like."""
+
+from typing import Final, NamedTuple
+
+from servers.filesystem.inode import Inode
+from servers.filesystem.layout import MAGIC
+
+_NS: Final = 1_000_000_000
+PREFERRED: Final = 4096
+"""The size of reads and writes that cost least (`st_blksize`)."""
+
+
+class Stat(NamedTuple):
+    """A file's inode; see `os.stat_result`. Times have whole seconds: the format keeps no more."""
+
+    st_mode: int
+    st_ino: int
+    st_dev: int
+    st_nlink: int
+    st_uid: int
+    st_gid: int
+    st_size: int
+    st_atime: float
+    st_mtime: float
+    st_ctime: float
+    st_atime_ns: int
+    st_mtime_ns: int
+    st_ctime_ns: int
+    st_blksize: int
+    st_blocks: int
+    st_rdev: int
+
+
+class StatVFS(NamedTuple):
+    """A file system's room; see `os.statvfs_result`."""
+
+    f_bsize: int
+    f_frsize: int
+    f_blocks: int
+    f_bfree: int
+    f_bavail: int
+    f_files: int
+    f_ffree: int
+    f_favail: int
+    f_flag: int
+    f_namemax: int
+    f_fsid: int = MAGIC
+
+
+def stat_of(inode: Inode, sectors: int) -> Stat:
+    """The answer to `stat`; `sectors` is how much of the disk the file has, in 512 bytes."""
+    return Stat(
+        inode.mode,
+        inode.number,
+        MAGIC,
+        inode.links,
+        inode.uid,
+        inode.gid,
+        inode.size,
+        float(inode.atime),
+        float(inode.mtime),
+        float(inode.ctime),
+        inode.atime * _NS,
+        inode.mtime * _NS,
+        inode.ctime * _NS,
+        PREFERRED,
+        sectors,
+        inode.device,
+    )

@@ -1,0 +1,41 @@
+"""The service: all operations, and what happens when callers and the system go."""
+
+from servers.filesystem.attributes import AttributeOperations
+from servers.filesystem.files import FileOperations
+from servers.filesystem.rename import RenameOperation
+from twinos import Caller
+
+
+class FileSystem(FileOperations, RenameOperation, AttributeOperations):
+    """Files and directories in the MINIX version 3 format.
+
+    Operations carry the names, the argument order and the meaning of Python's `os` module; errors
+    are those of Linux. Each caller has its own open files, working directory and umask, and is
+    checked by its user, group and supplementary groups. *Path errors* are ENOENT, ENOTDIR, EACCES,
+    ELOOP, ENAMETOOLONG, EINVAL (a zero in the path), and EUCLEAN and EIO for a damaged disk.
+
+    What is written is in memory until `sync`, `fsync`, the end of the system, or until memory runs
+    short.
+
+    Args:
+        disk: what holds the file system; a blank disk gets an empty one.
+        time: seconds since 1970 at which all clocks stand still; None means the host's time.
+        memory: bytes for what is known of files, roughly (1 MiB at least).
+        descriptors: how many files one caller may have open.
+        inodes: for a blank disk: how many files it is to hold; None means one for three blocks.
+
+    Raises:
+        OSError: EINVAL, the disk holds something else; EUCLEAN, it is damaged.
+    """
+
+    def _departed(self, caller: Caller) -> None:
+        context = self._contexts.pop(caller.id, None)
+        if context is not None:
+            for file in context.files.values():
+                self._release(file)
+            self._volume.closed(context.cwd)
+
+    def _stopping(self) -> None:
+        for context in list(self._contexts.values()):
+            self._departed(context.caller)
+        self._volume.sync()

@@ -1,0 +1,195 @@
+"""What all operations share: the volume, the callers' contexts, and the making of new files."""
+
+import errno
+import time as host_time
+from collections.abc import Callable
+from stat import S_IFDIR, S_IFLNK
+from typing import Final
+
+from servers.disk import Disk
+from servers.filesystem.descriptors import Context, OpenFile
+from servers.filesystem.inode import Inode
+from servers.filesystem.path import Walker
+from servers.filesystem.permission import SEARCH, SET_ID, WRITE, ownership, require, without_set_id
+from servers.filesystem.volume import Volume
+from twinos import Caller, Service, fail
+
+MEMORY: Final = 64 << 20
+DESCRIPTORS: Final = 1024
+_SMALLEST_MEMORY: Final = 1 << 20
+
+
+class State(Service):
+    """The common base of the operations' classes. See `FileSystem` for the parameters."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        time: int | None = None,
+        memory: int = MEMORY,
+        descriptors: int = DESCRIPTORS,
+        inodes: int | None = None,
+    ) -> None:
+        if memory < _SMALLEST_MEMORY:
+            raise OSError(errno.EINVAL, f"{memory} bytes of memory are too few for a file system")
+        self._time: Callable[[], float] = host_time.time if time is None else lambda: time
+        self._volume = Volume(disk, self._now, memory, inodes)
+        self._content = self._volume.content
+        self._memory = self._volume.memory
+        self._walker = Walker(self._volume)
+        self._max_files = descriptors
+        self._contexts: dict[int, Context] = {}
+
+    def _now(self) -> int:
+        """The time in seconds."""
+        return int(self._time())
+
+    def _context(self, caller: Caller) -> Context:
+        """What this caller has; a new one begins in the root."""
+        context = self._contexts.get(caller.id)
+        if context is not None and context.caller is caller:
+            return context
+        if context is None:
+            self._volume.root.opens += 1  # its working directory
+            context = self._contexts[caller.id] = Context(caller, self._volume.root)
+        elif context.caller != caller:
+            context.caller = caller
+            context.known.clear()
+        return context
+
+    def _file(self, caller: Caller, fd: int) -> OpenFile:
+        """What the caller has open as `fd`. EBADF."""
+        try:
+            return self._contexts[caller.id].files[fd]
+        except KeyError:
+            raise fail(errno.EBADF) from None
+
+    def _settled(self, caller: Caller) -> Context:
+        """The caller's context, after making room in memory: for the start of an operation."""
+        if self._memory.used > self._memory.limit:
+            self._make_room()
+        return self._context(caller)
+
+    def _make_room(self) -> None:
+        self._forget_paths()
+        self._volume.make_room()
+
+    def _forget_paths(self) -> None:
+        """Paths may lead elsewhere from now on, or nowhere."""
+        for context in self._contexts.values():
+            context.known.clear()
+
+    def _touch(self, inode: Inode) -> None:
+        """The content changed."""
+        inode.mtime = inode.ctime = self._now()
+        self._volume.table.mark(inode)
+
+    def _attributes_changed(self, inode: Inode) -> None:
+        """Owner, permissions or number of names changed."""
+        inode.ctime = self._now()
+        self._volume.table.mark(inode)
+        if inode.kind == S_IFDIR:
+            self._forget_paths()
+
+    def _change_directory(self, context: Context, inode: Inode, path: str | None = None) -> None:
+        if inode.kind != S_IFDIR:
+            raise fail(errno.ENOTDIR, path)
+        require(inode, context.caller, SEARCH, path)
+        old, context.cwd = context.cwd, inode
+        inode.opens += 1
+        self._volume.closed(old)
+        context.known.clear()
+
+    def _accessed(self, inode: Inode) -> None:
+        """The content was read."""
+        now = self._now()
+        if inode.atime != now:
+            inode.atime = now
+            self._volume.table.mark(inode)
+
+    def _make(
+        self,
+        context: Context,
+        parent: Inode,
+        name: str,
+        mode: int,
+        *,
+        path: str,
+        device: int = 0,
+        target: bytes = b"",
+    ) -> Inode:
+        """Make a file, directory, link or device under a name that is not there yet.
+
+        Args:
+            context: whose it will be.
+            parent: the directory.
+            name: the name.
+            mode: type and permissions; the umask has been applied.
+            path: for the text of an error.
+            device: of a device, its number.
+            target: of a symbolic link, where it leads to.
+        """
+        if not parent.links:
+            raise fail(errno.ENOENT, path)
+        who = context.caller
+        if who.uid:
+            require(parent, who, WRITE | SEARCH, path)
+        mode, uid, gid = ownership(parent, who, mode)
+        volume = self._volume
+        inode = volume.table.create(mode, uid, gid, device)
+        try:
+            if inode.kind == S_IFDIR:
+                volume.directories.start(inode, parent)
+            elif inode.kind == S_IFLNK:
+                volume.content.write(inode, 0, target)
+            volume.directories.add(parent, name, inode)
+        except OSError as error:
+            volume.destroy(inode)
+            error.filename = path
+            raise
+        if inode.kind == S_IFDIR:
+            parent.links += 1
+        parent.mtime = parent.ctime = inode.ctime
+        volume.table.mark(parent)
+        return inode
+
+    def _resize(self, caller: Caller, inode: Inode, length: int, path: str | None = None) -> None:
+        """Give a regular file this size. EFBIG."""
+        if length > self._volume.max_size:
+            raise fail(errno.EFBIG, path)
+        self._volume.content.truncate(inode, length)
+        self._content_changed(inode, caller)
+
+    def _content_changed(self, inode: Inode, caller: Caller) -> None:
+        """`caller` wrote."""
+        if inode.mode & SET_ID and caller.uid:
+            self._drop_set_id(inode)
+        self._touch(inode)
+
+    def _drop_set_id(self, inode: Inode) -> None:
+        """Its content is not what the set-id bits were given to."""
+        inode.mode = without_set_id(inode.mode)
+        self._volume.table.mark(inode)
+
+    def _release(self, file: OpenFile) -> None:
+        """One descriptor of an open file less."""
+        file.shares -= 1
+        if not file.shares:
+            self._volume.closed(file.inode)
+
+
+class Both:
+    """Adds both names of an operation that takes two to its errors, as `os` does."""
+
+    __slots__ = ("_dst", "_src")
+
+    def __init__(self, src: str, dst: str) -> None:
+        self._src = src
+        self._dst = dst
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = self._src, self._dst

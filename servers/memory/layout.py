@@ -1,0 +1,85 @@
+"""What the service and the MMU agree on: addresses, page-table entries, the `tables` region.
+
+An address, 39 bits in three levels as in RISC-V's Sv39:
+
+    38        30 29        21 20        12 11           0
+    | level 2   | level 1    | level 0    | offset in    |
+    | index     | index      | index      | the page     |
+
+The `tables` region, in pages of 4 KiB:
+
+    page 0                  the header
+    pages 1..               the spaces: one slot of 64 bytes each
+    then                    the reference counts of the frames, 4 bytes each
+    the rest                page tables, 512 entries each; an entry names a table by its page here
+
+An entry of a page table, 64 bits:
+
+    56        48         47          12  10      9     2     1         0
+    | dirty   | accessed | frame, or    | shared| copy | user| writable| present |
+    |         |          | table        |       | on w.|     |         |         |
+
+`accessed` and `dirty` have a byte each because the MMU sets them while the service may be writing
+the rest of the entry: hardware has a locked `or` for that, this host's Python only a byte store.
+A store that comes too late finds an entry that is not present, where these two mean nothing.
+"""
+
+from typing import Final
+
+PAGE_SHIFT: Final = 12
+PAGE_SIZE: Final = 1 << PAGE_SHIFT
+PAGE_MASK: Final = PAGE_SIZE - 1
+
+LEVELS: Final = 3
+INDEX_BITS: Final = 9
+ENTRIES: Final = 1 << INDEX_BITS
+INDEX_MASK: Final = ENTRIES - 1
+
+PAGES: Final = 1 << LEVELS * INDEX_BITS
+ADDRESS_END: Final = PAGES << PAGE_SHIFT
+"""No address of a user reaches this one: 512 GiB."""
+ADDRESS_START: Final = 0x1_0000
+"""Nothing is mapped below, so that a null pointer and its surroundings always fault."""
+HEAP_START: Final = 0x1000_0000
+"""Where `brk` begins."""
+
+PRESENT: Final = 1 << 0
+WRITABLE: Final = 1 << 1
+USER: Final = 1 << 2
+COPY_ON_WRITE: Final = 1 << 9
+SHARED: Final = 1 << 10
+FRAME_MASK: Final = (1 << 36) - 1
+ACCESSED_BYTE: Final = 6
+DIRTY_BYTE: Final = 7
+ACCESSED: Final = 1 << 8 * ACCESSED_BYTE
+DIRTY: Final = 1 << 8 * DIRTY_BYTE
+
+WORD: Final = 8
+MAGIC: Final = int.from_bytes(b"TwinOS/M", "little")
+VERSION: Final = 1
+HEADER_MAGIC: Final = 0
+HEADER_VERSION: Final = 1
+HEADER_SPACES: Final = 2
+"""Words of the header: what this is, and how many slots it has."""
+
+SLOTS: Final = PAGE_SIZE // WORD
+SLOT_WORDS: Final = 8
+SLOT_SPACE: Final = 0
+SLOT_ROOT: Final = 1
+SLOT_GENERATION: Final = 2
+"""Words of a slot: the space that lives here or was the last to; its root table (0: none lives
+here); how often translations of this slot became invalid, which the MMU compares at each access."""
+
+
+def slot_word(space: int, spaces: int) -> int:
+    """The first word of a space's slot: a space's number is its slot plus a multiple of `spaces`.
+
+    No number comes back when a slot is used again, so that an MMU left over from an earlier space
+    can tell.
+    """
+    return SLOTS + space % spaces * SLOT_WORDS
+
+
+def round_up(size: int) -> int:
+    """The bytes of the pages that hold `size` bytes."""
+    return (size + PAGE_MASK) & ~PAGE_MASK

@@ -1,0 +1,347 @@
+"""The memory manager: address spaces over physical frames, after mmap(2), brk(2) and fork(2)."""
+
+import errno
+from typing import Final, NamedTuple
+
+from servers.memory.areas import Area
+from servers.memory.frames import Frames
+from servers.memory.layout import (
+    ADDRESS_END,
+    ADDRESS_START,
+    HEADER_MAGIC,
+    HEADER_SPACES,
+    HEADER_VERSION,
+    MAGIC,
+    PAGE_MASK,
+    PAGE_SHIFT,
+    SLOT_GENERATION,
+    SLOT_ROOT,
+    SLOT_SPACE,
+    SLOT_WORDS,
+    SLOTS,
+    VERSION,
+    WORD,
+    round_up,
+    slot_word,
+)
+from servers.memory.mman import (
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_FIXED_NOREPLACE,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    MAP_TYPE,
+    PROT_EXEC,
+    PROT_READ,
+    PROT_WRITE,
+)
+from servers.memory.objects import MemoryObjects
+from servers.memory.space import Memory, Space, Usage
+from servers.memory.tables import PageTables
+from twinos import Caller, Region, Service, fail, op
+
+_WORD_MASK: Final = 2**64 - 1
+_PROT: Final = PROT_READ | PROT_WRITE | PROT_EXEC
+_MOST_FRAMES: Final = 1 << 24
+_COUNT_BYTES: Final = 4
+
+
+class MemoryInfo(NamedTuple):
+    """The state of the machine's memory, after /proc/meminfo.
+
+    Attributes:
+        frames: page frames that there are, 4 KiB each.
+        free_frames: those that nothing holds.
+        tables: page tables that there are, 4 KiB each.
+        free_tables: those that no address space has.
+        spaces: address spaces that exist.
+    """
+
+    frames: int
+    free_frames: int
+    tables: int
+    free_tables: int
+    spaces: int
+
+
+class MemoryManager(Service):
+    """Virtual memory: address spaces, demand-zero pages, copy-on-write fork.
+
+    Loads and stores do not come here. They go through an `Mmu` on the user's side, which walks the
+    page tables in `tables` and reaches the bytes in `frames`; only a fault is a request. The MMU
+    stands for hardware, so a user who holds these regions is trusted as hardware is.
+
+    An address space belongs to the caller who created it and ends with it. For everybody else,
+    every operation that names it fails: ESRCH, there is no such space; EPERM, it is another's.
+    Addresses and lengths are 64-bit words, as in a system call: -1 is 2**64 - 1.
+
+    Args:
+        frames: physical memory.
+        tables: page tables and reference counts; see `layout`.
+        pages: page frames of physical memory, 4 KiB each.
+        page_tables: page tables, 4 KiB each; a space of N pages in a row needs N / 512 and two.
+        spaces: how many address spaces there may be.
+
+    Raises:
+        OSError: EINVAL: a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        frames: Region,
+        tables: Region,
+        pages: int = 32_768,
+        page_tables: int = 4_096,
+        spaces: int = 256,
+    ) -> None:
+        for name, value in (("pages", pages), ("page_tables", page_tables), ("spaces", spaces)):
+            if not 1 <= value <= _MOST_FRAMES:
+                raise OSError(errno.EINVAL, f"{name} must be 1 to {_MOST_FRAMES}, not {value}")
+        counts_start = SLOTS * WORD + round_up(spaces * SLOT_WORDS * WORD)
+        tables_start = counts_start + round_up(pages * _COUNT_BYTES)
+        frames.resize(pages << PAGE_SHIFT)
+        tables.resize(tables_start + (page_tables << PAGE_SHIFT))
+        _format(tables, spaces, counts_start, tables_start)
+        counts = memoryview(tables.memory)[counts_start:][: pages * _COUNT_BYTES].cast("I")
+        frame_pool = Frames(frames.memory, counts)
+        table_pool = PageTables(tables.memory, tables_start >> PAGE_SHIFT, page_tables)
+        self._memory = Memory(frame_pool, table_pool, MemoryObjects(frame_pool))
+        self._totals = pages, page_tables
+        self._slots = spaces
+        self._free_slots = list(reversed(range(spaces)))
+        self._spaces: dict[int, Space] = {}
+
+    @op
+    def create(self, caller: Caller) -> int:
+        """A new, empty address space; its number, above 0 and never used again.
+
+        Raises:
+            OSError: EAGAIN: there are too many. ENOMEM: no page table is free.
+        """
+        slot, number = self._next_space()
+        space = Space(self._memory, slot, number, caller.id, self._memory.tables.new())
+        return self._enter(space)
+
+    @op
+    def destroy(self, caller: Caller, space: int) -> None:
+        """End an address space and free all that only it holds."""
+        self._end(self._space(caller, space))
+
+    @op
+    def fork(self, caller: Caller, space: int) -> int:
+        """A copy of an address space; its number.
+
+        Private pages are shared until either side writes to them; shared areas stay shared.
+
+        Raises:
+            OSError: EAGAIN: there are too many. ENOMEM: not enough page tables are free.
+        """
+        parent = self._space(caller, space)
+        return self._enter(parent.fork(*self._next_space()))
+
+    @op
+    def mmap(
+        self, caller: Caller, space: int, address: int, length: int, prot: int, flags: int
+    ) -> int:
+        """Map `length` bytes of zeros, in whole pages; they cost nothing till touched.
+
+        Args:
+            caller: who asks.
+            space: the address space.
+            address: where. Without MAP_FIXED a wish, granted if there is room; 0 for none.
+            length: in bytes.
+            prot: PROT_NONE, or PROT_READ, PROT_WRITE and PROT_EXEC together.
+            flags: MAP_ANONYMOUS and either MAP_PRIVATE or MAP_SHARED; MAP_FIXED puts it exactly
+                there instead of what is there, MAP_FIXED_NOREPLACE only if nothing is. Others are
+                ignored.
+
+        Returns:
+            The address.
+
+        Raises:
+            OSError: EBADF: not MAP_ANONYMOUS. EEXIST: MAP_FIXED_NOREPLACE, and something is
+                there. EINVAL: a length of 0; a fixed address that is not a page's; not exactly
+                one of private and shared. ENOMEM: no room, or more than 65530 areas. EPERM: a
+                fixed address below 64 KiB.
+        """
+        where = self._space(caller, space)
+        if not flags & MAP_ANONYMOUS:
+            raise fail(errno.EBADF)
+        size = round_up(length & _WORD_MASK)
+        if not size:
+            raise fail(errno.EINVAL)
+        start = _place(where, address & _WORD_MASK, size, flags)
+        if flags & MAP_TYPE not in {MAP_PRIVATE, MAP_SHARED}:
+            raise fail(errno.EINVAL)
+        kept = flags & (MAP_TYPE | MAP_ANONYMOUS)
+        where.map(start, start + size, prot & _PROT, kept)
+        return start
+
+    @op
+    def munmap(self, caller: Caller, space: int, address: int, length: int) -> None:
+        """Unmap the pages of a range; what is not mapped is no error.
+
+        Raises:
+            OSError: EINVAL: an address that is not a page's, a length of 0, a range beyond the
+                last address. ENOMEM: an area would be split and there are too many.
+        """
+        where = self._space(caller, space)
+        address &= _WORD_MASK
+        length &= _WORD_MASK
+        if address & PAGE_MASK or not 0 < length <= ADDRESS_END - address:
+            raise fail(errno.EINVAL)
+        where.unmap(address, address + round_up(length))
+
+    @op
+    def mprotect(self, caller: Caller, space: int, address: int, length: int, prot: int) -> None:
+        """Say what may be done with the pages of a range.
+
+        Raises:
+            OSError: EINVAL: an address that is not a page's, or unknown bits of `prot`. ENOMEM:
+                some of it is not mapped, or there are too many areas; nothing has changed then.
+        """
+        where = self._space(caller, space)
+        start = address & _WORD_MASK
+        if start & PAGE_MASK:
+            raise fail(errno.EINVAL)
+        if not length:
+            return
+        end = start + (round_up(length & _WORD_MASK) & _WORD_MASK)
+        if not start < end <= _WORD_MASK:
+            raise fail(errno.ENOMEM)
+        if prot & ~_PROT:
+            raise fail(errno.EINVAL)
+        if not where.areas.cover(start, end):
+            raise fail(errno.ENOMEM)
+        where.protect(start, end, prot)
+
+    @op
+    def brk(self, caller: Caller, space: int, address: int) -> int:
+        """Move the end of the heap; 0 only asks.
+
+        Returns:
+            Where it is now.
+
+        Raises:
+            OSError: ENOMEM: below the start of the heap, beyond the last address, or something
+                else is mapped there.
+        """
+        return self._space(caller, space).brk(address & _WORD_MASK)
+
+    @op
+    def fault(self, caller: Caller, space: int, address: int, access: int) -> bool:
+        """The page fault: the MMU found no translation that permits an access.
+
+        Args:
+            caller: whose MMU it is.
+            space: the address space.
+            address: the address.
+            access: PROT_READ or PROT_WRITE.
+
+        Returns:
+            Whether a page that was there has been replaced by a copy, so that translations of it
+            are wrong now.
+
+        Raises:
+            OSError: EFAULT: the access is not allowed. EINVAL: not an access. ENOMEM: no frame or
+                page table is free; nothing has changed, and it may be tried again.
+        """
+        where = self._space(caller, space)
+        if access not in {PROT_READ, PROT_WRITE}:
+            raise fail(errno.EINVAL)
+        return where.fault(address & _WORD_MASK, access)
+
+    @op
+    def maps(self, caller: Caller, space: int) -> tuple[Area, ...]:
+        """The areas of an address space by address, after /proc/PID/maps."""
+        return tuple(self._space(caller, space).areas)
+
+    @op
+    def statm(self, caller: Caller, space: int) -> Usage:
+        """What an address space uses, after /proc/PID/statm."""
+        return self._space(caller, space).usage()
+
+    @op
+    def meminfo(self) -> MemoryInfo:
+        """The memory of the machine, after /proc/meminfo."""
+        frames, tables = self._totals
+        return MemoryInfo(
+            frames=frames,
+            free_frames=self._memory.frames.free,
+            tables=tables,
+            free_tables=self._memory.tables.free,
+            spaces=len(self._spaces),
+        )
+
+    def _departed(self, caller: Caller) -> None:
+        for space in [space for space in self._spaces.values() if space.owner == caller.id]:
+            self._end(space)
+
+    def _space(self, caller: Caller, number: int) -> Space:
+        space = self._spaces.get(number)
+        if space is None:
+            raise fail(errno.ESRCH)
+        if space.owner != caller.id:
+            raise fail(errno.EPERM)
+        return space
+
+    def _next_space(self) -> tuple[int, int]:
+        """A free slot and the number that a space there gets. EAGAIN: there is none."""
+        if not self._free_slots:
+            raise fail(errno.EAGAIN)
+        slot = slot_word(self._free_slots[-1], self._slots)
+        last = self._memory.tables.words[slot + SLOT_SPACE] or self._free_slots[-1]
+        return slot, last + self._slots
+
+    def _enter(self, space: Space) -> int:
+        self._free_slots.pop()
+        self._spaces[space.number] = space
+        return space.number
+
+    def _end(self, space: Space) -> None:
+        del self._spaces[space.number]
+        space.destroy()
+        self._free_slots.append(space.number % self._slots)
+
+
+def _place(space: Space, address: int, size: int, flags: int) -> int:
+    """Where `size` bytes are to be mapped; the errors are those of mmap."""
+    if size > ADDRESS_END - ADDRESS_START:
+        raise fail(errno.ENOMEM)
+    if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
+        _check_fixed(space, address, size, flags)
+        return address
+    wish = address & ~PAGE_MASK
+    if ADDRESS_START <= wish <= ADDRESS_END - size and not space.areas.between(wish, wish + size):
+        return wish
+    found = space.areas.gap(size)
+    if found is None:
+        raise fail(errno.ENOMEM)
+    return found
+
+
+def _check_fixed(space: Space, address: int, size: int, flags: int) -> None:
+    if address > ADDRESS_END - size:
+        raise fail(errno.ENOMEM)
+    if address & PAGE_MASK:
+        raise fail(errno.EINVAL)
+    if address < ADDRESS_START:
+        raise fail(errno.EPERM)
+    if flags & MAP_FIXED_NOREPLACE and space.areas.between(address, address + size):
+        raise fail(errno.EEXIST)
+
+
+def _format(tables: Region, spaces: int, counts_start: int, tables_start: int) -> None:
+    """Write the head of the tables region, in which nothing lives yet.
+
+    What an earlier life of the service left is gone, except for what tells a surviving MMU so:
+    generations go on, and no number of a space comes back.
+    """
+    words = memoryview(tables.memory).cast("Q")
+    words[HEADER_MAGIC] = MAGIC
+    words[HEADER_VERSION] = VERSION
+    words[HEADER_SPACES] = spaces
+    for slot in range(spaces):
+        words[slot_word(slot, spaces) + SLOT_ROOT] = 0
+        words[slot_word(slot, spaces) + SLOT_GENERATION] += 1
+    tables.memory[counts_start:tables_start] = bytes(tables_start - counts_start)

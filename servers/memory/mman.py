@@ -1,0 +1,17 @@
+"""The constants of <sys/mman.h>, with Linux's values."""
+
+from typing import Final
+
+PROT_NONE: Final = 0
+PROT_READ: Final = 1
+PROT_WRITE: Final = 2
+PROT_EXEC: Final = 4
+
+MAP_SHARED: Final = 0x01
+MAP_PRIVATE: Final = 0x02
+MAP_FIXED: Final = 0x10
+MAP_ANONYMOUS: Final = 0x20
+MAP_FIXED_NOREPLACE: Final = 0x10_0000
+
+MAP_TYPE: Final = 0x0F
+"""The bits of the flags that say whether a mapping is shared or private."""

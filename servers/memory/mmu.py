@@ -1,0 +1,286 @@
+"""The memory management unit: the hardware between a user's loads and stores and the frames.
+
+An access looks its page up in the TLB. A miss walks the page tables; what they do not permit is a
+fault, and only that is a request to the memory manager.
+
+How the TLB stays right. The service counts up the generation of a space when translations become
+invalid, and each access compares. Between that look and the copying of the bytes nothing may come:
+
+- another thread of this process: the fast paths call no function there, and CPython gives up its
+  lock between bytecodes only where functions are called or loops repeat;
+- a change by the service, in another process: those that invalidate are asked for by the owner of
+  the space, who asks in `suspended`. That empties the TLB first and keeps it empty, so that nobody
+  can be inside an access when the request leaves, or begin one before it is answered.
+"""
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import NamedTuple
+
+from servers.memory.areas import Area
+from servers.memory.layout import (
+    ACCESSED_BYTE,
+    DIRTY_BYTE,
+    FRAME_MASK,
+    HEADER_MAGIC,
+    HEADER_SPACES,
+    HEADER_VERSION,
+    INDEX_BITS,
+    INDEX_MASK,
+    LEVELS,
+    MAGIC,
+    PAGE_MASK,
+    PAGE_SHIFT,
+    PAGE_SIZE,
+    PAGES,
+    PRESENT,
+    SLOT_GENERATION,
+    SLOT_ROOT,
+    SLOT_SPACE,
+    USER,
+    VERSION,
+    WORD,
+    WRITABLE,
+    slot_word,
+)
+from servers.memory.mman import PROT_READ, PROT_WRITE
+from twinos import Region
+
+Fault = Callable[[int, int], bool]
+"""Handles a fault at an address, for PROT_READ or PROT_WRITE, as `MemoryManager.fault` does."""
+
+
+class SegmentationFault(OSError):
+    """An access to memory that is not mapped, or not for that.
+
+    Attributes:
+        address: where.
+        access: PROT_READ or PROT_WRITE.
+        area: what is mapped there; None: nothing is.
+    """
+
+    def __init__(self, address: int, access: int, area: Area | None = None) -> None:
+        what = "store to" if access == PROT_WRITE else "load from"
+        where = f"in {area}" if area else "not mapped"
+        super().__init__(errno.EFAULT, f"segmentation fault: {what} {address:#x}, {where}")
+        self.address = address
+        self.access = access
+        self.area = area
+
+
+class TlbCounters(NamedTuple):
+    """What an MMU has counted.
+
+    Attributes:
+        accesses: pages looked up; an access to several pages counts as several.
+        misses: of those, how many were not in the TLB, or not for that access.
+        faults: of those, how many the page tables did not permit either.
+        flushes: how often the TLB was emptied.
+        evictions: translations that made room for others.
+    """
+
+    accesses: int
+    misses: int
+    faults: int
+    flushes: int
+    evictions: int
+
+
+class Mmu:
+    """The memory management unit of one address space; its threads share it.
+
+    Args:
+        frames: physical memory.
+        tables: the page tables.
+        space: the number of the address space.
+        fault: the handler of page faults.
+        size: translations that the TLB holds; the oldest goes first.
+
+    Raises:
+        ValueError: `tables` does not hold this address space, or `size` is not above 0.
+    """
+
+    def __init__(
+        self, frames: Region, tables: Region, space: int, fault: Fault, size: int = 64
+    ) -> None:
+        words = memoryview(tables.memory).cast("Q")
+        if (words[HEADER_MAGIC], words[HEADER_VERSION]) != (MAGIC, VERSION):
+            raise ValueError("these are not the page tables of a MemoryManager of this version")
+        if words[slot_word(space, words[HEADER_SPACES]) + SLOT_SPACE] != space:
+            raise ValueError(f"there is no address space {space} in these page tables")
+        if size < 1:
+            raise ValueError(f"a TLB of {size} translations")
+        slot = slot_word(space, words[HEADER_SPACES])
+        self._space = space
+        self._fault = fault
+        self._size = size
+        self._frames = frames.memory
+        self._tables = tables.memory
+        self._words = words
+        self._slot_space = slot + SLOT_SPACE
+        self._slot_root = slot + SLOT_ROOT
+        self._slot_generation = slot + SLOT_GENERATION
+        self._generation: int = words[self._slot_generation]
+        # From pages to where their frames begin; what may be written is in both.
+        self._readable: dict[int, int] = {}
+        self._writable: dict[int, int] = {}
+        self._lock = Lock()
+        self._accesses = self._misses = self._faults = self._flushes = self._evictions = 0
+
+    def load(self, address: int, size: int) -> bytes:
+        """The `size` bytes at `address`.
+
+        Raises:
+            SegmentationFault: they are not all mapped, and for reading.
+            OSError: ENOMEM: there is no memory for a page that is touched for the first time.
+        """
+        self._accesses += 1
+        start = address & PAGE_MASK
+        if (
+            start < start + size <= PAGE_SIZE
+            and self._words[self._slot_generation] == self._generation
+        ):
+            try:
+                start += self._readable[address >> PAGE_SHIFT]
+                return self._frames[start : start + size]
+            except KeyError:
+                pass
+        return self._load(address, size)
+
+    def store(self, address: int, data: bytes) -> None:
+        """Write `data` at `address`.
+
+        If it lies in two pages, and one can't be written, nothing is written; of more pages,
+        those before the one that can't be.
+
+        Raises:
+            SegmentationFault: not all is mapped, and for writing.
+            OSError: ENOMEM: there is no memory for a page of one's own.
+        """
+        self._accesses += 1
+        start = address & PAGE_MASK
+        size = len(data)
+        if (
+            start < start + size <= PAGE_SIZE
+            and self._words[self._slot_generation] == self._generation
+        ):
+            try:
+                start += self._writable[address >> PAGE_SHIFT]
+                self._frames[start : start + size] = data
+            except KeyError:
+                pass
+            else:
+                return
+        self._store(address, data)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """For requests that change translations: nobody accesses memory meanwhile."""
+        with self._lock:
+            self._flush()
+            yield
+
+    def counters(self) -> TlbCounters:
+        """What has been counted so far."""
+        return TlbCounters(
+            self._accesses, self._misses, self._faults, self._flushes, self._evictions
+        )
+
+    def _load(self, address: int, size: int) -> bytes:
+        if size < 0:
+            raise ValueError(f"a load of {size} bytes")
+        with self._lock:
+            parts = [
+                self._frames[start : start + length]
+                for start, _, length in self._places(address, size, PROT_READ)
+            ]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _store(self, address: int, data: bytes) -> None:
+        size = len(data)
+        with self._lock:
+            if size <= PAGE_SIZE < (address & PAGE_MASK) + size:
+                self._translate(address + size - 1, PROT_WRITE)
+            for start, done, length in self._places(address, size, PROT_WRITE):
+                self._frames[start : start + length] = data[done : done + length]
+
+    def _places(self, address: int, size: int, access: int) -> Iterator[tuple[int, int, int]]:
+        """The parts of a range, one a page: where in the frames, the bytes before it, its length.
+
+        Each page is translated when its turn comes, for it may take the place of another.
+        """
+        done = 0
+        while done < size:
+            here = address + done
+            length = min(size - done, PAGE_SIZE - (here & PAGE_MASK))
+            yield self._translate(here, access), done, length
+            done += length
+            self._accesses += done < size
+
+    def _translate(self, address: int, access: int) -> int:
+        """Where in the frames an address is, for one access."""
+        page = address >> PAGE_SHIFT
+        if self._words[self._slot_generation] != self._generation:
+            self._flush()
+        translations = self._writable if access == PROT_WRITE else self._readable
+        if page not in translations:
+            self._misses += 1
+            self._keep(page, self._walk(address, access), access)
+        return translations[page] + (address & PAGE_MASK)
+
+    def _walk(self, address: int, access: int) -> int:
+        """Where the frame of a page begins, after as many faults as it takes."""
+        page = address >> PAGE_SHIFT
+        if not 0 <= page < PAGES:
+            raise SegmentationFault(address, access)
+        needed = PRESENT | USER | (WRITABLE if access == PROT_WRITE else 0)
+        while True:
+            word = self._find(page)
+            entry: int = self._words[word]
+            if word and entry & needed == needed:
+                break
+            self._page_fault(address, access)
+        self._tables[word * WORD + ACCESSED_BYTE] = 1
+        if access == PROT_WRITE:
+            self._tables[word * WORD + DIRTY_BYTE] = 1
+        return (entry >> PAGE_SHIFT & FRAME_MASK) << PAGE_SHIFT
+
+    def _find(self, page: int) -> int:
+        """The word of the entry of a page; 0 if there is none."""
+        words = self._words
+        table: int = words[self._slot_root]
+        if words[self._slot_space] != self._space:
+            return 0
+        for level in range(LEVELS - 1, 0, -1):
+            entry = words[table << INDEX_BITS | page >> INDEX_BITS * level & INDEX_MASK]
+            if not (table and entry & PRESENT):
+                return 0
+            table = entry >> PAGE_SHIFT & FRAME_MASK
+        return table << INDEX_BITS | page & INDEX_MASK
+
+    def _page_fault(self, address: int, access: int) -> None:
+        self._faults += 1
+        replaced = self._fault(address, access)
+        page = address >> PAGE_SHIFT
+        self._readable.pop(page, None)
+        # If the generation counted up once, that was this fault, and no other page is concerned.
+        if replaced and self._words[self._slot_generation] == self._generation + 1:
+            self._generation += 1
+
+    def _keep(self, page: int, start: int, access: int) -> None:
+        if page not in self._readable and len(self._readable) >= self._size:
+            oldest = next(iter(self._readable))
+            del self._readable[oldest]
+            self._writable.pop(oldest, None)
+            self._evictions += 1
+        self._readable[page] = start
+        if access == PROT_WRITE:
+            self._writable[page] = start
+
+    def _flush(self) -> None:
+        self._generation = self._words[self._slot_generation]
+        self._flushes += 1
+        self._readable.clear()
+        self._writable.clear()

@@ -1,0 +1,228 @@
+"""Page tables: trees of tables with 512 entries, in the memory that the MMU walks.
+
+Whole tables are changed at once: a table read as one large number is 512 lanes of 64 bits, and an
+operation on that number is one on every entry.
+"""
+
+import errno
+from collections.abc import Callable, Iterator
+from functools import cache
+from mmap import mmap
+
+from servers.memory.layout import (
+    COPY_ON_WRITE,
+    ENTRIES,
+    FRAME_MASK,
+    INDEX_BITS,
+    INDEX_MASK,
+    LEVELS,
+    PAGE_SHIFT,
+    PAGE_SIZE,
+    PAGES,
+    PRESENT,
+    SHARED,
+    USER,
+    WORD,
+    WRITABLE,
+)
+from servers.memory.mman import PROT_EXEC, PROT_READ, PROT_WRITE
+from twinos import fail
+
+_EMPTY = bytes(PAGE_SIZE)
+_POINTER = PRESENT | WRITABLE | USER
+_SHARED_SHIFT = SHARED.bit_length() - 1
+_COPY_SHIFT = COPY_ON_WRITE.bit_length() - 1
+_WRITABLE_SHIFT = WRITABLE.bit_length() - 1
+_USER_SHIFT = USER.bit_length() - 1
+
+Change = Callable[[int, int], int]
+"""Changes entries, given as one number, and one with a 1 in each of their lanes."""
+
+
+def permissions(prot: int) -> int:
+    """The bits of an entry for `prot`; as on x86, whatever is allowed at all, reading is."""
+    if not prot & (PROT_READ | PROT_WRITE | PROT_EXEC):
+        return 0
+    return USER | WRITABLE if prot & PROT_WRITE else USER
+
+
+def protecting(prot: int) -> Change:
+    """The change after which entries permit `prot`, but no write to a page that others share."""
+    bits = permissions(prot)
+
+    def change(entries: int, lanes: int) -> int:
+        present = entries & lanes
+        entries &= ~(lanes * (USER | WRITABLE))
+        if bits & USER:
+            entries |= present << _USER_SHIFT
+        if bits & WRITABLE:
+            entries |= (present & ~(entries >> _COPY_SHIFT)) << _WRITABLE_SHIFT
+        return entries
+
+    return change
+
+
+def copying(entries: int, lanes: int) -> int:
+    """The change of entries whose pages get a second holder: private ones are copied on write."""
+    private = entries & lanes & ~(entries >> _SHARED_SHIFT)
+    return entries & ~(private << _WRITABLE_SHIFT) | private << _COPY_SHIFT
+
+
+class PageTables:
+    """All page tables of the machine. A table is named by its page in the region.
+
+    Args:
+        memory: the tables region.
+        first: its first page that is a page table.
+        count: how many there are.
+    """
+
+    __slots__ = ("_free", "_memory", "words")
+
+    def __init__(self, memory: mmap, first: int, count: int) -> None:
+        self._memory = memory
+        self.words = memoryview(memory).cast("Q")
+        self._free = list(reversed(range(first, first + count)))
+
+    @property
+    def free(self) -> int:
+        """How many tables are free."""
+        return len(self._free)
+
+    def new(self) -> int:
+        """An empty table. ENOMEM: there is none."""
+        if not self._free:
+            raise fail(errno.ENOMEM)
+        table = self._free.pop()
+        self._memory[table << PAGE_SHIFT : (table + 1) << PAGE_SHIFT] = _EMPTY
+        return table
+
+    def entry(self, root: int, page: int) -> int:
+        """The word that maps `page`; the tables on the way are made. ENOMEM: too few are free."""
+        words = self.words
+        table = root
+        for level in range(LEVELS - 1, 0, -1):
+            word = table << INDEX_BITS | page >> INDEX_BITS * level & INDEX_MASK
+            if not words[word] & PRESENT:
+                words[word] = self.new() << PAGE_SHIFT | _POINTER
+            table = words[word] >> PAGE_SHIFT
+        return table << INDEX_BITS | page & INDEX_MASK
+
+    def frames(self, root: int) -> list[int]:
+        """The frames that a space's tables map."""
+        found: list[int] = []
+        for start, end in self._leaves(root, LEVELS - 1, 0, PAGES):
+            found += self._frames(start, end)
+        return found
+
+    def change(self, root: int, first: int, last: int, change: Change) -> None:
+        """Change the entries of the pages from `first` to before `last`, where there are any."""
+        for start, end in self._leaves(root, LEVELS - 1, first, last):
+            self._write(start, change(self._read(start, end), _lanes(end - start)), end - start)
+
+    def clear(self, root: int, first: int, last: int) -> list[int]:
+        """Take away the entries of the pages from `first` to before `last`, and empty tables.
+
+        Returns:
+            The frames that they mapped.
+        """
+        gone: list[int] = []
+        self._clear(root, LEVELS - 1, first, last, gone)
+        return gone
+
+    def clone(self, root: int) -> int:
+        """A copy of a space's tables, both to copy private pages on write.
+
+        Its pages get no holder here. ENOMEM: too few tables are free; then nothing has changed.
+        """
+        if self.size(root) > len(self._free):
+            raise fail(errno.ENOMEM)
+        return self._clone(root, LEVELS - 1)
+
+    def size(self, root: int) -> int:
+        """How many tables a tree has."""
+        return self._size(root, LEVELS - 1)
+
+    def release(self, root: int) -> None:
+        """Free a root whose tree is empty."""
+        self._free.append(root)
+
+    def _size(self, table: int, level: int) -> int:
+        if not level:
+            return 1
+        return 1 + sum(self._size(child, level - 1) for _, child in self._children(table))
+
+    def _clone(self, table: int, level: int) -> int:
+        twin = self.new()
+        if level:
+            for word, child in self._children(table):
+                pointer = self._clone(child, level - 1) << PAGE_SHIFT | _POINTER
+                self.words[twin << INDEX_BITS | word & INDEX_MASK] = pointer
+        else:
+            start = table << INDEX_BITS
+            entries = copying(self._read(start, start + ENTRIES), _lanes(ENTRIES))
+            self._write(start, entries, ENTRIES)
+            self._write(twin << INDEX_BITS, entries, ENTRIES)
+        return twin
+
+    def _clear(self, table: int, level: int, first: int, last: int, gone: list[int]) -> None:
+        if not level:
+            start, end = table << INDEX_BITS | first, (table << INDEX_BITS) + last
+            gone += self._frames(start, end)
+            self._memory[start * WORD : end * WORD] = bytes((end - start) * WORD)
+            return
+        for word, child, start, end in self._below(table, level, first, last):
+            self._clear(child, level - 1, start, end, gone)
+            if self._memory[child << PAGE_SHIFT : (child + 1) << PAGE_SHIFT] == _EMPTY:
+                self.words[word] = 0
+                self._free.append(child)
+
+    def _leaves(self, table: int, level: int, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """The words, from and to before, of the existing entries of a range of pages."""
+        if not level:
+            yield table << INDEX_BITS | first, (table << INDEX_BITS) + last
+            return
+        for _, child, start, end in self._below(table, level, first, last):
+            yield from self._leaves(child, level - 1, start, end)
+
+    def _below(
+        self, table: int, level: int, first: int, last: int
+    ) -> Iterator[tuple[int, int, int, int]]:
+        """The tables under one that hold entries of a range of pages.
+
+        Pages are counted from the first that `table` maps. Yields the word of the entry, the table
+        that it names, and the part of the range within that, counted from its own first page.
+        """
+        shift = INDEX_BITS * level
+        span = 1 << shift
+        for word, child in self._children(table, first >> shift, ((last - 1) >> shift) + 1):
+            base = (word & INDEX_MASK) << shift
+            yield word, child, max(first - base, 0), min(last - base, span)
+
+    def _children(
+        self, table: int, first: int = 0, last: int = ENTRIES
+    ) -> Iterator[tuple[int, int]]:
+        """The words of the entries that are present, of a range, and the tables they name."""
+        start = table << INDEX_BITS
+        entries = self.words[start + first : start + last].tolist()
+        for word, entry in enumerate(entries, start + first):
+            if entry & PRESENT:
+                yield word, entry >> PAGE_SHIFT
+
+    def _frames(self, start: int, end: int) -> list[int]:
+        entries = self.words[start:end].tolist()
+        return [entry >> PAGE_SHIFT & FRAME_MASK for entry in entries if entry & PRESENT]
+
+    def _read(self, start: int, end: int) -> int:
+        return int.from_bytes(self._memory[start * WORD : end * WORD], "little")
+
+    def _write(self, start: int, entries: int, count: int) -> None:
+        self._memory[start * WORD : (start + count) * WORD] = entries.to_bytes(
+            count * WORD, "little"
+        )
+
+
+@cache
+def _lanes(count: int) -> int:
+    """A number with a 1 in each of `count` lanes of 64 bits."""
+    return ((1 << 64 * count) - 1) // ((1 << 64) - 1)

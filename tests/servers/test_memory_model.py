@@ -1,0 +1,369 @@
+"""The memory manager against a flat model, under so few frames that they run out.
+
+The model knows pages, cells (what a frame holds) and who shares them, and so predicts every byte,
+every errno and the number of free frames.
+"""
+
+import errno
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from kernels import boot
+from servers.memory import (
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    PROT_EXEC,
+    PROT_NONE,
+    PROT_READ,
+    PROT_WRITE,
+    AddressSpace,
+    MemoryManager,
+    SegmentationFault,
+)
+
+PAGE = 4096
+FRAMES = 12
+WINDOW = 0x20_0000 - 3 * PAGE  # across the border of two page tables
+HEAP = 0x1000_0000
+MOST_SPACES = 3
+SPAN = 6  # pages: few, so that what is done to one is seen by what is done next
+
+
+@dataclass
+class Cell:
+    """What a frame holds."""
+
+    data: bytearray = field(default_factory=lambda: bytearray(PAGE))
+
+
+@dataclass
+class Object:
+    """What a shared mapping shows: the cells of its pages that were touched."""
+
+    cells: dict[int, Cell] = field(default_factory=dict)
+
+
+@dataclass
+class Page:
+    """A page of an address space, mapped."""
+
+    prot: int
+    shared: tuple[Object, int] | None
+    cell: Cell | None = None
+
+
+@dataclass
+class Model:
+    """An address space."""
+
+    pages: dict[int, Page] = field(default_factory=dict)
+    brk: int = HEAP
+
+    def fork(self):
+        pages = {n: Page(page.prot, page.shared, page.cell) for n, page in self.pages.items()}
+        return Model(pages, self.brk)
+
+
+def pages_of(address, size):
+    return range(address // PAGE, (address + size + PAGE - 1) // PAGE)
+
+
+def chunks(address, size):
+    """The part of a range in each page: the page, where in it, where in the range, how much."""
+    done = 0
+    while done < size:
+        page, start = divmod(address + done, PAGE)
+        length = min(size - done, PAGE - start)
+        yield page, start, done, length
+        done += length
+
+
+PLACES = st.builds(
+    lambda base, page: base + page * PAGE,
+    st.sampled_from([WINDOW, WINDOW, WINDOW, HEAP]),
+    st.integers(0, SPAN - 1),
+)
+PROTECTIONS = st.sampled_from([PROT_NONE, PROT_READ, PROT_WRITE, 3, 3, 3, PROT_EXEC, 7])
+LENGTHS = st.integers(1, 3 * PAGE)
+OFFSETS = st.sampled_from([0, 1, 7, PAGE // 2, PAGE - 8, PAGE - 3, PAGE - 1])
+DATA = st.binary(min_size=1, max_size=9) | st.sampled_from([b"a", b"b"]).map(lambda b: b * 6000)
+
+
+class Spaces(RuleBasedStateMachine):
+    """Random address spaces beside their models."""
+
+    spaces = Bundle("spaces")
+
+    def __init__(self, system):
+        super().__init__()
+        self.system = system
+        self.user = system.user()
+        self.memory = self.user[MemoryManager]
+        self.models: list[Model] = []
+        self.mmus: dict[AddressSpace, AddressSpace] = {}
+        self.total = self.memory.meminfo()
+        self.regions = [system.region(MemoryManager, name) for name in ("frames", "tables")]
+
+    def teardown(self):
+        self.user.close()
+        assert self.system[MemoryManager].meminfo() == self.total
+
+    # What the model predicts.
+
+    def used(self):
+        """The cells that have a frame, each once."""
+        held = {id(cell): cell for cell in self.private_cells()}
+        for model in self.models:
+            for page in model.pages.values():
+                if page.shared:
+                    held.update((id(cell), cell) for cell in page.shared[0].cells.values())
+        return len(held)
+
+    def private_cells(self):
+        pages = (page for model in self.models for page in model.pages.values())
+        return [page.cell for page in pages if page.cell and not page.shared]
+
+    def touch(self, model, number, access):
+        """What happens at an access to a page: an errno, or None and the page has its cell."""
+        page = model.pages.get(number)
+        needed = PROT_WRITE if access == PROT_WRITE else PROT_READ | PROT_WRITE | PROT_EXEC
+        if page is None or not page.prot & needed:
+            return errno.EFAULT
+        known = page.shared[0].cells.get(page.shared[1]) if page.shared else page.cell
+        others = not page.shared and sum(cell is known for cell in self.private_cells()) > 1
+        if known is None or (access == PROT_WRITE and others):
+            if self.used() == FRAMES:
+                return errno.ENOMEM
+            known = Cell(bytearray(known.data) if known else bytearray(PAGE))
+            if page.shared:
+                page.shared[0].cells[page.shared[1]] = known
+        page.cell = known
+        return None
+
+    def unmap(self, model, numbers):
+        for number in numbers:
+            model.pages.pop(number, None)
+
+    def map(self, model, numbers, prot, shared):
+        self.unmap(model, numbers)
+        thing = Object() if shared else None
+        for place, number in enumerate(numbers):
+            model.pages[number] = Page(prot, (thing, place) if thing else None)
+
+    # What is done.
+
+    @initialize(target=spaces, shared=st.booleans())
+    def begin(self, shared):
+        pair = self.enter(AddressSpace(self.memory, *self.regions), Model())
+        self.mmap(pair, WINDOW, SPAN * PAGE, PROT_READ | PROT_WRITE, shared)
+        return pair
+
+    @rule(target=spaces, tlb=st.sampled_from([1, 2, 64]))
+    @precondition(lambda self: len(self.models) < MOST_SPACES)
+    def create(self, tlb):
+        return self.enter(AddressSpace(self.memory, *self.regions, tlb=tlb), Model())
+
+    @rule(target=spaces, pair=spaces)
+    @precondition(lambda self: len(self.models) < MOST_SPACES)
+    def fork(self, pair):
+        space, model = pair
+        return self.enter(space.fork(), model.fork())
+
+    def enter(self, space, model):
+        """An address space, with a second MMU that hears of changes from the tables alone."""
+        self.models.append(model)
+        self.mmus[space] = AddressSpace(self.memory, *self.regions, number=space.number, tlb=3)
+        return space, model
+
+    @rule(pair=consumes(spaces))
+    def destroy(self, pair):
+        space, model = pair
+        space.close()
+        self.models = [other for other in self.models if other is not model]
+        del self.mmus[space]
+
+    @rule(
+        pair=spaces,
+        address=PLACES,
+        length=LENGTHS,
+        prot=PROTECTIONS,
+        shared=st.booleans(),
+    )
+    def mmap(self, pair, address, length, prot, shared):
+        space, model = pair
+        flags = MAP_ANONYMOUS | MAP_FIXED | (MAP_SHARED if shared else MAP_PRIVATE)
+        assert space.mmap(length, prot, flags, address) == address
+        self.map(model, pages_of(address, length), prot, shared)
+
+    @rule(pair=spaces, wish=st.integers(0, SPAN), length=st.integers(1, 3 * PAGE))
+    def mmap_anywhere(self, pair, wish, length):
+        space, model = pair
+        wish = WINDOW + wish * PAGE
+        address = space.mmap(length, address=wish)
+        numbers = pages_of(address, length)
+        assert address % PAGE == 0
+        assert not any(number in model.pages for number in numbers)
+        assert address == wish or any(number in model.pages for number in pages_of(wish, length))
+        self.map(model, numbers, PROT_READ | PROT_WRITE, shared=False)
+
+    @rule(
+        pair=spaces,
+        address=PLACES,
+        length=LENGTHS,
+    )
+    def munmap(self, pair, address, length):
+        space, model = pair
+        space.munmap(address, length)
+        self.unmap(model, pages_of(address, length))
+
+    @rule(
+        pair=spaces,
+        address=PLACES,
+        length=LENGTHS,
+        prot=PROTECTIONS,
+    )
+    def mprotect(self, pair, address, length, prot):
+        space, model = pair
+        numbers = pages_of(address, length)
+        if all(number in model.pages for number in numbers):
+            space.mprotect(address, length, prot)
+            for number in numbers:
+                model.pages[number].prot = prot
+        else:
+            with pytest.raises(OSError) as caught:
+                space.mprotect(address, length, prot)
+            assert caught.value.errno == errno.ENOMEM
+
+    @rule(pair=spaces, size=st.integers(-PAGE, 5 * PAGE))
+    def brk(self, pair, size):
+        space, model = pair
+        assert space.brk() == model.brk
+        address = HEAP + size
+        old, new = -(-model.brk // PAGE), -(-address // PAGE)
+        grown = range(old, new)
+        if size < 0 or any(number in model.pages for number in grown):
+            with pytest.raises(OSError) as caught:
+                space.brk(address)
+            assert caught.value.errno == errno.ENOMEM
+            return
+        assert space.brk(address) == address
+        self.map(model, grown, PROT_READ | PROT_WRITE, shared=False)
+        self.unmap(model, range(new, old))
+        model.brk = address
+
+    @rule(
+        pair=spaces,
+        address=PLACES,
+        offset=OFFSETS,
+        size=st.sampled_from([0, 1, 8, PAGE, 2 * PAGE]),
+        other=st.booleans(),
+    )
+    def load(self, pair, address, offset, size, other):
+        space, model = self.through(pair, other)
+        expected = bytearray()
+        failure = None
+        for number, start, _, length in chunks(address + offset, size):
+            failure = self.touch(model, number, PROT_READ)
+            if failure:
+                break
+            expected += model.pages[number].cell.data[start : start + length]
+        self.check(failure, lambda: space.load(address + offset, size), bytes(expected))
+
+    @rule(
+        pair=spaces,
+        address=PLACES,
+        offset=OFFSETS,
+        data=DATA,
+        other=st.booleans(),
+    )
+    def store(self, pair, address, offset, data, other):
+        space, model = self.through(pair, other)
+        parts = list(chunks(address + offset, len(data)))
+        failure = None
+        if len(parts) == 2 and len(data) <= PAGE:
+            failure = self.touch(model, parts[1][0], PROT_WRITE)
+        for number, start, done, length in parts:
+            failure = failure or self.touch(model, number, PROT_WRITE)
+            if failure:
+                break
+            model.pages[number].cell.data[start : start + length] = data[done : done + length]
+        self.check(failure, lambda: space.store(address + offset, data), None)
+
+    def through(self, pair, other):
+        space, model = pair
+        return (self.mmus[space] if other else space), model
+
+    def check(self, failure, access, expected):
+        if failure is None:
+            assert access() == expected
+            return
+        with pytest.raises(OSError) as caught:
+            access()
+        assert caught.value.errno == failure
+        assert isinstance(caught.value, SegmentationFault) == (failure == errno.EFAULT)
+
+    # What must always hold.
+
+    @invariant()
+    def no_frame_is_lost_and_none_is_used_twice(self):
+        info = self.memory.meminfo()
+        assert info.frames - info.free_frames == self.used()
+        assert info.spaces == len(self.models)
+
+    @invariant()
+    def every_byte_of_every_page_agrees_through_both_mmus(self):
+        for model, space in zip(self.models, self.mmus, strict=True):
+            for number, page in model.pages.items():
+                if page.cell and page.prot:
+                    data = bytes(page.cell.data)
+                    assert space.load(number * PAGE, PAGE) == data
+                    assert self.mmus[space].load(number * PAGE, PAGE) == data
+
+    @rule(pair=spaces)
+    def accounts_and_maps_agree(self, pair):
+        space, model = pair
+        usage = space.statm()
+        resident = [page.cell for page in model.pages.values() if page.cell]
+        cells = self.private_cells()
+        shared = [
+            page
+            for page in model.pages.values()
+            if page.cell and (page.shared or sum(cell is page.cell for cell in cells) > 1)
+        ]
+        assert (usage.size, usage.resident) == (len(model.pages), len(resident))
+        assert usage.shared == len(shared)
+        areas = space.maps()
+        assert all(a.end <= b.start for a, b in pairwise(areas))
+        assert not any(b.continues(a) for a, b in pairwise(areas))
+        shown = {
+            number: (area.prot, bool(area.flags & MAP_SHARED))
+            for area in areas
+            for number in range(area.start // PAGE, area.end // PAGE)
+        }
+        assert shown == {n: (page.prot, bool(page.shared)) for n, page in model.pages.items()}
+
+
+@pytest.mark.parametrize("kernel", ["monolithic", "microkernel"])
+def test_address_spaces_behave_like_the_model(kernel):
+    few = {"pages": FRAMES, "page_tables": 200, "spaces": 64}
+    with boot(kernel, MemoryManager, config={MemoryManager: few}) as system:
+        run_state_machine_as_test(
+            lambda: Spaces(system),
+            settings=settings(max_examples=150, stateful_step_count=40),
+        )
