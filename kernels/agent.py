@@ -33,7 +33,7 @@ from kernels.counters import Counters
 from kernels.forks import running
 from kernels.pipes import Channel, Line
 from kernels.remote import remote_binder
-from kernels.system import LEFT, SHUT_DOWN
+from kernels.system import SHUT_DOWN, LeftError
 from twinos import (
     Bind,
     BootError,
@@ -42,7 +42,6 @@ from twinos import (
     Region,
     ServerDied,
     Service,
-    WiringError,
 )
 from twinos.errors import put_together
 
@@ -98,7 +97,7 @@ class Agent:
 
     def _exchange(self, message: Ask) -> control.Parcel:
         if self._connection is None:
-            self._connection = knock(self.door)
+            self._connection = self.knock()
         self._asked += 1
         post(self._connection, message, number=self._asked)
         parcel = take(self._connection)
@@ -135,7 +134,7 @@ class Agent:
     def dismiss(self, caller: Caller) -> None:
         """Close the channels of a caller that asks no more, and wait until services know."""
         for key in [key for key in self._lines if key[1] == caller.id]:
-            self._lines.pop(key).retire(partial(WiringError, LEFT))
+            self._lines.pop(key).retire(LeftError)
         self.ask(Dismiss(self._own(caller)))
 
     def look_around(self) -> list[int]:
@@ -143,6 +142,23 @@ class Agent:
         _, (door, *others) = self.ask(Tour())
         self.door = socket.socket(fileno=door)
         return others
+
+    def knock(self) -> socket.socket:
+        """A new connection to the kernel, had at the door.
+
+        Raises:
+            KernelPanic: there is no door, or nobody behind it.
+        """
+        if self.door is None:
+            raise KernelPanic(self._gone)
+        ours, theirs = socket_pair()
+        with theirs:
+            try:
+                post(self.door, Knock(), (theirs.fileno(),))
+            except OSError:
+                ours.close()
+                raise KernelPanic(self._gone) from None
+        return ours
 
     def close(self) -> None:
         """Close every channel and the connection: to the kernel, this process has left."""
@@ -200,24 +216,6 @@ class Agent:
         answer, _ = self.ask(Inquest(service, channel.life))
         sentence = answer.sentence if isinstance(answer, Verdict) else ""
         return ServerDied(errno.ECONNRESET, f"{service} {sentence}")
-
-
-def knock(door: socket.socket | None) -> socket.socket:
-    """A new connection to the kernel, had at the door.
-
-    Raises:
-        KernelPanic: there is no door, or nobody behind it.
-    """
-    if door is None:
-        raise KernelPanic(GONE)
-    ours, theirs = socket_pair()
-    with theirs:
-        try:
-            post(door, Knock(), (theirs.fileno(),))
-        except OSError:
-            ours.close()
-            raise KernelPanic(GONE) from None
-    return ours
 
 
 def _discard(parcel: control.Parcel) -> None:

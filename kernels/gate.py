@@ -14,8 +14,8 @@ from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Final, NoReturn, TypeVar
 
-from kernels.system import LEFT
-from twinos import Caller, KernelPanic, Service, Signal, Until, WiringError
+from kernels.system import LeftError
+from twinos import Caller, KernelPanic, Service, Signal, Until
 from twinos.errors import as_delivered, is_failure
 from twinos.signal import Wake
 
@@ -67,7 +67,7 @@ class Gate:
         """What to raise at the client for an exception that ended the operation `where`."""
         if isinstance(error, OSError) and is_failure(error):
             return as_delivered(error)
-        if isinstance(error, KernelPanic | KeyboardInterrupt | CallerGoneError):
+        if isinstance(error, KernelPanic | LeftError | KeyboardInterrupt | CallerGoneError):
             return error
         return self._on_bug(where, error)
 
@@ -83,7 +83,7 @@ class Gate:
     def bar(self, caller: Caller) -> None:
         """Let `caller` in no more: it has left the system."""
         with self.lock:
-            self._barred.pop(caller.id, []).append(partial(WiringError, LEFT))
+            self._barred.pop(caller.id, []).append(LeftError)
 
     def shut(self, reason: str) -> None:
         """Let nobody in any more, and turn away those who wait. For who is inside."""

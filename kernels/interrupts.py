@@ -2,8 +2,9 @@
 
 A real kernel does not stop in the middle of a system call because somebody presses a key. Here user
 and kernel share a thread, so a KeyboardInterrupt could tear an operation apart and leave the disk
-half written. The shield puts the interrupt off until the thread has left the kernel. A thread that
-sleeps outside the gate is interrupted at once, and so is one that stays inside for long.
+half written. The shield puts the interrupt off until the thread leaves the kernel: what the gate
+calls last then raises it. A thread that sleeps outside the gate is interrupted at once, and so is
+one that stays inside for long.
 """
 
 import signal
@@ -32,7 +33,8 @@ class Shield:
     def __init__(self) -> None:
         self._kernels = 0
         self._previous: Handler | None = None
-        self._since: float | None = None
+        self._since: float | None = None  # when the interrupt came that is put off
+        self._retried = False
 
     def raise_(self) -> None:
         """One more kernel runs. Only the main thread can install a handler; elsewhere none is."""
@@ -51,37 +53,61 @@ class Shield:
             self._previous = None
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        retried, self._retried = self._retried, False
+        if retried and self._since is None:
+            return  # it was delivered meanwhile
         now = time.monotonic()
+        first = self._since is None
         self._since = now if self._since is None else self._since
-        if is_inside(frame) and now - self._since < PATIENCE:
-            again = threading.Timer(RETRY, _interrupt_main)
-            again.daemon = True
-            again.start()
+        gate = gate_of(frame)
+        if gate is None or now - self._since >= PATIENCE:
+            self._deliver(number, frame)
             return
+        if first:
+            self._deliver_on_leaving(gate.f_globals, number)
+        again = threading.Timer(RETRY, self._retry)  # it may have left just now
+        again.daemon = True
+        again.start()
+
+    def _deliver(self, number: int, frame: FrameType | None) -> None:
         self._since = None
         if self._previous is not None:
             self._previous(number, frame)
 
+    def _deliver_on_leaving(self, names: dict[str, Any], number: int) -> None:
+        """Have the gate function that uses these `names` let out with an interrupt."""
+        leave = names["_leave"]
 
-def is_inside(frame: FrameType | None) -> bool:
-    """Whether the thread whose innermost frame this is stands inside a gate, and not asleep."""
+        def leave_interrupted() -> None:
+            leave()
+            if _in_main():
+                names["_leave"] = leave
+                if self._since is not None:
+                    self._deliver(number, None)
+
+        names["_leave"] = leave_interrupted
+
+    def _retry(self) -> None:
+        main = threading.main_thread().ident
+        if self._since is not None and main is not None:
+            self._retried = True
+            signal.pthread_kill(main, signal.SIGINT)
+
+
+def gate_of(frame: FrameType | None) -> FrameType | None:
+    """Where the thread whose innermost frame this is entered a gate; None: outside, or asleep."""
     if frame is not None and frame.f_code.co_name == _SLEEPING:
-        return False
+        return None
+    outermost = None
     while frame is not None:
         if frame.f_code.co_filename.startswith(_GATE_FILE):
-            return True
+            outermost = frame
         frame = frame.f_back
-    return False
+    return outermost
 
 
 def _in_main() -> bool:
     return threading.current_thread() is threading.main_thread()
-
-
-def _interrupt_main() -> None:
-    main = threading.main_thread().ident
-    if main is not None:
-        signal.pthread_kill(main, signal.SIGINT)
 
 
 shield: Final = Shield()

@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from kernels import portable
 from twinos import WiringError
@@ -91,8 +91,11 @@ def close_all_but(keep: Collection[int]) -> None:
 def settle() -> None:
     """Make a fresh child a process of the system: deaf to the terminal, reading nothing.
 
-    What it inherited is frozen, so that no finalizer of the parent's objects ever runs here.
+    What it inherited is frozen, so that no finalizer of the parent's objects ever runs here. What
+    it prints goes to the standard descriptors: the parent may have put other files in place of
+    `sys.stdout` and `sys.stderr`, whose descriptors will be somebody else's.
     """
+    sys.stdout, sys.stderr = _stream(1), _stream(2)
     gc.freeze()
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
@@ -103,6 +106,10 @@ def settle() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
+
+
+def _stream(descriptor: int) -> TextIO:
+    return os.fdopen(descriptor, "w", buffering=1, errors="backslashreplace", closefd=False)
 
 
 def _spawn(main: Main, connection: socket.socket, arguments: tuple[Any, ...]) -> int:

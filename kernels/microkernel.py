@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from kernels.agent import Agent, knock
+from kernels.agent import Agent
 from kernels.control import Boot, Hello, Shutdown, socket_pair
 from kernels.counters import Counters
 from kernels.launch import launch
@@ -73,7 +73,7 @@ class Remote:
 
     def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
         """Run `function(user, *arguments)` in a process of its own, as another caller."""
-        with knock(self._agent.door) as connection:
+        with self._agent.knock() as connection:
             pid = launch(
                 _run_program,
                 connection,

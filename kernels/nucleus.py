@@ -49,8 +49,8 @@ from twinos import Caller, ServerDied, WiringError, fail
 
 def run_nucleus(connection: socket.socket, *plan: Any) -> int:
     """Be the kernel proper until the owner shuts the system down, or is gone."""
-    close_all_but({connection.fileno()})
     settle()
+    close_all_but({connection.fileno()})
     name_process("twinos:nucleus")
     _Nucleus(connection, Plan(*plan)).run()
     return 0

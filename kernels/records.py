@@ -144,7 +144,7 @@ class Server:
 
     def stop(self) -> None:
         """Tell it to write back and end."""
-        self.stopping = bool(self.pid)
+        self.stopping, self.failure = bool(self.pid), None
         self.order(Stop())
 
     def kill(self) -> None:

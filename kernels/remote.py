@@ -27,6 +27,7 @@ from kernels.pipes import (
 from kernels.source import function
 from twinos import Bind, Op, ServerDied
 from twinos.codec import (
+    DAMAGED,
     MalformedMessage,
     arguments_type,
     decoder,
@@ -99,7 +100,7 @@ def _codec(annotation: Any) -> dict[str, Any]:
         "_pack": HEADER.pack,
         "_frame": frame,
         "_done": DONE,
-        "_Malformed": (MalformedMessage, RecursionError),
+        "_Damaged": DAMAGED,
         "_Unencodable": UnicodeEncodeError,
         "_OSError": OSError,
         "_len": len,
@@ -128,14 +129,14 @@ if reply == _done:
 if reply[{status}] == {ok} and _len(reply) < {large}:
     try:
         return _decode(reply[{size}:])
-    except _Malformed:
+    except _Damaged:
         pass
 return _finish(reply)"""
 
 _DECODE: Final = """\
 try:
     {parameters}, = _decode(request[{size}:] if _len(request) < {large} else _payload(request))
-except _Malformed:
+except _Damaged:
     {parameters}, = _slowly(_payload(request))
 """
 

@@ -66,17 +66,17 @@ class Supervisor:
             self._start(server)
 
     def stop_all(self) -> Failed | None:
-        """Stop every server, callers before those that they call; what went wrong, if anything."""
+        """Stop every server, callers before those that they call; which one failed to, if any."""
         self._stopping = True
         for server in reversed(self.servers):
             server.stop()
             self._await_death(server, time.monotonic() + self._plan.grace)
             server.kill()
             self._await_death(server, math.inf)
-        return self.failure()
+        return next(filter(None, (server.failure for server in self.servers)), None)
 
     def failure(self) -> Failed | None:
-        """Why a server could not be started or stopped, if one could not."""
+        """Why a server could not be started, if one could not."""
         return next(filter(None, (server.lasting_failure for server in self.servers)), None)
 
     def all_ready(self) -> bool:
@@ -135,7 +135,8 @@ class Supervisor:
         was_ready = server.ready
         server.died()
         if self._plan.panics and was_ready and not self._stopping:
-            self.panic = f"kernel panic{server.verdict.removeprefix('died:')}"
+            words = server.last_words
+            self.panic = "kernel panic" + (f" {words}" if words else server.verdict[len("died") :])
         elif not self._stopping and not server.given_up:
             self._start(server)
 

@@ -15,10 +15,16 @@ from twinos.wiring import Services
 S = TypeVar("S", bound=Service)
 
 
-LEFT: Final = "this user has left the system"
 SHUT_DOWN: Final = "the system has been shut down"
 
 _credentials: Final = coercer(tuple[int, int, tuple[int, ...]])
+
+
+class LeftError(WiringError):
+    """Raised to a user who has left the system."""
+
+    def __init__(self) -> None:
+        super().__init__("this user has left the system")
 
 
 class Counts(NamedTuple):
@@ -125,7 +131,7 @@ class User:
 
     def _require(self, service: type[Service]) -> None:
         if self._stubs is _CLOSED:
-            raise WiringError(LEFT)
+            raise LeftError
         if service not in self.services:
             present = ", ".join(s.__name__ for s in self.services)
             name = getattr(service, "__name__", repr(service))

@@ -2,7 +2,8 @@
 
 Workloads with the same needs share a boot (a session); every kernel gets as many boots of each
 session. Counting boots come first: they also find a workload that fails before time is spent on
-timing. Then, round by round, one boot of each kernel and session, shuffled.
+timing. Then, round by round, one boot of each kernel and session, shuffled: what drifts during a
+run drifts for all.
 """
 
 import os
@@ -28,6 +29,7 @@ QUICK_BUDGET_NS: Final = 10_000_000
 BOOTS: Final = 9
 """The least for which one boot that went astray doesn't widen an interval."""
 QUICK_BOOTS: Final = stats.MIN_VALUES
+"""Boots of each kernel and session, that is, rounds."""
 
 CALL_AIM: Final = 10.0
 """Null through the monolithic kernel, arguments checked, in bare method calls: at most."""
@@ -119,7 +121,7 @@ def measure(plan: Plan) -> Run:
         environment=environment.describe(setting, load_before),
         floors=_floors(timed),
         rows=rows,
-        ratios=_ratios(plan, rows),
+        ratios=_ratios(plan.kernels, rows),
         aims=_aims(plan, timed),
     )
 
@@ -157,19 +159,20 @@ def _row(
     )
 
 
-def _ratios(plan: Plan, rows: Sequence[Row]) -> tuple[Ratio, ...]:
-    over = plan.kernels[0].name
-    base = {row.workload: row for row in rows if row.kernel == over}
-    return tuple(
-        Ratio(
-            workload=row.workload,
-            kernel=row.kernel,
-            over=over,
-            ratio=row.median_us / base[row.workload].median_us,
-            ci95=stats.ratio_interval(row.boots_us, base[row.workload].boots_us, plan.seed),
-        )
-        for row in rows
-        if row.kernel != over
+def _ratios(kernels: Sequence[Choice], rows: Sequence[Row]) -> tuple[Ratio, ...]:
+    over = kernels[0].name
+    base = {row.workload: row.boots_us for row in rows if row.kernel == over}
+    return tuple(_ratio(row, over, base[row.workload]) for row in rows if row.kernel != over)
+
+
+def _ratio(row: Row, over: str, base_us: Sequence[float]) -> Ratio:
+    rounds = stats.ratios(row.boots_us, base_us)
+    return Ratio(
+        workload=row.workload,
+        kernel=row.kernel,
+        over=over,
+        ratio=median(rounds),
+        ci95=stats.median_interval(rounds),
     )
 
 

@@ -3,12 +3,12 @@
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterable
 from types import ModuleType
 
 import servers
-from lab.refusal import Refusal
+from lab.refusal import Refusal, broken
 from twinos import Service
-from twinos.errors import describe
 
 
 def services() -> dict[str, type[Service]]:
@@ -24,7 +24,8 @@ def services() -> dict[str, type[Service]]:
             if other is not service:
                 where = f"{other.__module__} and {service.__module__}"
                 raise Refusal(f"two services are called {service.__name__}: {where}.")
-    return dict(sorted(found.items()))
+    whole = (service for service in found.values() if not _is_part(service, found.values()))
+    return {service.__name__: service for service in sorted(whole, key=lambda s: s.__name__)}
 
 
 def _defined_in(module: ModuleType) -> list[type[Service]]:
@@ -37,11 +38,24 @@ def _defined_in(module: ModuleType) -> list[type[Service]]:
     ]
 
 
+def _is_part(service: type[Service], others: Iterable[type[Service]]) -> bool:
+    """Whether a service is only a base of another one in the same package below `servers`."""
+    package = _package(service)
+    return package != servers.__name__ and any(
+        other is not service and issubclass(other, service) and _package(other) == package
+        for other in others
+    )
+
+
+def _package(service: type[Service]) -> str:
+    return service.__module__.rpartition(".")[0]
+
+
 def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except Exception as error:  # a service's module may fail in any way
-        raise Refusal(f"{name} can't be imported: {describe(error)}.") from error
+        raise broken(name, error) from error
 
 
 def _refuse(name: str) -> None:

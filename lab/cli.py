@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "services": "list the services and their operations, or describe one",
 }
 
+REQUIRED: Final = ("msgspec", "tabulate", "tqdm")
+
 FAILED: Final = 1
 REFUSED: Final = 2
 INTERRUPTED: Final = 130
@@ -57,25 +59,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = _execute(given)
-        sys.stdout.flush()
+        return _execute(given)
     except Refusal as refusal:
         return _say(refusal, REFUSED)
     except Failure as failure:
         return _say(failure, FAILED)
     except BrokenPipeError:
-        # The reader has seen enough (`twinos bench | head`): nothing is left to flush to.
+        # The reader has seen enough (`twinos workloads | head`): what is left goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt:
         return _say("interrupted.", INTERRUPTED)
-    return status
 
 
 def _execute(given: list[str]) -> int:
-    parsed = _parser(given).parse_args(given)
-    origin.check()
-    status: int = parsed.execute(parsed)
+    try:
+        parsed = _parser(given).parse_args(given)
+        status: int = parsed.execute(parsed)
+    finally:
+        sys.stdout.flush()  # here, where a reader that has gone is no error
     return status
 
 
@@ -97,10 +99,23 @@ def _parser(given: Sequence[str]) -> Parser:
             formatter_class=_layout,
         )
         if name in given:
-            module: Any = import_module(f"lab.commands.{name}")
+            module = _load(name)
             module.configure(command)
             command.set_defaults(execute=module.execute)
     return parser
+
+
+def _load(command: str) -> Any:
+    origin.check()
+    try:
+        return import_module(f"lab.commands.{command}")
+    except ModuleNotFoundError as error:
+        if error.name not in REQUIRED:
+            raise
+        raise Refusal(
+            f"the package {error.name!r} is missing: install TwinOS with its requirements "
+            "(pip install -e .)."
+        ) from error
 
 
 def _layout(prog: str) -> argparse.HelpFormatter:

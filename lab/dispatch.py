@@ -30,6 +30,7 @@ def dispatch(job: Job) -> Measured:
         [sys.executable, "-P", "-m", "lab.station", str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        process_group=0,  # Ctrl-C is ours to pass on, when the station can take it
         env={**os.environ, "PYTHONPATH": path},
     ) as station:
         try:
@@ -41,8 +42,6 @@ def dispatch(job: Job) -> Measured:
 
 
 def _read(job: Job, answered: bytes, status: int) -> Measured:
-    if status == 130:
-        raise KeyboardInterrupt
     try:
         answer: Answer = msgspec.json.decode(answered, type=Measured | Broken)
     except msgspec.DecodeError:
@@ -56,7 +55,7 @@ def _read(job: Job, answered: bytes, status: int) -> Measured:
 
 
 def _stop(station: subprocess.Popen[bytes]) -> None:
-    """End a station that nobody waits for any more; in good order if it is quick."""
+    """End a station that nobody waits for any more, in good order if it is quick."""
     station.terminate()
     try:
         station.wait(GRACE_S)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from lab.refusal import Refusal, unknown
+from lab.refusal import Refusal, broken, unknown
 from workloads.catalogue import catalogue, groups, select
 from workloads.workload import Options, Workload
 
@@ -11,9 +11,12 @@ def chosen(names: Sequence[str], *, quick: bool = False, full: bool = False) -> 
     """The workloads that names of workloads or groups select, sized as asked for.
 
     Raises:
-        Refusal: a name is unknown.
+        Refusal: a name is unknown, or a workload can't be loaded.
     """
-    known = catalogue()
+    try:
+        known = catalogue()
+    except Exception as error:  # the module of a workload or service may fail in any way
+        raise broken("the workloads", error) from error
     for name in names:
         if name not in known and name not in groups(known):
             raise unknown("workload", name, [*known, *groups(known)], "twinos workloads")

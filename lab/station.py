@@ -88,7 +88,7 @@ def carry_out(job: Job) -> Answer:
     except Refusal as refusal:
         return Broken(str(refusal), refused=True)
     except Failure as failure:
-        return Broken(f"{job.kernel} kernel: {failure}.", refused=False)
+        return Broken(f"{failure} ({job.kernel}).", refused=False)
 
 
 def _chosen(job: Job) -> list[Workload]:
@@ -105,7 +105,7 @@ def _boot(job: Job, chosen: Sequence[Workload]) -> System:
     try:
         return kernel.boot(services, config, job.users, job.cpus, count=job.mode == "count")
     except (OSError, WiringError, BootError) as error:
-        raise Refusal(f"the {job.kernel} kernel did not boot: {describe(error)}.") from error
+        raise Refusal(f"{job.kernel} does not boot: {describe(error)}.") from error
 
 
 def _once(job: Job, workload: Workload, system: System) -> Cost:
@@ -136,19 +136,17 @@ def _time(
 def main() -> None:
     """Do the job on standard input, for the process whose id is the first argument."""
     die_with_parent(int(sys.argv[1]))
-    signal.signal(signal.SIGINT, _interrupted)
-    signal.signal(signal.SIGTERM, _interrupted)
+    signal.signal(signal.SIGTERM, _stop)
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     try:
         answer = carry_out(job)
     except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        sys.exit(128 + signal.SIGTERM)
     sys.stdout.buffer.write(msgspec.json.encode(answer))
 
 
-def _interrupted(_number: int, _frame: FrameType | None) -> None:
-    """Stop in good order, once: Ctrl-C reaches us and our parent, who then asks again."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """Stop in good order, whatever is being done."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 

@@ -1,5 +1,7 @@
 """A run as text for people."""
 
+import shutil
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
@@ -8,13 +10,16 @@ from typing import Final
 from tabulate import tabulate
 
 from lab.schema import Environment, Ratio, Row, Run
-from lab.stats import MIN_VALUES, Interval
+from lab.stats import MIN_VALUES, Interval, quantile
 
 PAGE: Final = 100
 """Columns that running text fills at most."""
 
 NEAR_FLOOR: Final = 10
 """A base cheaper than this many method calls makes its ratios mostly Python's."""
+
+STEADY: Final = 1.25
+"""A host whose method calls vary by no more than this factor has kept its speed."""
 
 Show = Callable[[float, Interval | None], str]
 
@@ -27,6 +32,11 @@ def render(run: Run, width: int) -> str:
     notes = (" ".join(_reading(run)), " ".join(_circumstances(run)))
     filled = (textwrap.fill(note, min(width, PAGE), break_long_words=False) for note in notes)
     return "\n\n".join((tables, *filled))
+
+
+def page_width() -> int:
+    """Of the terminal; a page that is no terminal is as wide as need be."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
 def _tables(run: Run, show: Show) -> str:
@@ -141,8 +151,7 @@ def _reading(run: Run) -> Iterator[str]:
         "with its 95 % interval." if env.boots >= MIN_VALUES else f"({MIN_VALUES} give intervals)."
     )
     if run.ratios:
-        how = ", its interval by bootstrap over boots" if run.ratios[0].ci95 else ""
-        yield f"Ratio: over {run.ratios[0].over}{how}."
+        yield f"Ratio: over {run.ratios[0].over}; the median over rounds of one boot of each."
     yield "Messages: between address spaces, per operation, exact; a reply is one too."
     yield from (f"The {kernel} kernel sends none." for kernel in _silent(run.rows))
     labels = _labels(run.rows)
@@ -160,6 +169,12 @@ def _circumstances(run: Run) -> Iterator[str]:
     yield f"{env.cpu_model}, {env.kernel_version}, {env.python}, {_commit(env)}."
     if env.load_before[0] > env.cpu_count / 2:
         yield f"The host was busy (load {env.load_before[0]:.1f}), so expect noise."
+    slow, fast = (quantile(run.floors.method_call_boots_us, q) for q in (0.9, 0.1))
+    if slow > STEADY * fast:
+        yield (
+            f"The host changed its speed meanwhile (a method call took {figure(fast)} to "
+            f"{figure(slow)} µs): trust ratios more than µs."
+        )
 
 
 def _silent(rows: Sequence[Row]) -> list[str]:

@@ -210,11 +210,11 @@ class _Image:
         try:
             self.size = _image_size(self._descriptor, path, blocks, block_size)
         except OSError:
-            os.close(self._descriptor)
+            self.close()
             raise
 
     def __del__(self) -> None:
-        self.close()
+        self.close()  # a system that does not come up has no orderly end
 
     def read(self, offset: int, length: int) -> bytes:
         parts = []

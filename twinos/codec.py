@@ -19,6 +19,9 @@ Decode = Callable[[bytes | memoryview], Any]
 MalformedMessage = msgspec.DecodeError
 """Raised by a decoder for bytes that are not a message of its type."""
 
+DAMAGED: Final = (MalformedMessage, RecursionError, ValueError)
+"""What a plain decoder may raise: the latter two for deep nesting and for what is not UTF-8."""
+
 _MESSAGE: Final = 1
 _STRING: Final = 2
 _EXT_HEADS: Final = frozenset([0xC7, 0xC8, 0xC9, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8])
@@ -28,7 +31,7 @@ encode_plain: Final[Encode] = msgspec.msgpack.Encoder().encode
 
 
 def plain_decoder(annotation: Any) -> Decode:
-    """The decoder of one type, quickly. Raises MalformedMessage where `decoder` must be asked."""
+    """The decoder of one type, quickly. Raises one of `DAMAGED` where `decoder` must be asked."""
     decode: Decode = msgspec.msgpack.Decoder(annotation).decode
     return decode
 
@@ -48,13 +51,13 @@ def decoder(annotation: Any) -> Decode:
 
     def decode(message: bytes | memoryview) -> Any:
         try:
+            if message and message[0] in _EXT_HEADS:
+                return msgspec.convert(_unescape(message), annotation, builtin_types=[bytes])
             return typed(message)
-        except msgspec.ValidationError:
-            if not message or message[0] not in _EXT_HEADS:
-                raise
-        except RecursionError as error:
+        except MalformedMessage:
+            raise
+        except DAMAGED as error:
             raise MalformedMessage(str(error)) from None
-        return msgspec.convert(_unescape(message), annotation, builtin_types=[bytes])
 
     return decode
 
@@ -85,16 +88,10 @@ def _unescape(message: bytes | memoryview) -> Any:
     outer = msgspec.msgpack.decode(message)
     if not isinstance(outer, msgspec.msgpack.Ext) or outer.code != _MESSAGE:
         raise MalformedMessage("an extension object that is no message")
-    try:
-        return msgspec.msgpack.decode(outer.data, ext_hook=_string)
-    except RecursionError as error:
-        raise MalformedMessage(str(error)) from None
+    return msgspec.msgpack.decode(outer.data, ext_hook=_string)
 
 
 def _string(code: int, data: memoryview) -> str:
     if code != _STRING:
         raise MalformedMessage(f"unknown extension {code}")
-    try:
-        return str(data, "utf-8", "surrogatepass")
-    except UnicodeDecodeError as error:
-        raise MalformedMessage(f"an escaped string is damaged: {error}") from None
+    return str(data, "utf-8", "surrogatepass")

@@ -67,11 +67,17 @@ class Region:
         self._map()
 
     def close(self) -> None:
-        """Let go of the memory; it lives on while anybody else holds it."""
+        """Let go of the memory; it lives on while anybody else holds it.
+
+        A region that nobody refers to any more is closed, as a file is.
+        """
         if self._descriptor >= 0:
             self._memory = None
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def __del__(self) -> None:
+        self.close()
 
     def _map(self) -> None:
         size = os.fstat(self._descriptor).st_size

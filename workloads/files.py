@@ -48,7 +48,7 @@ def clear(fs: FileSystem, directory: str) -> None:
 
 @workload("files", {f"pread-{name}": {"size": size} for name, size in SIZES.items()})
 def pread(fs: FileSystem, size: int) -> Program:
-    """Read {size:,} bytes at the start of an open file, by pread."""
+    """Read {size:,} B at the start of an open file, by pread."""
     data = content(size)
     put(fs, "/pread", data)
     fd = fs.open("/pread", os.O_RDONLY)
@@ -59,7 +59,7 @@ def pread(fs: FileSystem, size: int) -> Program:
 
 @workload("files", {f"pwrite-{name}": {"size": size} for name, size in SIZES.items()})
 def pwrite(fs: FileSystem, size: int) -> Program:
-    """Write {size:,} bytes over the start of an open file, by pwrite."""
+    """Write {size:,} B over the start of an open file, by pwrite."""
     data = content(size)
     put(fs, "/pwrite", bytes(size))
     fd = fs.open("/pwrite", os.O_RDWR)
@@ -71,7 +71,7 @@ def pwrite(fs: FileSystem, size: int) -> Program:
 
 @workload("files", {f"read-{name}": {"size": size} for name, size in SIZES.items()})
 def read(fs: FileSystem, size: int) -> Program:
-    """Go to the start of an open file and read {size:,} bytes: lseek and read."""
+    """Go to the start of an open file and read {size:,} B: lseek and read."""
     data = content(size)
     put(fs, "/read", data)
     fd = fs.open("/read", os.O_RDONLY)
@@ -87,7 +87,7 @@ def read(fs: FileSystem, size: int) -> Program:
 
 @workload("files", {f"write-{name}": {"size": size} for name, size in SIZES.items()})
 def write(fs: FileSystem, size: int) -> Program:
-    """Go to the start of an open file and write {size:,} bytes over it: lseek and write."""
+    """Go to the start of an open file and write {size:,} B over it: lseek and write."""
     data = content(size)
     put(fs, "/write", bytes(size))
     fd = fs.open("/write", os.O_RDWR)
@@ -104,7 +104,7 @@ def write(fs: FileSystem, size: int) -> Program:
 
 @workload("files", {"stat": {"depth": 1}, "stat-deep": {"depth": 8}})
 def stat(fs: FileSystem, depth: int) -> Program:
-    """Stat a file by its path of {depth} component(s)."""
+    """Stat a file by its path; components of the path: {depth}."""
     folders = ["/" + "/".join(f"d{n}" for n in range(1, level)) for level in range(2, depth + 1)]
     for folder in folders:
         fs.mkdir(folder)
@@ -147,7 +147,7 @@ def open_close(fs: FileSystem) -> Program:
     {f"create-{kib}k" if kib else "create-0": {"size": kib * 1024} for kib in (0, 1, 4, 10)},
 )
 def create(fs: FileSystem, size: int) -> Program:
-    """Make a file of {size:,} bytes (open, write, close) and unlink it, 20 in one directory."""
+    """Make a file of {size:,} B (open, write, close) and unlink it; 20 in one directory."""
     data = content(size)
     fs.mkdir("/create")
     paths = [f"/create/{number}" for number in range(BATCH)]

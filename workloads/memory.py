@@ -31,7 +31,7 @@ def load_each(space: AddressSpace, start: int, pages: int) -> bytes:
 
 @workload("memory", {f"map-{pages}": {"pages": pages} for pages in (1, 64, 1024)})
 def map_unmap(memory: MemoryManager, user: User, pages: int) -> Program:
-    """Map {pages:,} anonymous page(s) and unmap them, untouched."""
+    """Map an anonymous area and unmap it, untouched; its pages: {pages:,}."""
     with space_of(memory, user) as space:
         size = pages * PAGE_SIZE
         yield Operation(lambda: space.munmap(space.mmap(size), size))

@@ -6,7 +6,7 @@ from typing import Final
 from servers.disk import Disk
 from servers.filesystem import FileSystem
 from workloads.files import content
-from workloads.workload import Config, Operation, Options, Program, accept, equals, workload
+from workloads.workload import Config, Operation, Options, Program, equals, workload
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -22,7 +22,7 @@ def _variants(verb: str, mib: int) -> dict[str, Options]:
 
 
 def read_all(fs: FileSystem, size: int, step: int) -> Program:
-    """Open a file of {size:,} bytes, read it in steps of {step:,}, close it."""
+    """Open a file of {size:,} B, read it in steps of {step:,} B, close it."""
     data = content(size)
     _write(fs, data, 64 * KIB)
 
@@ -42,9 +42,9 @@ def read_all(fs: FileSystem, size: int, step: int) -> Program:
 
 
 def write_all(fs: FileSystem, size: int, step: int) -> Program:
-    """Open and truncate a file, write {size:,} bytes to it in steps of {step:,}, close it."""
+    """Open and truncate a file, write {size:,} B in steps of {step:,} B, close it."""
     data = content(size)
-    yield Operation(lambda: _write(fs, data, step), check=accept)
+    yield Operation(lambda: _write(fs, data, step))
     fd = fs.open("/sequential", os.O_RDONLY)
     for start in range(0, size, MIB):
         equals(data[start : start + MIB])(fs.read(fd, MIB))

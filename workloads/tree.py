@@ -38,9 +38,9 @@ def tree_import(
 ) -> Program:
     """Copy a directory tree in, sync, read it back, and compare the hashes of all files.
 
-    The tree is {tree} on the host,
-    in sorted order up to {files:,} files (0: all), without symbolic links, __pycache__,
-    site-packages and config-*. By default it is the standard library of this Python.
+    Tree: {tree}
+    Files: {files:,} (0: all), in sorted order, without symbolic links, __pycache__,
+    site-packages and config-*.
     """
     source = gather(Path(tree), files)
     wanted = {path: _digest([data]) for path, data in source.files.items()}

@@ -4,7 +4,6 @@ import argparse
 import os
 import secrets
 import shlex
-import shutil
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +13,12 @@ from lab import bench, placement, selection
 from lab.choice import parse
 from lab.refusal import Failure, Refusal
 from lab.schema import Run, save, to_json
-from lab.table import render
+from lab.table import page_width, render
 
 EPILOG: Final = """\
 Each kernel is booted several times, in random alternation; one boot gives one value. The table
 shows the median over boots with its 95 % interval, the ratio over the first kernel with its
-bootstrap interval, and messages and bytes per operation, counted in a boot of their own.
+own, and messages and bytes per operation, counted in a boot of their own.
 
 kernels: monolithic, microkernel, or a hybrid that says which services share an address space:
 hybrid:filesystem+disk,clock+memorymanager
@@ -45,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--quick", action="store_true", help="smaller and shorter, under 30 s")
     size.add_argument("--full", action="store_true", help="also what takes long")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="size a workload")
-    add("--seed", type=int, help="of the order of boots and of the bootstrap; random by default")
+    add("--seed", type=int, help="of the order of boots; random by default")
     add("--json", metavar="FILE", help="also write the run there; - for standard output")
 
 
@@ -56,10 +55,10 @@ def execute(arguments: argparse.Namespace) -> int:
     """Measure, print, save."""
     run = bench.measure(_plan(arguments))
     try:  # first of all: whoever reads standard output may have gone
-        for target in (_unused(_runs_folder(), run), *_wanted(arguments.json)):
+        for target in (unused(runs_folder(), run), *_wanted(arguments.json)):
             _save(run, target)
     finally:
-        text = to_json(run) if arguments.json == "-" else render(run, _width()) + "\n"
+        text = to_json(run) if arguments.json == "-" else render(run, page_width()) + "\n"
         sys.stdout.write(text)
     return 0
 
@@ -88,11 +87,6 @@ def _boots(text: str) -> int:
     return int(text)
 
 
-def _width() -> int:
-    """Of the terminal; a page that is no terminal is as wide as need be."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
-
-
 def _wanted(json: str | None) -> list[Path]:
     return [] if json in {None, "-"} else [Path(str(json))]
 
@@ -105,7 +99,7 @@ def _save(run: Run, target: Path) -> None:
     print(f"Saved as {_relative(target)}", file=sys.stderr)
 
 
-def _runs_folder() -> Path:
+def runs_folder() -> Path:
     """`results/runs` of the checkout around the current folder, or else of that folder itself."""
     here = Path.cwd()
     for folder in (here, *here.parents):
@@ -114,7 +108,7 @@ def _runs_folder() -> Path:
     return here / "results" / "runs"
 
 
-def _unused(folder: Path, run: Run) -> Path:
+def unused(folder: Path, run: Run) -> Path:
     """A file name for a run; no run is ever written over."""
     moment = datetime.fromisoformat(run.environment.date)
     name = f"{moment:%Y%m%dT%H%M%SZ}-{run.environment.seed:08x}"

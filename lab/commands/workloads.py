@@ -2,12 +2,17 @@
 
 import argparse
 from collections.abc import Iterator
+from textwrap import fill
 from typing import Final
 
 from tabulate import tabulate
 
 from lab import selection
+from lab.table import page_width
 from workloads.workload import Workload
+
+INDENT: Final = 31
+"""Columns of the table before what is done."""
 
 EPILOG: Final = """\
 examples:
@@ -28,7 +33,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.names:
         print("\n\n".join("\n".join(_description(one)) for one in chosen))
         return 0
-    table = [[one.group, one.name, one.about.partition("\n")[0]] for one in chosen]
+    room = min(max(page_width() - INDENT, 30), 100)
+    table = [[one.group, one.name, fill(one.about.partition("\n")[0], room)] for one in chosen]
     print(tabulate(table, ["group", "workload", "what is done"]))
     return 0
 

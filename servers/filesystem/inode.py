@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from servers.filesystem.bitmap import Bitmap
 from servers.filesystem.cache import BlockCache, Stage
 from servers.filesystem.layout import (
+    BLOCK_SIZE,
     DIRECT,
     ENTRY,
     INODE,
@@ -277,7 +278,11 @@ class InodeTable:
         """EUCLEAN for what no file system writes."""
         if inode.kind not in _KINDS or not inode.links or inode.size > MAX_SIZE:
             raise damaged(f"inode {inode.number} is none")
-        if inode.kind == stat.S_IFDIR and (inode.size < 2 * ENTRY.size or inode.size % ENTRY.size):
+        if inode.kind == stat.S_IFDIR and (
+            inode.size < 2 * ENTRY.size
+            or inode.size % ENTRY.size
+            or inode.size > self._zones.count * BLOCK_SIZE
+        ):
             raise damaged(f"directory {inode.number} has {inode.size} bytes")
         if inode.kind == stat.S_IFLNK and not 0 < inode.size < PATH_MAX:
             raise damaged(f"link {inode.number} has {inode.size} bytes")

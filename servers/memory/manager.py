@@ -33,6 +33,7 @@ from servers.memory.mman import (
     MAP_TYPE,
     PROT_EXEC,
     PROT_READ,
+    PROT_SEM,
     PROT_WRITE,
 )
 from servers.memory.objects import MemoryObjects
@@ -209,11 +210,11 @@ class MemoryManager(Service):
         end = start + (round_up(length & _WORD_MASK) & _WORD_MASK)
         if not start < end <= _WORD_MASK:
             raise fail(errno.ENOMEM)
-        if prot & ~_PROT:
+        if prot & ~(_PROT | PROT_SEM):
             raise fail(errno.EINVAL)
         if not where.areas.cover(start, end):
             raise fail(errno.ENOMEM)
-        where.protect(start, end, prot)
+        where.protect(start, end, prot & _PROT)
 
     @op
     def brk(self, caller: Caller, space: int, address: int) -> int:

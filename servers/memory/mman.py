@@ -6,6 +6,8 @@ PROT_NONE: Final = 0
 PROT_READ: Final = 1
 PROT_WRITE: Final = 2
 PROT_EXEC: Final = 4
+PROT_SEM: Final = 8
+"""Linux takes it and makes nothing of it; so does this."""
 
 MAP_SHARED: Final = 0x01
 MAP_PRIVATE: Final = 0x02

@@ -202,7 +202,7 @@ class Mmu:
         size = len(data)
         with self._lock:
             if size <= PAGE_SIZE < (address & PAGE_MASK) + size:
-                self._translate(address + size - 1, PROT_WRITE)
+                self._translate(address + size - 1 & ~PAGE_MASK, PROT_WRITE)
             for start, done, length in self._places(address, size, PROT_WRITE):
                 self._frames[start : start + length] = data[done : done + length]
 
@@ -263,8 +263,7 @@ class Mmu:
     def _page_fault(self, address: int, access: int) -> None:
         self._faults += 1
         replaced = self._fault(address, access)
-        page = address >> PAGE_SHIFT
-        self._readable.pop(page, None)
+        self._readable.pop(address >> PAGE_SHIFT, None)
         # If the generation counted up once, that was this fault, and no other page is concerned.
         if replaced and self._words[self._slot_generation] == self._generation + 1:
             self._generation += 1
@@ -280,7 +279,8 @@ class Mmu:
             self._writable[page] = start
 
     def _flush(self) -> None:
-        self._generation = self._words[self._slot_generation]
-        self._flushes += 1
+        generation = self._words[self._slot_generation]
         self._readable.clear()
         self._writable.clear()
+        self._generation = generation  # last: till then the fast paths of other threads keep out
+        self._flushes += 1

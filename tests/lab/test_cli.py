@@ -1,6 +1,7 @@
 """The command line, as somebody at a terminal meets it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +131,7 @@ def test_services(twinos: Twinos) -> None:
     assert overview.returncode == 0
     for service in ("Clock", "Disk", "FileSystem", "MemoryManager"):
         assert f"\n{service}" in overview.stdout
+    assert "Operations " not in overview.stdout, "bases of services are no services"
     detail = twinos("services", "memorymanager").stdout
     assert "regions: frames, tables" in detail
     assert "pages: int = " in detail
@@ -188,11 +190,12 @@ def test_json_to_standard_output(twinos: Twinos) -> None:
     assert schema.from_json(shown.stdout).ratios == ()
 
 
-def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["workloads"], ["--help"], ["services", "--help"]])
+def test_a_closed_pipe_is_no_error(arguments: list[str], tmp_path: Path) -> None:
     source, sink = os.pipe()
     os.close(source)
     with subprocess.Popen(
-        [*TWINOS, "workloads"],
+        [*TWINOS, *arguments],
         cwd=tmp_path,
         env=environment(),
         stdout=sink,
@@ -227,6 +230,35 @@ def test_a_package_that_shadows_ours_is_named(tmp_path: Path) -> None:
     assert shown.returncode == cli.REFUSED
     assert shown.stderr.startswith(f"twinos: 'kernels' is imported from {intruder} instead of ")
     assert shown.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "command", "said"),
+    [
+        ("servers", ["services"], "servers.broken can't be loaded: ContractError: Broken.f: "),
+        ("workloads", ["run", "null"], "the workloads can't be loaded: SyntaxError: "),
+    ],
+)
+def test_broken_code_is_named(folder: str, command: list[str], said: str, tmp_path: Path) -> None:
+    """A service or workload that somebody is still writing."""
+    broken = {
+        "servers": "from twinos import *\nclass Broken(Service):\n    @op\n    def f(self): ...",
+        "workloads": "def",
+    }
+    for package in ("twinos", "kernels", "servers", "workloads", "lab"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    (tmp_path / folder / "broken.py").write_text(broken[folder])
+    shown = subprocess.run(
+        [*TWINOS, *command],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == cli.REFUSED
+    assert shown.stderr.startswith(f"twinos: {said}")
+    assert shown.stderr.count("\n") == 1
+    assert f"{folder}/broken.py:" in shown.stderr
 
 
 @pytest.fixture

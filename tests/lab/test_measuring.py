@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from kernels import boot
 from lab import dispatch, environment, floors, measuring, placement, timing
@@ -100,6 +101,13 @@ def test_times_and_floors_are_positive(kernel: str) -> None:
     measured = dispatch.dispatch(job(kernel, "time", "null", budget_ns=1_000_000))
     assert measured.costs["null"].ns > 0
     assert 0 < measured.method_call_ns < measured.pipe_round_trip_ns
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
+def test_two_processors() -> None:
+    two = replace(job("microkernel", "once", "null"), cpus=placement.choose("two"))
+    assert two.cpus.user != two.cpus.server
+    assert dispatch.dispatch(two).costs["null"].ns > 0
 
 
 def test_floors_without_the_null_workload() -> None:

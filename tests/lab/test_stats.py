@@ -34,10 +34,7 @@ def test_median_interval_as_tabulated(count: int, low: int, high: int) -> None:
 
 
 def test_few_values_have_no_interval() -> None:
-    few = [1.0] * (stats.MIN_VALUES - 1)
-    assert stats.median_interval(few) is None
-    assert stats.ratio_interval(few, [1.0] * 9, seed=1) is None
-    assert stats.ratio_interval([1.0] * 9, few, seed=1) is None
+    assert stats.median_interval([1.0] * (stats.MIN_VALUES - 1)) is None
 
 
 @SETTINGS
@@ -49,38 +46,32 @@ def test_median_lies_in_its_interval(values: list[float]) -> None:
 
 @SETTINGS
 @given(SAMPLES, st.floats(min_value=0.01, max_value=100))
-def test_ratio_of_proportional_samples(values: list[float], factor: float) -> None:
-    low, high = stats.ratio_interval([value * factor for value in values], values, seed=7)
-    assert low <= factor * (1 + 1e-9)
-    assert high >= factor * (1 - 1e-9)
+def test_ratios_of_proportional_samples(values: list[float], factor: float) -> None:
+    rounds = stats.ratios([value * factor for value in values], values)
+    assert rounds == pytest.approx([factor] * len(values))
 
 
-@SETTINGS
-@given(SAMPLES, SAMPLES, st.integers())
-def test_ratio_interval_is_reproducible_and_bounded(
-    tops: list[float], bottoms: list[float], seed: int
-) -> None:
-    interval = stats.ratio_interval(tops, bottoms, seed)
-    assert interval == stats.ratio_interval(tops, bottoms, seed)
-    low, high = interval
-    assert min(tops) / max(bottoms) <= low <= high <= max(tops) / min(bottoms)
+def test_rounds_must_match() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        stats.ratios([1.0, 2.0], [1.0])
 
 
 def test_constant_samples_have_a_point_for_an_interval() -> None:
     assert stats.median_interval([3.0] * 8) == (3.0, 3.0)
-    assert stats.ratio_interval([6.0] * 8, [3.0] * 8, seed=0) == (2.0, 2.0)
 
 
-def test_ratio_interval_covers_under_skewed_noise() -> None:
-    """With contaminated noise and six boots, some 95 of 100 intervals hold the true ratio."""
+@pytest.mark.parametrize("rounds", [6, 9, 12])
+def test_ratios_cover_the_truth_on_a_skewed_and_drifting_host(rounds: int) -> None:
+    """Outliers in 15 of 100 boots, and a host that becomes slower half-way: 95 % still hold."""
     rng = random.Random(1992)
 
     def boots(true: float) -> list[float]:
-        noise = (rng.gauss(1, 0.05) + (rng.random() < 0.15) * rng.expovariate(3) for _ in range(6))
-        return [true * factor for factor in noise]
+        noise = (rng.gauss(1, 0.05) + (rng.random() < 0.15) * rng.expovariate(3) for _ in drift)
+        return [true * speed * factor for speed, factor in zip(drift, noise, strict=True)]
 
-    intervals = (stats.ratio_interval(boots(10), boots(1), seed) for seed in range(100))
-    assert sum(low <= 10 <= high for low, high in intervals) >= 90
+    drift = [1 if number < rounds // 2 else 1.7 for number in range(rounds)]
+    intervals = [stats.median_interval(stats.ratios(boots(10), boots(1))) for _ in range(1000)]
+    assert sum(low <= 10 <= high for low, high in filter(None, intervals)) >= 940
 
 
 @SETTINGS
@@ -90,5 +81,5 @@ def test_quantile_as_the_standard_library_has_it(values: list[float], fraction: 
     hundredth = round(fraction * 100)
     if 0 < hundredth < 100:
         wanted = statistics.quantiles(ordered, n=100, method="inclusive")[hundredth - 1]
-        assert stats.quantile(ordered, hundredth / 100) == pytest.approx(wanted)
-    assert ordered[0] <= stats.quantile(ordered, fraction) <= ordered[-1]
+        assert stats.quantile(values, hundredth / 100) == pytest.approx(wanted)
+    assert ordered[0] <= stats.quantile(values, fraction) <= ordered[-1]

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lab import table
 from lab.schema import Aim, Environment, Floors, Placement, Ratio, Row, Run
@@ -92,6 +93,7 @@ def test_a_wide_page_has_intervals_and_ratios() -> None:
     assert "The monolithic kernel sends none." in shown
     assert "0123456 with changes" in shown
     assert "seed 1992" in shown
+    assert "changed its speed" not in shown
     assert "at most 1.5" in shown
     assert "busy" not in shown
 
@@ -171,3 +173,10 @@ def test_a_figure_is_close_to_its_value(value: float) -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0"), (2, "2"), (2.5, "2.50"), (12345, "12,345")])
 def test_counts_are_exact(count: float, text: str) -> None:
     assert table.exact(count) == text
+
+
+def test_a_change_of_speed_is_told() -> None:
+    steady = make_run("microkernel")
+    floors = replace(steady.floors, method_call_boots_us=(0.02,) * 10 + (0.04,) * 10)
+    shown = table.render(replace(steady, floors=floors), 200).replace("\n", " ")
+    assert "a method call took 0.0200 to 0.0400 µs" in shown

@@ -1,5 +1,6 @@
 """Disk images for tests, and what others say of them."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from kernels import System, boot
 from servers.disk import Disk
 from servers.filesystem import FileSystem
+from twinos import Region
 
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/sbin", "/usr/sbin"])
 _FSCK = shutil.which("fsck.minix", path=_PATH)
@@ -53,11 +55,31 @@ def booted(
     assert fsck(image) == ""
 
 
+@contextmanager
+def mounted(image: str | None = None, **settings: Any) -> Iterator[FileSystem]:
+    """A file system without a kernel: its operations take the caller first."""
+    store = Region.create("disk")
+    disk = {name: settings.pop(name) for name in ("blocks", "erase") if name in settings}
+    medium = None
+    try:
+        medium = Disk(store, image, **disk)
+        yield FileSystem(medium, **settings)
+    finally:
+        if medium is not None:
+            medium._stopping()
+        del medium
+        gc.collect()
+        store.close()
+
+
 def read_file(files: FileSystem, path: str) -> bytes:
     """All of a file."""
     descriptor = files.open(path, os.O_RDONLY)
     try:
-        return files.read(descriptor, files.fstat(descriptor).st_size + 1)
+        parts = []
+        while part := files.read(descriptor, 1 << 24):
+            parts.append(part)
+        return b"".join(parts)
     finally:
         files.close(descriptor)
 

@@ -15,7 +15,7 @@ from servers.disk import Disk
 from servers.filesystem import FileSystem
 from servers.filesystem.layout import BLOCK_SIZE, Superblock
 from servers.filesystem.mkfs import plan
-from tests.servers.images import booted, fsck, mkfs, needs_fsck, read_file, write_file
+from tests.servers.images import booted, fsck, mkfs, mounted, needs_fsck, read_file, write_file
 
 DATA = Path(__file__).parents[1] / "data"
 KINDS = {
@@ -70,7 +70,14 @@ def test_what_linux_wrote_is_what_its_own_driver_says(linux_image, kernel):
             kind, mode, links, uid, gid, size, inode, mtime = fields
             found = files.lstat(path)
             assert found.st_mode == KINDS[kind] | int(mode, 8)
-            assert found[1:7:1] == (int(inode), found.st_dev, int(links), int(uid), int(gid), int(size))
+            assert found[1:7:1] == (
+                int(inode),
+                found.st_dev,
+                int(links),
+                int(uid),
+                int(gid),
+                int(size),
+            )
             assert found.st_mtime == float(mtime)
             assert found.st_mtime_ns == int(float(mtime)) * 10**9
             if kind == "l":
@@ -174,9 +181,7 @@ def test_what_is_not_ours_is_refused_and_kept(image, offset, data, code, words):
         pass
     spoil(image, offset, data)
     before = Path(image).read_bytes()
-    with pytest.raises(OSError, match=words) as caught, boot(
-        "monolithic", FileSystem, config={Disk: {"image": image}}
-    ):
+    with pytest.raises(OSError, match=words) as caught, mounted(image):
         pass
     assert caught.value.errno in {code, errno.EUCLEAN}
     assert Path(image).read_bytes() == before
@@ -187,9 +192,7 @@ def test_anything_that_is_not_blank_is_never_formatted(image, where):
     with open(image, "wb") as file:
         file.truncate(1000 * 1024)
     spoil(image, where, b"x")
-    with pytest.raises(OSError, match="no MINIX file system"), boot(
-        "monolithic", FileSystem, config={Disk: {"image": image}}
-    ):
+    with pytest.raises(OSError, match="no MINIX file system"), mounted(image):
         pass
 
 
@@ -205,9 +208,7 @@ def test_a_truncated_image_is_refused(image):
     with booted(image, 1000):
         pass
     os.truncate(image, 900 * 1024)
-    with pytest.raises(OSError, match="1000 blocks, but the disk ends after 900"), boot(
-        "monolithic", FileSystem, config={Disk: {"image": image}}
-    ):
+    with pytest.raises(OSError, match="1000 blocks, but the disk ends"), mounted(image):
         pass
 
 

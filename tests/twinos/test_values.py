@@ -105,6 +105,15 @@ def test_nesting_as_deep_as_it_likes_is_only_malformed(annotation: Any) -> None:
             decoder(annotation)(message)
 
 
+@pytest.mark.parametrize("message", [b"\xa1\xff", b"\xa3\xed\xa0\x80", b"\x92\xa1\xff\xa1\xff"])
+def test_texts_that_are_not_utf8_are_only_malformed(message: bytes) -> None:
+    for annotation in (str, tuple[str, str], Colour, int | str):
+        with pytest.raises(MalformedMessage):
+            decoder(annotation)(message)
+        with pytest.raises(MalformedMessage):
+            decoder(annotation)(msgspec.msgpack.encode(msgspec.msgpack.Ext(1, message)))
+
+
 def test_an_escaped_message_is_as_strict_as_a_plain_one() -> None:
     escaped = msgspec.msgpack.encode(["aGk="])
     message = msgspec.msgpack.encode(msgspec.msgpack.Ext(1, escaped))
