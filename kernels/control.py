@@ -182,6 +182,8 @@ ANSWERS: Final = decoder(Answers)
 ORDERS: Final = decoder(Orders)
 
 _NUMBER: Final = struct.Struct("<I")
+_DESCRIPTOR: Final = struct.Struct("i")
+_ROOM: Final = socket.CMSG_SPACE(MOST_DESCRIPTORS * _DESCRIPTOR.size)
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
@@ -226,15 +228,23 @@ def take(connection: socket.socket) -> Parcel:
         BlockingIOError: there is none yet, and the connection does not wait.
     """
     try:
-        data, descriptors, _, _ = socket.recv_fds(
-            connection, LONGEST, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-        )
+        # Not `socket.recv_fds`: it forgets its flags.
+        data, ancillary, _, _ = connection.recvmsg(LONGEST, _ROOM, socket.MSG_CMSG_CLOEXEC)
     except BlockingIOError:
         raise
     except OSError:
         raise EOFError from None
+    descriptors = [descriptor for item in ancillary for descriptor in _passed(*item)]
     if len(data) < _NUMBER.size:
         for descriptor in descriptors:
             os.close(descriptor)
         raise EOFError
     return Parcel(_NUMBER.unpack_from(data)[0], data[_NUMBER.size :], descriptors)
+
+
+def _passed(level: int, kind: int, data: bytes) -> list[int]:
+    """The descriptors in one ancillary item."""
+    if (level, kind) != (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+        return []
+    whole = len(data) - len(data) % _DESCRIPTOR.size
+    return [descriptor for (descriptor,) in _DESCRIPTOR.iter_unpack(data[:whole])]

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, Final
 
 from kernels.source import GATE
+from kernels.space import Space
 
 RETRY: Final = 0.002
 """Seconds until a put-off interrupt is tried again."""
@@ -22,6 +23,7 @@ PATIENCE: Final = 2.0
 """Seconds after which an interrupt is delivered wherever the thread is: the kernel may loop."""
 
 _GATE_FILE: Final = f"<twinos {GATE} "
+_HOOKS: Final = Space._carefully.__code__  # noqa: SLF001 (where services stop and hear of departures)
 _SLEEPING: Final = "_await"
 
 Handler = Callable[[int, FrameType | None], Any]
@@ -51,6 +53,9 @@ class Shield:
         if self._kernels == 0 and ours and _in_main():
             signal.signal(signal.SIGINT, self._previous)
             self._previous = None
+            if self._since is not None:  # the one that was put off is due
+                self._since = None
+                signal.raise_signal(signal.SIGINT)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         retried, self._retried = self._retried, False
@@ -63,7 +68,7 @@ class Shield:
         if gate is None or now - self._since >= PATIENCE:
             self._deliver(number, frame)
             return
-        if first:
+        if first and gate.f_code is not _HOOKS:
             self._deliver_on_leaving(gate.f_globals, number)
         again = threading.Timer(RETRY, self._retry)  # it may have left just now
         again.daemon = True
@@ -100,7 +105,7 @@ def gate_of(frame: FrameType | None) -> FrameType | None:
         return None
     outermost = None
     while frame is not None:
-        if frame.f_code.co_filename.startswith(_GATE_FILE):
+        if frame.f_code.co_filename.startswith(_GATE_FILE) or frame.f_code is _HOOKS:
             outermost = frame
         frame = frame.f_back
     return outermost

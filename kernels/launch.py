@@ -11,10 +11,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from typing import Any, Final, TextIO
+from typing import Any, Final, NoReturn, TextIO
 
 from kernels import portable
 from twinos import WiringError
@@ -23,6 +25,9 @@ Main = Callable[..., int]
 """What runs in the new process: `main(connection, *arguments) -> exit status`."""
 
 STANDARD: Final = frozenset([0, 1, 2])
+
+FAREWELL: Final = 0.05
+"""Seconds that the host may take to end a thread that Python has joined."""
 
 _RESUME: Final = """\
 import sys
@@ -48,7 +53,7 @@ def launch(main: Main, connection: socket.socket, *arguments: Any) -> int:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):
             stream.flush()  # or the child would write it again
-    if thread_count() == 1:
+    if _may_fork():
         return fork(main, connection, *arguments)
     return _spawn(main, connection, arguments)
 
@@ -56,8 +61,13 @@ def launch(main: Main, connection: socket.socket, *arguments: Any) -> int:
 def fork(main: Main, *arguments: Any) -> int:
     """Run `main(*arguments)` in a child of this single-threaded process; the child's pid."""
     pid = os.fork()
-    if pid:
-        return pid
+    if not pid:
+        _run(main, arguments)
+    return pid
+
+
+def _run(main: Main, arguments: Sequence[Any]) -> NoReturn:
+    """Be a process that does that and no more: nothing returns, and nothing of others is undone."""
     status = os.EX_SOFTWARE
     try:
         status = main(*arguments)
@@ -77,6 +87,16 @@ def fork(main: Main, *arguments: Any) -> int:
 def thread_count() -> int:
     """Threads of this process, those that Python does not know of included."""
     return len(os.listdir("/proc/self/task"))
+
+
+def _may_fork() -> bool:
+    """Whether there is but one thread; one that has just been joined gets a moment to vanish."""
+    deadline = time.monotonic() + FAREWELL
+    while thread_count() > 1:
+        if threading.active_count() > 1 or time.monotonic() > deadline:
+            return False
+        time.sleep(FAREWELL / 50)
+    return True
 
 
 def close_all_but(keep: Collection[int]) -> None:
@@ -132,4 +152,4 @@ def _resume(connection: int, letter: int) -> None:
     with os.fdopen(letter, "rb") as file:
         main, arguments = portable.unpack(file.read())
     os.set_inheritable(connection, False)
-    sys.exit(main(socket.socket(fileno=connection), *arguments))
+    _run(main, (socket.socket(fileno=connection), *arguments))

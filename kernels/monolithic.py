@@ -94,10 +94,10 @@ class Monolithic:
         finally:
             with space.gate.lock:
                 space.gate.shut(SHUT_DOWN)
-            shield.lower()
             for regions in self._regions.values():
                 for region in regions.values():
                     region.close()
+            shield.lower()
 
     def abandon(self) -> None:
         """This is a child of the process that booted: it must not touch the parent's disk."""

@@ -15,6 +15,7 @@ BLOCKS: Final = 65536
 
 TRANSFER: Final = 64 << 20
 """Bytes that one request moves at most."""
+_CHUNK: Final = 1 << 20
 
 
 class Geometry(NamedTuple):
@@ -181,13 +182,12 @@ class _Memory:
             raise OSError(errno.EINVAL, f"the store has {store.size} bytes, the disk {size}")
         self.size = size
         self._store = store
-        self._memory = store.memory
 
     def read(self, offset: int, length: int) -> bytes:
-        return self._memory[offset : offset + length]
+        return self._store.memory[offset : offset + length]
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        self._memory[offset : offset + len(data)] = data
+        self._store.memory[offset : offset + len(data)] = data
 
     def flush(self) -> None:
         """Memory is all the medium there is."""
@@ -217,15 +217,13 @@ class _Image:
         self.close()  # a system that does not come up has no orderly end
 
     def read(self, offset: int, length: int) -> bytes:
-        parts = []
-        while length:
-            part = os.pread(self._descriptor, length, offset)
+        data = os.pread(self._descriptor, length, offset)
+        while len(data) < length:
+            part = os.pread(self._descriptor, length - len(data), offset + len(data))
             if not part:
                 raise OSError(errno.EIO, "the disk image is shorter than it was")
-            parts.append(part)
-            offset += len(part)
-            length -= len(part)
-        return b"".join(parts)
+            data += part
+        return data
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         while data:
@@ -248,9 +246,6 @@ class _Image:
         descriptor, self._descriptor = getattr(self, "_descriptor", -1), -1
         if descriptor >= 0:
             os.close(descriptor)
-
-
-_CHUNK: Final = 1 << 20
 
 
 def _open_image(path: str, blocks: int | None, block_size: int) -> int:

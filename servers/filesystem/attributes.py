@@ -39,6 +39,12 @@ class AttributeOperations(State):
         inode = self._walker.find(self._context(caller), path, follow=False)
         return inode.stat or self._volume.stat(inode)
 
+    @op
+    def fstat(self, caller: Caller, fd: int) -> Stat:
+        """What `stat` says of an open file. EBADF."""
+        inode = self._file(caller, fd).inode
+        return inode.stat or self._volume.stat(inode)
+
     @op(idempotent=True)
     def access(self, caller: Caller, path: str, mode: int) -> bool:
         """Whether the caller may do what `mode` asks: os.F_OK, or os.R_OK | os.W_OK | os.X_OK."""
@@ -69,6 +75,20 @@ class AttributeOperations(State):
         """`chown` of a symbolic link itself."""
         inode = self._walker.find(self._settled(caller), path, follow=False)
         set_owner(inode, caller, uid, gid, path)
+        self._attributes_changed(inode)
+
+    @op
+    def fchmod(self, caller: Caller, fd: int, mode: int) -> None:
+        """`chmod` of an open file. EBADF, EPERM."""
+        inode = self._file(caller, fd).inode
+        set_mode(inode, caller, mode)
+        self._attributes_changed(inode)
+
+    @op
+    def fchown(self, caller: Caller, fd: int, uid: int, gid: int) -> None:
+        """`chown` of an open file. EBADF, EPERM, EINVAL."""
+        inode = self._file(caller, fd).inode
+        set_owner(inode, caller, uid, gid)
         self._attributes_changed(inode)
 
     @op
@@ -131,6 +151,12 @@ class AttributeOperations(State):
         """Set the caller's working directory. ENOTDIR, EACCES; path errors."""
         context = self._settled(caller)
         self._change_directory(context, self._walker.find(context, path), path)
+
+    @op
+    def fchdir(self, caller: Caller, fd: int) -> None:
+        """Make an open directory the working directory. EBADF, ENOTDIR, EACCES."""
+        context = self._context(caller)
+        self._change_directory(context, self._file(caller, fd).inode)
 
     @op(idempotent=True)
     def getcwd(self, caller: Caller) -> str:

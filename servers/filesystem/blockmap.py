@@ -1,54 +1,19 @@
-"""Block maps: in which zone each block of a file is.
+"""Block maps: in which zone each block of a file is; giving it one, and taking it back.
 
-An inode names zones 0 to 6 of its file itself, and three *nodes*: blocks of 256 zone numbers. The
-first is a leaf, the second names leaves, the third names such as the second. A node is known by its
-key (level, index), counted through the file:
-
-    inode ─┬─ blocks 0..6
-           ├─ leaf (1, 0)
-           ├─ (2, 0) ── leaves (1, 1) .. (1, 256)
-           └─ (3, 0) ── (2, 1) .. (2, 256) ── leaves (1, 257) ..
-
-Where a zone's number would stand, 0 is a hole and PROMISED (never on the disk) is a block that is
-only in memory yet: its zone is reserved, and given when the block is written (delayed allocation:
-a file that is gone by then costs the disk nothing). Nodes are promised in the same way.
+See `nodes` for how a map lies on the disk.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from typing import Final
 
-from servers.filesystem.bitmap import Bitmap
-from servers.filesystem.cache import BlockCache, Stage
 from servers.filesystem.inode import Inode, Memory
-from servers.filesystem.layout import BLOCK_SIZE, DIRECT, FANOUT, POINTERS, SECTOR, damaged
+from servers.filesystem.layout import BLOCK_SIZE, DIRECT, FANOUT, SECTOR, damaged
+from servers.filesystem.nodes import HOLES, LEVELS, PROMISED, Key, Nodes, child_of, runs, start_of
 
-PROMISED: Final = 0xFFFF_FFFF
-_LEVELS: Final = (1, 2, 3)
-_HOLES: Final = array("I", [0]) * FANOUT
 _PROMISES: Final = array("I", [PROMISED]) * FANOUT
 _SECTORS: Final = BLOCK_SIZE // SECTOR
-
-Key = tuple[int, int]
-
-
-class Tree:
-    """The nodes of one inode that are in memory.
-
-    Attributes:
-        nodes: by key.
-        changed: those that are to be written.
-        homes: the zones from which nodes were read: a map that leads back to itself is damaged.
-    """
-
-    __slots__ = ("changed", "homes", "nodes")
-
-    def __init__(self) -> None:
-        self.nodes: dict[Key, array[int]] = {}
-        self.changed: set[Key] = set()
-        self.homes: set[int] = set()
 
 
 class _Cut:
@@ -74,26 +39,15 @@ class _Cut:
                 raise damaged("a file has one block in two places")
 
 
-class BlockMap:
-    """The maps of all files.
-
-    Args:
-        cache: the blocks.
-        zones: which zones are taken.
-        memory: what is used is counted here.
-    """
-
-    def __init__(self, cache: BlockCache, zones: Bitmap, memory: Memory) -> None:
-        self._cache = cache
-        self._zones = zones
-        self._memory = memory
+class BlockMap(Nodes):
+    """The maps of all files."""
 
     def zones(self, inode: Inode, first: int, last: int) -> list[int]:
         """The zones of file blocks `first` to `last` - 1; 0 for a hole."""
         found: list[int] = []
-        for key, slot, count in _runs(first, last):
+        for key, slot, count in runs(first, last):
             zones = self._zones_at(inode, key)
-            found += _HOLES[:count] if zones is None else zones[slot : slot + count]
+            found += HOLES[:count] if zones is None else zones[slot : slot + count]
         return found
 
     def back(self, inode: Inode, first: int, last: int) -> None:
@@ -105,7 +59,7 @@ class BlockMap:
             return
         holes = 0
         missing: set[Key] = set()
-        for key, slot, count in _runs(first, last):
+        for key, slot, count in runs(first, last):
             zones = self._zones_at(inode, key)
             if zones is not None:
                 holes += zones[slot : slot + count].count(0)
@@ -144,7 +98,7 @@ class BlockMap:
     def assign(self, inode: Inode, first: int, last: int) -> list[int]:
         """The zones of these file blocks, all of which are backed; promises are kept now."""
         found: list[int] = []
-        for key, slot, count in _runs(first, last):
+        for key, slot, count in runs(first, last):
             zones = self._zones_at(inode, key)
             if zones is None:
                 raise damaged("a block in memory has no place on the disk")
@@ -167,7 +121,7 @@ class BlockMap:
             return
         cut = self._survey(inode, keep)
         for key, zones, part in cut.edits:
-            zones[part] = _HOLES[: len(zones[part])]
+            zones[part] = HOLES[: len(zones[part])]
             self._change(inode, key)
         tree = inode.tree
         if tree is not None:
@@ -181,7 +135,7 @@ class BlockMap:
     def _cut_direct(self, inode: Inode, keep: int) -> None:
         """`cut` where no node is: most files are small."""
         going = inode.zones[keep:DIRECT]
-        inode.zones[keep:DIRECT] = _HOLES[: len(going)]
+        inode.zones[keep:DIRECT] = HOLES[: len(going)]
         given = [zone for zone in going if zone and zone != PROMISED]
         self._give_back(inode, given, going.count(PROMISED))
 
@@ -217,65 +171,6 @@ class BlockMap:
             block += room
         return end
 
-    def stage(self, inode: Inode) -> None:
-        """Give the changed nodes their zones, and stage them."""
-        tree = inode.tree
-        if tree is None or not tree.changed:
-            return
-        for level in _LEVELS:
-            for key in sorted(key for key in tree.changed if key[0] == level):
-                self._settle(inode, tree, key)
-        for key in sorted(tree.changed):
-            _, parent, slot = self._parent(inode, key)
-            if parent is not None:
-                data = POINTERS.pack(*tree.nodes[key])
-                self._cache.replace(parent[slot], data, Stage.INODE)
-        tree.changed.clear()
-
-    def forget(self, inode: Inode) -> None:
-        """Let go of the nodes; none of them has changed."""
-        if inode.tree is not None:
-            self._memory.used -= len(inode.tree.nodes) * Memory.NODE
-            inode.tree = None
-
-    # Nodes: finding, reading, making.
-
-    def _zones_at(self, inode: Inode, key: Key | None) -> array[int] | None:
-        """The numbers that `key` stands for, None being the inode itself."""
-        return inode.zones if key is None else self._node(inode, key)
-
-    def _node(self, inode: Inode, key: Key) -> array[int] | None:
-        tree = inode.tree
-        if tree is None:
-            tree = inode.tree = Tree()
-        node = tree.nodes.get(key)
-        if node is None:
-            _, parent, slot = self._parent(inode, key)
-            if parent is not None and parent[slot]:
-                node = self._read(tree, key, parent[slot])
-        return node
-
-    def _parent(self, inode: Inode, key: Key) -> tuple[Key | None, array[int] | None, int]:
-        """Where a node's own zone stands: the key, the numbers, the place among them."""
-        level, index = key
-        if level < 3 and index:
-            up, slot = divmod(index - 1, FANOUT) if level == 1 else (0, index - 1)
-            parent = (level + 1, up)
-            return parent, self._node(inode, parent), slot
-        return None, inode.zones, DIRECT + level - 1
-
-    def _read(self, tree: Tree, key: Key, zone: int) -> array[int]:
-        self._zones.check((zone,))
-        if zone in tree.homes:
-            raise damaged("a block map leads back to itself")
-        node = array("I", POINTERS.unpack(self._cache.read(zone)))
-        named = [number for number in node if number]
-        self._zones.check(named)
-        tree.homes.add(zone)
-        tree.nodes[key] = node
-        self._memory.used += Memory.NODE
-        return node
-
     def _note_missing(self, inode: Inode, key: Key, missing: set[Key]) -> None:
         """Add `key` and those above it that are not there."""
         above: Key | None = key
@@ -286,43 +181,18 @@ class BlockMap:
     def _fill(self, inode: Inode, first: int, last: int, missing: set[Key]) -> None:
         for key in sorted(missing, reverse=True):  # a parent before its children
             self._make(inode, key)
-        for at, slot, count in _runs(first, last):
+        for at, slot, count in runs(first, last):
             zones = self._zones_at(inode, at)
             if zones is None:
                 raise damaged("a block map lost a node")
             zones[slot : slot + count] = _filled(zones[slot : slot + count])
             self._change(inode, at)
 
-    def _make(self, inode: Inode, key: Key) -> None:
-        above, parent, slot = self._parent(inode, key)
-        if parent is None or inode.tree is None:
-            raise damaged("a block map lost a node")
-        parent[slot] = PROMISED
-        inode.tree.nodes[key] = _HOLES[:]
-        self._memory.used += Memory.NODE
-        self._change(inode, key)
-        self._change(inode, above)
-
-    def _change(self, inode: Inode, key: Key | None) -> None:
-        if key is not None and inode.tree is not None:
-            inode.tree.changed.add(key)
-
-    def _settle(self, inode: Inode, tree: Tree, key: Key) -> None:
-        """Give a promised node its zone."""
-        above, parent, slot = self._parent(inode, key)
-        if parent is not None and parent[slot] == PROMISED:
-            (zone,) = self._zones.take(1, nameless=not inode.links)
-            parent[slot] = zone
-            tree.homes.add(zone)
-            self._change(inode, above)
-
-    # Walking over a whole map.
-
     def _survey(self, inode: Inode, keep: int) -> _Cut:
         """All that lies at or beyond file block `keep`. Damage is found here, before a change."""
         cut = _Cut()
         cut.add(None, inode.zones, slice(min(keep, DIRECT), DIRECT))
-        for level in _LEVELS:
+        for level in LEVELS:
             slot = DIRECT + level - 1
             if inode.zones[slot] and self._prune(inode, (level, 0), keep, cut):
                 cut.add(None, inode.zones, slice(slot, slot + 1))
@@ -334,7 +204,7 @@ class BlockMap:
         if node is None:
             return True
         level, _ = key
-        first = max(0, keep - _start(key)) // FANOUT ** (level - 1)
+        first = max(0, keep - start_of(key)) // FANOUT ** (level - 1)
         if level == 1:
             cut.add(key, node, slice(first, FANOUT))
             empty = not any(node[:first])
@@ -342,7 +212,7 @@ class BlockMap:
             going = [
                 slot
                 for slot in range(first, FANOUT)
-                if node[slot] and self._prune(inode, _child(key, slot), keep, cut)
+                if node[slot] and self._prune(inode, child_of(key, slot), keep, cut)
             ]
             for slot in going:
                 cut.add(key, node, slice(slot, slot + 1))
@@ -353,7 +223,7 @@ class BlockMap:
 
     def _stretch(self, inode: Inode, block: int) -> tuple[array[int] | None, int]:
         """The zones from `block` to the end of its leaf; None and how far, where no leaf is."""
-        key, slot, _ = next(_runs(block, block + 1))
+        key, slot, _ = next(runs(block, block + 1))
         zones = self._zones_at(inode, key)
         if zones is not None:
             end = DIRECT if key is None else FANOUT
@@ -362,19 +232,7 @@ class BlockMap:
         above = self._parent(inode, absent)[0]
         while above is not None and self._node(inode, above) is None:
             absent, above = above, self._parent(inode, above)[0]
-        return None, _start(absent) + FANOUT ** absent[0] - block
-
-
-def _runs(first: int, last: int) -> Iterator[tuple[Key | None, int, int]]:
-    """File blocks as parts of the inode and of leaves: the key, the first place, how many."""
-    if first < min(last, DIRECT):
-        yield None, first, min(last, DIRECT) - first
-        first = DIRECT
-    while first < last:
-        leaf, slot = divmod(first - DIRECT, FANOUT)
-        count = min(FANOUT - slot, last - first)
-        yield (1, leaf), slot, count
-        first += count
+        return None, start_of(absent) + FANOUT ** absent[0] - block
 
 
 def _filled(part: array[int]) -> array[int]:
@@ -382,16 +240,3 @@ def _filled(part: array[int]) -> array[int]:
     if any(part):
         return array("I", [zone or PROMISED for zone in part])
     return _PROMISES[: len(part)]
-
-
-def _child(key: Key, slot: int) -> Key:
-    level, index = key
-    return (2, 1 + slot) if level == 3 else (1, 1 + FANOUT * index + slot)
-
-
-def _start(key: Key) -> int:
-    """The first file block under a node."""
-    level, index = key
-    if level == 1:
-        return DIRECT + FANOUT * index
-    return _start(_child(key, 0))

@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 from stat import S_IFDIR
 from typing import Final
 
-from servers.filesystem.blockmap import PROMISED, BlockMap
+from servers.filesystem.blockmap import BlockMap
 from servers.filesystem.cache import BlockCache, Stage
 from servers.filesystem.inode import Inode, Memory
 from servers.filesystem.layout import (
@@ -23,6 +23,7 @@ from servers.filesystem.layout import (
     NAME_MAX,
     damaged,
 )
+from servers.filesystem.nodes import PROMISED
 from twinos import fail
 
 _DOT: Final = 0

@@ -5,13 +5,11 @@ import os
 from stat import S_IFDIR, S_IFLNK, S_IFREG
 from typing import Final
 
-from servers.filesystem.attributes import set_mode, set_owner
 from servers.filesystem.content import STEP
 from servers.filesystem.descriptors import Context, OpenFile, access_of
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import BLOCK_SIZE
 from servers.filesystem.permission import READ, SET_ID, WRITE, owns, require
-from servers.filesystem.results import Stat
 from servers.filesystem.state import State
 from twinos import Caller, fail, op
 
@@ -19,7 +17,6 @@ _UNSUPPORTED: Final = os.O_TMPFILE & ~os.O_DIRECTORY | os.O_PATH
 # Names of a module cost more to look up than a module's own.
 _CREATING: Final = os.O_CREAT | _UNSUPPORTED
 _NOFOLLOW: Final = os.O_NOFOLLOW
-_TRUNC: Final = os.O_TRUNC
 _HARMLESS: Final = os.O_ACCMODE | os.O_CLOEXEC
 """Flags for which any regular file can be opened by the superuser."""
 _INT64_END: Final = 1 << 63
@@ -49,9 +46,7 @@ class FileOperations(State):
         else:
             inode = self._walker.find(context, path, follow=not flags & _NOFOLLOW)
             if flags & ~_HARMLESS or caller.uid or inode.kind != S_IFREG:
-                self._check_open(context, inode, flags, path)
-        if flags & _TRUNC:
-            self._resize(caller, inode, 0)
+                self._open_existing(context, inode, flags, path)
         inode.opens += 1
         inode.recent = True
         return context.add(OpenFile(inode, access_of(flags)))
@@ -149,12 +144,6 @@ class FileOperations(State):
         return target
 
     @op
-    def fstat(self, caller: Caller, fd: int) -> Stat:
-        """What `stat` says of an open file. EBADF."""
-        inode = self._file(caller, fd).inode
-        return inode.stat or self._volume.stat(inode)
-
-    @op
     def ftruncate(self, caller: Caller, fd: int, length: int) -> None:
         """Give an open file this size; what is new reads as zeros. EBADF, EINVAL, EFBIG."""
         file = self._file(caller, fd)
@@ -174,26 +163,6 @@ class FileOperations(State):
         self._file(caller, fd)
         self._volume.sync()
 
-    @op
-    def fchmod(self, caller: Caller, fd: int, mode: int) -> None:
-        """`chmod` of an open file. EBADF, EPERM."""
-        inode = self._file(caller, fd).inode
-        set_mode(inode, caller, mode)
-        self._attributes_changed(inode)
-
-    @op
-    def fchown(self, caller: Caller, fd: int, uid: int, gid: int) -> None:
-        """`chown` of an open file. EBADF, EPERM, EINVAL."""
-        inode = self._file(caller, fd).inode
-        set_owner(inode, caller, uid, gid)
-        self._attributes_changed(inode)
-
-    @op
-    def fchdir(self, caller: Caller, fd: int) -> None:
-        """Make an open directory the working directory. EBADF, ENOTDIR, EACCES."""
-        context = self._context(caller)
-        self._change_directory(context, self._file(caller, fd).inode)
-
     def _open_creating(self, context: Context, path: str, flags: int, mode: int) -> Inode:
         if flags & _UNSUPPORTED:
             raise fail(errno.EOPNOTSUPP, path)
@@ -206,10 +175,11 @@ class FileOperations(State):
             return self._make(context, parent, name, mode, path=path)
         if flags & os.O_EXCL:
             raise fail(errno.EEXIST, path)
-        self._check_open(context, inode, flags, path)
+        self._open_existing(context, inode, flags, path)
         return inode
 
-    def _check_open(self, context: Context, inode: Inode, flags: int, path: str) -> None:
+    def _open_existing(self, context: Context, inode: Inode, flags: int, path: str) -> None:
+        """See whether the file may be opened so, and cut it if that is asked for."""
         access = flags & os.O_ACCMODE
         writes = access or flags & os.O_TRUNC
         if inode.kind == S_IFDIR:
@@ -225,6 +195,8 @@ class FileOperations(State):
             raise fail(errno.ENXIO, path)
         if flags & os.O_NOATIME and not owns(inode, context.caller):
             raise fail(errno.EPERM, path)
+        if flags & os.O_TRUNC:
+            self._resize(context.caller, inode, 0)
 
     def _read(self, file: OpenFile, offset: int, length: int) -> bytes:
         inode = file.inode

@@ -26,8 +26,8 @@ from servers.filesystem.layout import (
 )
 
 if TYPE_CHECKING:
-    from servers.filesystem.blockmap import Tree
     from servers.filesystem.directory import Names
+    from servers.filesystem.nodes import Tree
     from servers.filesystem.results import Stat
 
 S_IFMT: Final = 0o170000
@@ -68,7 +68,7 @@ class Inode:
         links: how many names it has; 0 for a file that is only open.
         size: bytes.
         atime, mtime, ctime: seconds.
-        zones: the zone numbers in the inode itself (see `blockmap`); of a device, its number.
+        zones: the zone numbers in the inode itself (see `nodes`); of a device, its number.
         sectors: zones with data or pointers in units of 512 bytes; -1 while nobody counted, and
             always 0 of what has no content.
         opens: how many open files and working directories are on it.
@@ -279,11 +279,14 @@ class InodeTable:
         if inode.kind not in _KINDS or not inode.links or inode.size > MAX_SIZE:
             raise damaged(f"inode {inode.number} is none")
         if inode.kind == stat.S_IFDIR and (
-            inode.size < 2 * ENTRY.size
+            inode.links < 2
+            or inode.size < 2 * ENTRY.size
             or inode.size % ENTRY.size
             or inode.size > self._zones.count * BLOCK_SIZE
         ):
-            raise damaged(f"directory {inode.number} has {inode.size} bytes")
+            raise damaged(
+                f"directory {inode.number} has {inode.size} bytes and {inode.links} links"
+            )
         if inode.kind == stat.S_IFLNK and not 0 < inode.size < PATH_MAX:
             raise damaged(f"link {inode.number} has {inode.size} bytes")
         if inode.kind in _WITH_ZONES:

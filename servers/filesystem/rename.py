@@ -108,7 +108,7 @@ class RenameOperation(TreeOperations):
             directories.remove(old_parent, old_name)
         if inode.kind == S_IFDIR and old_parent is not new_parent:
             directories.change_parent(inode, new_parent)
-            old_parent.links -= 1
+            self._lose_directory(old_parent)
             new_parent.links += 1
         if inode.kind in SHAPES_PATHS:
             self._forget_paths()

@@ -9,6 +9,7 @@ from typing import Final
 from servers.disk import Disk
 from servers.filesystem.descriptors import Context, OpenFile
 from servers.filesystem.inode import Inode
+from servers.filesystem.layout import MAX_TIME
 from servers.filesystem.path import Walker
 from servers.filesystem.permission import SEARCH, SET_ID, WRITE, ownership, require, without_set_id
 from servers.filesystem.volume import Volume
@@ -32,6 +33,8 @@ class State(Service):
     ) -> None:
         if memory < _SMALLEST_MEMORY:
             raise OSError(errno.EINVAL, f"{memory} bytes of memory are too few for a file system")
+        if time is not None and not 0 <= time <= MAX_TIME:
+            raise OSError(errno.EINVAL, f"the format has no room for the time {time}")
         self._time: Callable[[], float] = host_time.time if time is None else lambda: time
         self._volume = Volume(disk, self._now, memory, inodes)
         self._content = self._volume.content

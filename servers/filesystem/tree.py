@@ -1,12 +1,12 @@
 """Operations on names: what makes, removes, moves and lists them."""
 
 import errno
-from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
+from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK
 from typing import Final
 
 from servers.filesystem.descriptors import Context
 from servers.filesystem.directory import encode_name
-from servers.filesystem.inode import Inode
+from servers.filesystem.inode import S_IFMT, Inode
 from servers.filesystem.layout import LINK_MAX, PATH_MAX
 from servers.filesystem.path import is_plain
 from servers.filesystem.permission import READ, SEARCH, WRITE, require, require_removable
@@ -121,7 +121,7 @@ class TreeOperations(State):
 
         EEXIST, EPERM, EINVAL, EACCES, ENOSPC; path errors.
         """
-        kind = S_IFMT(mode)
+        kind = mode & S_IFMT
         if kind == S_IFDIR or (kind in _DEVICES and caller.uid):
             raise fail(errno.EPERM, path)
         if kind not in _DEVICES | _NODES or not 0 <= device <= _MAX_DEVICE:
@@ -174,11 +174,15 @@ class TreeOperations(State):
         self._volume.directories.remove(parent, name)
         self._touch(parent)
 
+    def _lose_directory(self, parent: Inode) -> None:
+        """Count one `..` less; what damage did to the count must not make `parent` nameless."""
+        parent.links = max(parent.links - 1, 2)
+
     def _lose_name(self, parent: Inode, inode: Inode) -> None:
         """Count one name less. It fails, if at all, before anything has changed."""
         if inode.kind == S_IFDIR:
             self._volume.last_name_goes(inode)
-            parent.links -= 1
+            self._lose_directory(parent)
             if inode.opens:  # one that is gone altogether has no names: nobody is led there
                 self._forget_paths()
         elif inode.links == 1:

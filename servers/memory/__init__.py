@@ -8,6 +8,7 @@ From the bottom up:
     frames    physical memory, with reference counts
     tables    page tables
     objects   what shared areas show
+    machine   these three, and where spaces live, in the regions
     space     an address space, as the service keeps it
     manager   the service
     mmu       the user's side: TLB and page walks, faults

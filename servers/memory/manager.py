@@ -4,26 +4,13 @@ import errno
 from typing import Final, NamedTuple
 
 from servers.memory.areas import Area
-from servers.memory.frames import Frames
 from servers.memory.layout import (
     ADDRESS_END,
     ADDRESS_START,
-    HEADER_MAGIC,
-    HEADER_SPACES,
-    HEADER_VERSION,
-    MAGIC,
     PAGE_MASK,
-    PAGE_SHIFT,
-    SLOT_GENERATION,
-    SLOT_ROOT,
-    SLOT_SPACE,
-    SLOT_WORDS,
-    SLOTS,
-    VERSION,
-    WORD,
     round_up,
-    slot_word,
 )
+from servers.memory.machine import build
 from servers.memory.mman import (
     MAP_ANONYMOUS,
     MAP_FIXED,
@@ -36,9 +23,7 @@ from servers.memory.mman import (
     PROT_SEM,
     PROT_WRITE,
 )
-from servers.memory.objects import MemoryObjects
-from servers.memory.space import Memory, Space, Usage
-from servers.memory.tables import PageTables
+from servers.memory.space import Space, Usage
 from twinos import Caller, Region, Service, fail, op
 
 _WORD_MASK: Final = 2**64 - 1
@@ -95,21 +80,8 @@ class MemoryManager(Service):
         page_tables: int = 4_096,
         spaces: int = 256,
     ) -> None:
-        for name, value in (("pages", pages), ("page_tables", page_tables), ("spaces", spaces)):
-            if not 1 <= value <= _MOST_FRAMES:
-                raise OSError(errno.EINVAL, f"{name} must be 1 to {_MOST_FRAMES}, not {value}")
-        counts_start = SLOTS * WORD + round_up(spaces * SLOT_WORDS * WORD)
-        tables_start = counts_start + round_up(pages * _COUNT_BYTES)
-        frames.resize(pages << PAGE_SHIFT)
-        tables.resize(tables_start + (page_tables << PAGE_SHIFT))
-        _format(tables, spaces, counts_start, tables_start)
-        counts = memoryview(tables.memory)[counts_start:][: pages * _COUNT_BYTES].cast("I")
-        frame_pool = Frames(frames.memory, counts)
-        table_pool = PageTables(tables.memory, tables_start >> PAGE_SHIFT, page_tables)
-        self._memory = Memory(frame_pool, table_pool, MemoryObjects(frame_pool))
+        self._machine = build(frames, tables, pages, page_tables, spaces)
         self._totals = pages, page_tables
-        self._slots = spaces
-        self._free_slots = list(reversed(range(spaces)))
         self._spaces: dict[int, Space] = {}
 
     @op
@@ -119,9 +91,7 @@ class MemoryManager(Service):
         Raises:
             OSError: EAGAIN: there are too many. ENOMEM: no page table is free.
         """
-        slot, number = self._next_space()
-        space = Space(self._memory, slot, number, caller.id, self._memory.tables.new())
-        return self._enter(space)
+        return self._enter(Space.create(self._machine, caller.id))
 
     @op
     def destroy(self, caller: Caller, space: int) -> None:
@@ -137,8 +107,7 @@ class MemoryManager(Service):
         Raises:
             OSError: EAGAIN: there are too many. ENOMEM: not enough page tables are free.
         """
-        parent = self._space(caller, space)
-        return self._enter(parent.fork(*self._next_space()))
+        return self._enter(self._space(caller, space).fork())
 
     @op
     def mmap(
@@ -252,25 +221,25 @@ class MemoryManager(Service):
             raise fail(errno.EINVAL)
         return where.fault(address & _WORD_MASK, access)
 
-    @op
+    @op(idempotent=True)
     def maps(self, caller: Caller, space: int) -> tuple[Area, ...]:
         """The areas of an address space by address, after /proc/PID/maps."""
         return tuple(self._space(caller, space).areas)
 
-    @op
+    @op(idempotent=True)
     def statm(self, caller: Caller, space: int) -> Usage:
         """What an address space uses, after /proc/PID/statm."""
         return self._space(caller, space).usage()
 
-    @op
+    @op(idempotent=True)
     def meminfo(self) -> MemoryInfo:
         """The memory of the machine, after /proc/meminfo."""
         frames, tables = self._totals
         return MemoryInfo(
             frames=frames,
-            free_frames=self._memory.frames.free,
+            free_frames=self._machine.frames.free,
             tables=tables,
-            free_tables=self._memory.tables.free,
+            free_tables=self._machine.tables.free,
             spaces=len(self._spaces),
         )
 
@@ -286,23 +255,13 @@ class MemoryManager(Service):
             raise fail(errno.EPERM)
         return space
 
-    def _next_space(self) -> tuple[int, int]:
-        """A free slot and the number that a space there gets. EAGAIN: there is none."""
-        if not self._free_slots:
-            raise fail(errno.EAGAIN)
-        slot = slot_word(self._free_slots[-1], self._slots)
-        last = self._memory.tables.words[slot + SLOT_SPACE] or self._free_slots[-1]
-        return slot, last + self._slots
-
     def _enter(self, space: Space) -> int:
-        self._free_slots.pop()
         self._spaces[space.number] = space
         return space.number
 
     def _end(self, space: Space) -> None:
         del self._spaces[space.number]
         space.destroy()
-        self._free_slots.append(space.number % self._slots)
 
 
 def _place(space: Space, address: int, size: int, flags: int) -> int:
@@ -330,19 +289,3 @@ def _check_fixed(space: Space, address: int, size: int, flags: int) -> None:
         raise fail(errno.EPERM)
     if flags & MAP_FIXED_NOREPLACE and space.areas.between(address, address + size):
         raise fail(errno.EEXIST)
-
-
-def _format(tables: Region, spaces: int, counts_start: int, tables_start: int) -> None:
-    """Write the head of the tables region, in which nothing lives yet.
-
-    What an earlier life of the service left is gone, except for what tells a surviving MMU so:
-    generations go on, and no number of a space comes back.
-    """
-    words = memoryview(tables.memory).cast("Q")
-    words[HEADER_MAGIC] = MAGIC
-    words[HEADER_VERSION] = VERSION
-    words[HEADER_SPACES] = spaces
-    for slot in range(spaces):
-        words[slot_word(slot, spaces) + SLOT_ROOT] = 0
-        words[slot_word(slot, spaces) + SLOT_GENERATION] += 1
-    tables.memory[counts_start:tables_start] = bytes(tables_start - counts_start)

@@ -1,11 +1,9 @@
 """An address space as the service keeps it: its areas, its page tables, its break."""
 
 import errno
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from servers.memory.areas import Area, Areas
-from servers.memory.frames import Frames
 from servers.memory.layout import (
     ADDRESS_END,
     COPY_ON_WRITE,
@@ -14,13 +12,11 @@ from servers.memory.layout import (
     PAGE_SHIFT,
     PRESENT,
     SHARED,
-    SLOT_GENERATION,
-    SLOT_ROOT,
-    SLOT_SPACE,
     USER,
     WRITABLE,
     round_up,
 )
+from servers.memory.machine import Machine
 from servers.memory.mman import (
     MAP_ANONYMOUS,
     MAP_PRIVATE,
@@ -28,21 +24,11 @@ from servers.memory.mman import (
     PROT_READ,
     PROT_WRITE,
 )
-from servers.memory.objects import MemoryObjects
-from servers.memory.tables import PageTables, permissions, protecting
+from servers.memory.tables import permissions, protecting
 from twinos import fail
 
 MAX_AREAS = 65_530
 """Areas of one space, as vm.max_map_count has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What all address spaces share."""
-
-    frames: Frames
-    tables: PageTables
-    objects: MemoryObjects
 
 
 class Usage(NamedTuple):
@@ -71,8 +57,7 @@ class Space:
     Its methods trust their arguments: whole pages, in range. Those that fail change nothing.
 
     Args:
-        memory: what it shares with the others.
-        slot: the first word of its slot in the tables region.
+        machine: what it shares with the others.
         number: what it is called.
         owner: the caller that it belongs to.
         root: its root table.
@@ -82,26 +67,28 @@ class Space:
         "_brk",
         "_copies",
         "_faults",
-        "_memory",
+        "_machine",
         "_root",
-        "_slot",
         "areas",
         "number",
         "owner",
     )
 
-    def __init__(self, memory: Memory, slot: int, number: int, owner: int, root: int) -> None:
+    def __init__(self, machine: Machine, number: int, owner: int, root: int) -> None:
         self.number = number
         self.owner = owner
         self.areas = Areas()
-        self._memory = memory
-        self._slot = slot
+        self._machine = machine
         self._root = root
         self._brk = HEAP_START
         self._faults = 0
         self._copies = 0
-        memory.tables.words[slot + SLOT_SPACE] = number
-        memory.tables.words[slot + SLOT_ROOT] = root
+        machine.slots.enter(number, root)
+
+    @classmethod
+    def create(cls, machine: Machine, owner: int) -> Self:
+        """An empty space. EAGAIN: there are too many. ENOMEM: no page table is free."""
+        return cls(machine, machine.slots.next(), owner, machine.tables.new())
 
     def map(self, start: int, end: int, prot: int, flags: int) -> None:
         """Map zeros, instead of what is there. ENOMEM: too many areas."""
@@ -110,8 +97,8 @@ class Space:
             self.unmap(start, end)
         backing = 0
         if flags & MAP_SHARED:
-            backing = self._memory.objects.create()
-            self._memory.objects.map(backing, (end - start) >> PAGE_SHIFT)
+            backing = self._machine.objects.create()
+            self._machine.objects.map(backing, (end - start) >> PAGE_SHIFT)
         self.areas.add(Area(start, end, prot, flags, backing))
 
     def unmap(self, start: int, end: int) -> None:
@@ -121,7 +108,7 @@ class Space:
             self._check_split()
         for gone in self.areas.remove(start, end):
             self._forget(gone)
-        self._invalidate()
+        self._machine.slots.invalidate(self.number)
 
     def protect(self, start: int, end: int, prot: int) -> None:
         """Change what may be done with areas without a gap. ENOMEM: too many areas."""
@@ -129,8 +116,8 @@ class Space:
         for area in self.areas.remove(start, end):
             self.areas.add(area._replace(prot=prot))
         pages = start >> PAGE_SHIFT, end >> PAGE_SHIFT
-        self._memory.tables.change(self._root, *pages, protecting(prot))
-        self._invalidate()
+        self._machine.tables.change(self._root, *pages, protecting(prot))
+        self._machine.slots.invalidate(self.number)
 
     def brk(self, address: int) -> int:
         """Move the break there; 0 asks where it is. ENOMEM: no room."""
@@ -148,26 +135,26 @@ class Space:
         self._brk = address
         return address
 
-    def fork(self, slot: int, number: int) -> "Space":
-        """A copy; private pages are copied when either writes. ENOMEM: too few page tables."""
-        tables = self._memory.tables
-        child = Space(self._memory, slot, number, self.owner, tables.clone(self._root))
-        self._memory.frames.hold(tables.frames(child._root))
+    def fork(self) -> "Space":
+        """A copy; private pages are copied when either writes. EAGAIN, ENOMEM as for `create`."""
+        tables = self._machine.tables
+        number = self._machine.slots.next()
+        child = Space(self._machine, number, self.owner, tables.clone(self._root))
+        self._machine.frames.hold(tables.frames(child._root))
         child.areas = Areas(tuple(self.areas))
         child._brk = self._brk
         for area in self.areas:
             if area.backing:
-                self._memory.objects.map(area.backing, area.pages)
-        self._invalidate()
+                self._machine.objects.map(area.backing, area.pages)
+        self._machine.slots.invalidate(self.number)
         return child
 
     def destroy(self) -> None:
         """Free everything."""
-        self._memory.tables.words[self._slot + SLOT_ROOT] = 0
-        self._invalidate()
+        self._machine.slots.leave(self.number)
         for area in self.areas:
             self._forget(area)
-        self._memory.tables.release(self._root)
+        self._machine.tables.release(self._root)
 
     def fault(self, address: int, access: int) -> bool:
         """Make the page of an address accessible. EFAULT: it may not be. ENOMEM: no memory.
@@ -178,7 +165,7 @@ class Space:
         area = self.areas.find(address)
         if area is None or not permits(area.prot, access):
             raise fail(errno.EFAULT)
-        tables = self._memory.tables
+        tables = self._machine.tables
         word = tables.entry(self._root, address >> PAGE_SHIFT)
         entry = tables.words[word]
         replaced = False
@@ -191,36 +178,36 @@ class Space:
 
     def usage(self) -> Usage:
         """What it uses."""
-        frames = self._memory.tables.frames(self._root)
+        frames = self._machine.tables.frames(self._root)
         return Usage(
             size=sum(area.pages for area in self.areas),
             resident=len(frames),
-            shared=sum(self._memory.frames.holders(frame) > 1 for frame in frames),
-            tables=self._memory.tables.size(self._root),
+            shared=sum(self._machine.frames.holders(frame) > 1 for frame in frames),
+            tables=self._machine.tables.size(self._root),
             faults=self._faults,
             copies=self._copies,
         )
 
     def _fill(self, area: Area, address: int) -> int:
         """The entry of a page that is touched for the first time."""
-        frames = self._memory.frames
+        frames = self._machine.frames
         if not area.backing:
             return frames.allocate() << PAGE_SHIFT | permissions(area.prot) | PRESENT
         page = (area.offset + address - area.start) >> PAGE_SHIFT
-        frame = self._memory.objects.frame(area.backing, page)
+        frame = self._machine.objects.frame(area.backing, page)
         frames.hold([frame])
         return frame << PAGE_SHIFT | permissions(area.prot) | PRESENT | SHARED
 
     def _unshare(self, word: int, entry: int) -> bool:
         """Give a page that is copied on write a frame of its own; False: it has one by now."""
-        frames, words = self._memory.frames, self._memory.tables.words
+        frames, words = self._machine.frames, self._machine.tables.words
         frame = entry >> PAGE_SHIFT & FRAME_MASK
         own = entry & ~COPY_ON_WRITE | WRITABLE
         if frames.holders(frame) == 1:
             words[word] = own
             return False
         words[word] = own ^ (frame ^ frames.copy(frame)) << PAGE_SHIFT
-        self._invalidate()
+        self._machine.slots.invalidate(self.number)
         frames.drop([frame])
         self._copies += 1
         return True
@@ -228,13 +215,9 @@ class Space:
     def _forget(self, area: Area) -> None:
         """Drop the pages of an area that is not there any more."""
         pages = area.start >> PAGE_SHIFT, area.end >> PAGE_SHIFT
-        self._memory.frames.drop(self._memory.tables.clear(self._root, *pages))
+        self._machine.frames.drop(self._machine.tables.clear(self._root, *pages))
         if area.backing:
-            self._memory.objects.unmap(area.backing, area.pages)
-
-    def _invalidate(self) -> None:
-        """Tell the MMUs that translations that they keep may be wrong."""
-        self._memory.tables.words[self._slot + SLOT_GENERATION] += 1
+            self._machine.objects.unmap(area.backing, area.pages)
 
     def _check_split(self) -> None:
         """ENOMEM unless there may be two areas more: that many a split in the middle makes."""

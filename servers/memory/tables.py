@@ -7,6 +7,7 @@ operation on that number is one on every entry.
 import errno
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import compress
 from mmap import mmap
 
 from servers.memory.layout import (
@@ -144,8 +145,8 @@ class PageTables:
         return self._size(root, LEVELS - 1)
 
     def release(self, root: int) -> None:
-        """Free a root whose tree is empty."""
-        self._free.append(root)
+        """Free a tree of which no page is needed any more."""
+        self._release(root, LEVELS - 1)
 
     def _size(self, table: int, level: int) -> int:
         if not level:
@@ -164,6 +165,12 @@ class PageTables:
             self._write(start, entries, ENTRIES)
             self._write(twin << INDEX_BITS, entries, ENTRIES)
         return twin
+
+    def _release(self, table: int, level: int) -> None:
+        if level:
+            for _, child in self._children(table):
+                self._release(child, level - 1)
+        self._free.append(table)
 
     def _clear(self, table: int, level: int, first: int, last: int, gone: list[int]) -> None:
         if not level:
@@ -204,10 +211,10 @@ class PageTables:
     ) -> Iterator[tuple[int, int]]:
         """The words of the entries that are present, of a range, and the tables they name."""
         start = table << INDEX_BITS
-        entries = self.words[start + first : start + last].tolist()
-        for word, entry in enumerate(entries, start + first):
-            if entry & PRESENT:
-                yield word, entry >> PAGE_SHIFT
+        words = range(start + first, start + last)
+        # Few of them are there, and what is absent in an upper table is 0.
+        for word in compress(words, self.words[words.start : words.stop].tolist()):
+            yield word, self.words[word] >> PAGE_SHIFT
 
     def _frames(self, start: int, end: int) -> list[int]:
         entries = self.words[start:end].tolist()

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from errno import EFAULT
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -50,7 +51,8 @@ class AddressSpace:
         self._regions = frames, tables
         self._tlb = tlb
         self.number = memory.create() if number is None else number
-        self._mmu = Mmu(frames, tables, self.number, self._fault, tlb)
+        # No method of this object as the handler: it goes when its last user does, at once.
+        self._mmu = Mmu(frames, tables, self.number, partial(_fault, memory, self.number), tlb)
         # The instructions of the processor themselves: nothing stands between.
         self.load = self._mmu.load
         self.store = self._mmu.store
@@ -154,11 +156,13 @@ class AddressSpace:
         """What the TLB has counted."""
         return self._mmu.counters()
 
-    def _fault(self, address: int, access: int) -> bool:
-        try:
-            return self._memory.fault(self.number, address, access)
-        except OSError as error:
-            if error.errno != EFAULT:
-                raise
-        areas = (area for area in self.maps() if area.start <= address < area.end)
-        raise SegmentationFault(address, access, next(areas, None))
+
+def _fault(memory: MemoryManager, space: int, address: int, access: int) -> bool:
+    """Ask the service; what it does not allow is a segmentation fault."""
+    try:
+        return memory.fault(space, address, access)
+    except OSError as error:
+        if error.errno != EFAULT:
+            raise
+    areas = (area for area in memory.maps(space) if area.start <= address < area.end)
+    raise SegmentationFault(address, access, next(areas, None))

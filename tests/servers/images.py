@@ -1,6 +1,5 @@
 """Disk images for tests, and what others say of them."""
 
-import gc
 import os
 import shutil
 import subprocess
@@ -67,8 +66,6 @@ def mounted(image: str | None = None, **settings: Any) -> Iterator[FileSystem]:
     finally:
         if medium is not None:
             medium._stopping()
-        del medium
-        gc.collect()
         store.close()
 
 

@@ -26,7 +26,6 @@ class Host:
     def __init__(self, root: str) -> None:
         self._root = root
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
-        os.chmod(root, 0o755)
         self._cwd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
 
     def close(self) -> None:

@@ -2,13 +2,15 @@
 
 import os
 import random
+from pathlib import Path
+from typing import Any
 
 from servers.disk import Disk
 from servers.filesystem import FileSystem
 from tests.servers.images import fsck, read_file, write_file
 
 
-def live(files, rng):
+def live(files: FileSystem, rng: random.Random) -> Any:
     """A small life of a file system."""
     answers = []
     files.umask(0o027)
@@ -34,7 +36,7 @@ def live(files, rng):
     return answers
 
 
-def test_every_kernel_leaves_the_same_image(kernel, tmp_path):
+def test_every_kernel_leaves_the_same_image(kernel: Any, tmp_path: Path) -> None:
     image = str(tmp_path / "image")
     config = {Disk: {"image": image, "blocks": 2000}, FileSystem: {"time": 1_234_567_890}}
     with kernel.boot(FileSystem, config=config) as system:
@@ -45,7 +47,7 @@ def test_every_kernel_leaves_the_same_image(kernel, tmp_path):
     assert (answers, written) == reference(tmp_path)
 
 
-def reference(tmp_path):
+def reference(tmp_path: Path) -> Any:
     """What the services do when no kernel is there."""
     from tests.servers.images import mounted
     from twinos import Caller
@@ -54,8 +56,8 @@ def reference(tmp_path):
     with mounted(image, blocks=2000, time=1_234_567_890) as service:
 
         class Files:
-            def __getattr__(self, name):
-                def call(*arguments):
+            def __getattr__(self, name: str) -> Any:
+                def call(*arguments: Any) -> Any:
                     return getattr(service, name)(Caller(1), *arguments)
 
                 return call
@@ -66,7 +68,9 @@ def reference(tmp_path):
         return answers, file.read()
 
 
-def test_large_reads_and_writes_under_every_kernel(kernel, tmp_path, rng):
+def test_large_reads_and_writes_under_every_kernel(
+    kernel: Any, tmp_path: Path, rng: random.Random
+) -> None:
     image = str(tmp_path / "image")
     data = rng.randbytes(3_000_001)
     with kernel.boot(FileSystem, config={Disk: {"image": image, "blocks": 8192}}) as system:

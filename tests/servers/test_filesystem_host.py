@@ -1,4 +1,4 @@
-"""Every operation beside the host's own: the same results, the same errnos, the same tree at the end.
+"""Every operation beside the host's own: the same results and errnos, and the same tree at the end.
 
 Both sides begin 30 directories deep, so that `..` leads to places that both have.
 """
@@ -6,7 +6,9 @@ Both sides begin 30 directories deep, so that `..` leads to places that both hav
 import errno
 import os
 from functools import partial
+from pathlib import Path
 from stat import S_ISDIR
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -74,7 +76,7 @@ operations = st.one_of(
 class Pair:
     """Our file system and the host's, step by step."""
 
-    def __init__(self, files, root):
+    def __init__(self, files: FileSystem, root: str) -> None:
         self.files = files
         self.host = Host(root)
         self._root = root
@@ -84,15 +86,15 @@ class Pair:
                 side("mkdir", "deep", 0o755)
                 side("chdir", "deep")
 
-    def ours(self, name, *arguments):
+    def ours(self, name: str, *arguments: Any) -> Any:
         return getattr(self.files, name)(*arguments)
 
-    def theirs(self, name, *arguments):
+    def theirs(self, name: str, *arguments: Any) -> Any:
         if name in {"chdir", "fchdir"}:
             return self.host.chdir(*arguments)
         return self.host.call(name, *arguments)
 
-    def step(self, name, *arguments):
+    def step(self, name: str, *arguments: Any) -> Any:
         """Do one operation on both; whether there is any point in going on."""
         ours = theirs = arguments
         if isinstance(arguments[0], tuple):
@@ -112,32 +114,32 @@ class Pair:
             assert comparable_outcome(here) == comparable_outcome(there), (name, *arguments)
         return self.has_cwd()
 
-    def has_cwd(self):
+    def has_cwd(self) -> Any:
         """Whether the working directory still has a name; `..` of one without is nobody's."""
         return outcome(self.ours, "stat", "..")[0] == "result"
 
-    def compare(self):
+    def compare(self) -> None:
         for side in (self.ours, self.theirs):
             side("chdir", "/" if side == self.ours else self._root)
         assert snapshot(self.ours) == snapshot(self.theirs)
 
-    def close(self):
+    def close(self) -> None:
         for own, other in self._open:
             self.ours("close", own)
             os.close(other)
         self.host.close()
 
 
-def comparable_outcome(found):
+def comparable_outcome(found: list[str]) -> Any:
     return found[0], comparable(found[1])
 
 
 @pytest.fixture(scope="module")
-def scratch(tmp_path_factory):
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return tmp_path_factory.mktemp("host")
 
 
-def follow(kernel, steps, scratch):
+def follow(kernel: str, steps: Any, scratch: Path) -> None:
     """Take the steps on both sides, and compare the trees before and after a reboot."""
     scratch = scratch / kernel
     scratch.mkdir(exist_ok=True)
@@ -168,17 +170,17 @@ def follow(kernel, steps, scratch):
 
 @settings(max_examples=120)
 @given(steps=st.lists(operations, min_size=10, max_size=60))
-def test_it_does_what_the_host_does(scratch, steps):
+def test_it_does_what_the_host_does(scratch: Path, steps: Any) -> None:
     follow("monolithic", steps, scratch)
 
 
 @settings(max_examples=8)
 @given(steps=st.lists(operations, min_size=30, max_size=60))
-def test_so_it_does_under_the_microkernel(scratch, steps):
+def test_so_it_does_under_the_microkernel(scratch: Path, steps: Any) -> None:
     follow("microkernel", steps, scratch)
 
 
-def as_user(uid, gid, operation, *arguments):
+def as_user(uid: Any, gid: Any, operation: Any, *arguments: Any) -> Any:
     """An operation of the host as somebody else, by effective ids."""
     groups = os.getgroups()
     os.setgroups([])
@@ -209,7 +211,7 @@ permission_steps = st.lists(
 )
 
 
-def create(call, path, mode):
+def create(call: Any, path: str, mode: Any) -> Any:
     """Make a file and write to it, so that set-id bits may go."""
     descriptor = call("open", path, os.O_WRONLY | os.O_CREAT, mode)
     try:
@@ -218,7 +220,7 @@ def create(call, path, mode):
         call("close", descriptor)
 
 
-def protected_hardlinks():
+def protected_hardlinks() -> Any:
     try:
         with open("/proc/sys/fs/protected_hardlinks", encoding="ascii") as setting:
             return setting.read().strip() != "0"
@@ -229,7 +231,7 @@ def protected_hardlinks():
 @pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can be somebody else")
 @settings(max_examples=60)
 @given(steps=permission_steps)
-def test_it_permits_what_the_host_permits(scratch, steps):
+def test_it_permits_what_the_host_permits(scratch: Path, steps: Any) -> None:
     root = scratch / f"permissions{len(os.listdir(scratch))}"
     root.mkdir()
     stricter = protected_hardlinks()
@@ -264,19 +266,19 @@ def test_it_permits_what_the_host_permits(scratch, steps):
 class Bound:
     """A file system without a kernel, as one caller sees it."""
 
-    def __init__(self, files, caller):
+    def __init__(self, files: FileSystem, caller: Caller) -> None:
         self._files = files
         self._caller = caller
 
-    def call(self, name, *arguments):
+    def call(self, name: str, *arguments: Any) -> Any:
         method = getattr(self._files, name)
         return method(self._caller, *arguments)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return partial(self.call, name)
 
 
-def owners(call, path="."):
+def owners(call: Any, path: str = ".") -> Any:
     found = {}
     for name in call("listdir", path):
         status = call("lstat", f"{path}/{name}")
@@ -286,7 +288,7 @@ def owners(call, path="."):
     return found
 
 
-def test_the_text_of_an_error_is_the_hosts(tmp_path):
+def test_the_text_of_an_error_is_the_hosts(tmp_path: Path) -> None:
     """Error text, file names and subclass are those that `os` gives."""
     with boot("monolithic", FileSystem, config={Disk: {"blocks": 100}}) as system:
         files = system[FileSystem]

@@ -67,8 +67,11 @@ def memory(user: User) -> MemoryManager:
 
 
 @pytest.fixture
-def space(user: User) -> AddressSpace:
-    return new(user)
+def space(user: User) -> Iterator[AddressSpace]:
+    space = new(user)
+    yield space
+    # pytest keeps what a fixture gave until after the search for what a module leaves behind.
+    vars(space).clear()
 
 
 def new(user: User, number: int | None = None, tlb: int = 64) -> AddressSpace:
@@ -418,6 +421,7 @@ def test_out_of_page_tables_nothing_is_lost(memory: MemoryManager, space: Addres
     assert errno_of(space.load, beyond, 1) == errno.ENOMEM
     assert space.statm().tables == TABLES
     space.munmap(PLACE, 2 * span)
+    assert errno_of(space.fork) == errno.ENOMEM
     assert memory.meminfo().free_tables == 2
     assert space.load(beyond, 1) == b"\0"
     assert space.load_u32(PLACE + 2 * span) == 2
@@ -617,6 +621,19 @@ def test_a_child_sees_nothing_that_threads_store_after_the_fork(space: AddressSp
                 assert space.load_u64(place + 8) == 0
 
 
+def test_nobody_accesses_memory_while_translations_change(space: AddressSpace) -> None:
+    place = space.mmap(PAGE)
+    space.store(place, b"before")
+    page = space._mmu._translate(place, PROT_READ)
+    writer = threading.Thread(target=space.store, args=(place, b"after!"))
+    with space._mmu.suspended():
+        writer.start()
+        writer.join(0.005)
+        assert space._mmu._frames[page : page + 6] == b"before"
+    writer.join(10)
+    assert space.load(place, 6) == b"after!"
+
+
 def test_an_mmu_needs_the_tables_of_its_space(user: User, space: AddressSpace) -> None:
     frames = user.region(MemoryManager, "frames")
     tables = user.region(MemoryManager, "tables")
@@ -661,6 +678,40 @@ def test_a_second_life_starts_empty_and_earlier_spaces_are_gone() -> None:
     assert errno_of(mmu.load, place, 1) == errno.ESRCH
     assert second.meminfo().free_frames == 4
     assert second.create(caller) != number
+
+
+def test_an_accessed_bit_that_comes_too_late_costs_nothing() -> None:
+    tables = Region.create("tables")
+    caller = Caller(1)
+    memory: Any = MemoryManager(Region.create("frames"), tables, pages=4, page_tables=8, spaces=2)
+    number = memory.create(caller)
+    place = memory.mmap(caller, number, 0, 2 * PAGE, READ_WRITE, PRIVATE)
+    memory.fault(caller, number, place, PROT_READ)
+    entry = memory._machine.tables.entry(memory._spaces[number]._root, place // PAGE)
+    memory.munmap(caller, number, place, PAGE)
+    tables.memory[8 * entry + 6] = 1
+    memory.fault(caller, number, place + PAGE, PROT_READ)
+    tables.memory[8 * entry + 6] = 1
+    assert errno_of(memory.fault, caller, number, place, PROT_READ) == errno.EFAULT
+    memory.destroy(caller, number)
+    assert memory.meminfo().free_tables == 8
+
+
+def test_too_many_areas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("servers.memory.space.MAX_AREAS", 4)
+    caller = Caller(1)
+    memory: Any = MemoryManager(Region.create("frames"), Region.create("tables"))
+    number = memory.create(caller)
+    for page in (0, 4, 8):
+        memory.mmap(caller, number, PLACE + page * PAGE, 3 * PAGE, READ_WRITE, FIXED)
+    before = memory.maps(caller, number)
+    more = PLACE + 12 * PAGE
+    assert errno_of(memory.mmap, caller, number, more, PAGE, 3, FIXED) == errno.ENOMEM
+    assert errno_of(memory.munmap, caller, number, PLACE + PAGE, PAGE) == errno.ENOMEM
+    assert errno_of(memory.mprotect, caller, number, PLACE, PAGE, PROT_READ) == errno.ENOMEM
+    assert memory.maps(caller, number) == before
+    memory.munmap(caller, number, PLACE, 3 * PAGE)
+    memory.munmap(caller, number, PLACE + 5 * PAGE, PAGE)
 
 
 WORDS = st.integers(INT_MIN, INT_MAX) | st.integers(-3, 3).flatmap(

@@ -39,6 +39,7 @@ from servers.memory import (
     MemoryManager,
     SegmentationFault,
 )
+from servers.memory.layout import COPY_ON_WRITE, WRITABLE
 
 PAGE = 4096
 FRAMES = 12
@@ -350,6 +351,14 @@ class Spaces(RuleBasedStateMachine):
                     data = bytes(page.cell.data)
                     assert space.load(number * PAGE, PAGE) == data
                     assert self.mmus[space].load(number * PAGE, PAGE) == data
+
+    @invariant()
+    def no_page_is_writable_and_copied_on_write(self) -> None:
+        for model, space in zip(self.models, self.mmus, strict=True):
+            for number, page in model.pages.items():
+                if page.cell:
+                    entry = space._mmu._words[space._mmu._find(number)]
+                    assert not (entry & WRITABLE and entry & COPY_ON_WRITE)
 
     @rule(pair=spaces)
     def accounts_and_maps_agree(self, pair: Pair) -> None:
