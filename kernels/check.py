@@ -3,7 +3,7 @@
 A value that passes needs no coercer, and nearly all do; a call of one costs more than the test.
 """
 
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 import msgspec
 
@@ -36,8 +36,11 @@ def unless_exact(annotation: Any, name: str) -> str:
     return f"if {wrong.format(name)}: " if wrong else ""
 
 
-def is_record(annotation: Any) -> bool:
-    """Whether this is a class of immutable values whose fields its makers answer for."""
-    return isinstance(annotation, type) and (
+def container(annotation: Any) -> type | None:
+    """The class of a value that is made of others, which its maker answers for."""
+    if get_origin(annotation) is tuple:
+        return tuple
+    made_of_others = isinstance(annotation, type) and (
         hasattr(annotation, "_fields") or issubclass(annotation, msgspec.Struct)
     )
+    return annotation if made_of_others else None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from kernels.check import NAMES, is_record, unless_exact
+from kernels.check import NAMES, container, unless_exact
 from kernels.gate import Gate, OnBug, refuse
 from kernels.source import GATE, function
 from kernels.stub import Layer, layered, plain_stub
@@ -106,7 +106,7 @@ class Space:
             "_barred": self.gate.barred(caller),
             "_refuse": refuse,
             "_result": coercer(operation.result),
-            "_result_type": operation.result,
+            "_container": container(operation.result),
             **NAMES,
         }
         if self._paths.may_be_busy(service):
@@ -114,7 +114,7 @@ class Space:
         parameters = [parameter.name for parameter in operation.parameters]
         passed = ", ".join(["_caller"] * operation.wants_caller + list(_passed(operation)))
         call = f"_method({passed})"
-        unless = "if _type(result) is not _result_type: " if is_record(operation.result) else ""
+        unless = "if _type(result) is not _container: " if container(operation.result) else ""
         body = _ENTRY.format(
             call=f"_drive({call})" if operation.waits else call,
             unless=unless or unless_exact(operation.result, "result"),

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, NewType, Union, get_args, get
 from typing import get_type_hints as hints_of
 
 import msgspec
-from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 from kernels import System, boot
@@ -98,6 +98,7 @@ def check_agreement(
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
     )
     @given(st.data())
     def agree(data: st.DataObject) -> None:

@@ -27,13 +27,13 @@ _NS = 1_000_000_000
 class AttributeOperations(State):
     """Operations on inodes, on the file system, and on what is kept for the caller."""
 
-    @op(idempotent=True)
+    @op
     def stat(self, caller: Caller, path: str, follow_symlinks: bool = True) -> Stat:
         """What is known of a file. ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, EINVAL."""
         inode = self._walker.find(self._context(caller), path, follow=follow_symlinks)
         return inode.stat or self._volume.stat(inode)
 
-    @op(idempotent=True)
+    @op
     def lstat(self, caller: Caller, path: str) -> Stat:
         """`stat` of a symbolic link itself."""
         inode = self._walker.find(self._context(caller), path, follow=False)
@@ -45,7 +45,7 @@ class AttributeOperations(State):
         inode = self._file(caller, fd).inode
         return inode.stat or self._volume.stat(inode)
 
-    @op(idempotent=True)
+    @op
     def access(self, caller: Caller, path: str, mode: int) -> bool:
         """Whether the caller may do what `mode` asks: os.F_OK, or os.R_OK | os.W_OK | os.X_OK."""
         try:
@@ -128,13 +128,13 @@ class AttributeOperations(State):
         require(inode, caller, WRITE, path)
         self._resize(caller, inode, length, path)
 
-    @op(idempotent=True)
+    @op
     def statvfs(self, caller: Caller, path: str) -> StatVFS:
         """How large the file system is, and how full. Path errors."""
         self._walker.find(self._context(caller), path)
         return self._volume.statvfs()
 
-    @op(idempotent=True)
+    @op
     def sync(self) -> None:
         """Have everything on the medium before this returns. EIO."""
         self._volume.sync()
@@ -158,7 +158,7 @@ class AttributeOperations(State):
         context = self._context(caller)
         self._change_directory(context, self._file(caller, fd).inode)
 
-    @op(idempotent=True)
+    @op
     def getcwd(self, caller: Caller) -> str:
         """The path of the caller's working directory. ENOENT if it has been removed."""
         here = self._settled(caller).cwd

@@ -106,7 +106,7 @@ class TreeOperations(State):
             place = self._vacant(context, dst)
             self._make(context, *place, S_IFLNK | 0o777, path=dst, target=target)
 
-    @op(idempotent=True)
+    @op
     def readlink(self, caller: Caller, path: str) -> str:
         """Where a symbolic link leads to. EINVAL if it is none; path errors."""
         inode = self._walker.find(self._settled(caller), path, follow=False)
@@ -139,7 +139,7 @@ class TreeOperations(State):
         mode = S_IFIFO | mode & 0o7777 & ~context.umask
         self._make(context, *self._vacant(context, path), mode, path=path)
 
-    @op(idempotent=True)
+    @op
     def listdir(self, caller: Caller, path: str = ".") -> tuple[str, ...]:
         """The names in a directory, `.` and `..` apart, in no order. ENOTDIR, EACCES; path errors.
 

@@ -18,7 +18,7 @@ _INTERESTING = (0, 1, 2, 3, 63, 64, 127, 128, 192, 255, 256, 1023, 1024, 0x7FFF_
 
 @cache
 def _targets(image: bytes) -> tuple[tuple[int, int], ...]:
-    """Where damage matters: offset and length of tables, inodes, directories and indirect blocks."""
+    """Where damage matters, offset and length: tables, inodes, directories, indirect blocks."""
     superblock = Superblock.unpack(image[BLOCK_SIZE : 2 * BLOCK_SIZE])
     first = superblock.first_data_zone
     found = [(BLOCK_SIZE, 31), (2 * BLOCK_SIZE, (first - 2) * BLOCK_SIZE)]

@@ -47,6 +47,11 @@ class Host:
         with self.inside():
             return getattr(os, name)(*arguments)
 
+    def depth(self) -> int:
+        """How many directories the working directory is below the root; negative outside."""
+        here = os.path.relpath(os.readlink(f"/proc/self/fd/{self._cwd}"), self._root).split("/")
+        return -1 if ".." in here else len(here)
+
     def chdir(self, path: str) -> None:
         with self.inside():
             os.chdir(path)

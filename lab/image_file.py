@@ -1,0 +1,160 @@
+"""Image files on the host: recognised, and changed as a whole or not at all."""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from lab.refusal import Refusal
+from servers.filesystem.check import FileImage
+from servers.filesystem.check.superblock import is_an_image
+
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_CHUNK: Final = 1 << 20
+
+
+def parse_size(text: str) -> int:
+    """A size as it is written, `8M`, in bytes.
+
+    Raises:
+        Refusal: it is no size, or no whole number of KiB.
+    """
+    number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
+    if not (number.isdecimal() and number.isascii() and unit in _UNITS):
+        raise Refusal(f"--size is a number of bytes, or of K, M or G, not {text!r}.")
+    size = int(number) * _UNITS[unit]
+    if size % 1024 or not 0 < size < 1 << 42:
+        raise Refusal("--size is a number of KiB from 10 to 4294967295.")
+    return size
+
+
+@contextmanager
+def opened(path: str) -> Iterator[FileImage]:
+    """An image, to be read without booting.
+
+    Raises:
+        Refusal: there is none, or it is something else.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Refusal(f"{path} can't be opened: {why}.") from None
+    try:
+        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+        if kind not in {stat.S_IFREG, stat.S_IFBLK}:
+            raise Refusal(f"{path} is neither a file nor a disk.")
+        image = FileImage(descriptor)
+        if not is_an_image(image):
+            raise Refusal(f"{path} holds no MINIX version 3 file system.")
+        yield image
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def draft(path: str, *, size: int | None = None) -> Iterator[str]:
+    """A file that takes the place of `path` when the context ends well, and vanishes otherwise.
+
+    Args:
+        path: where there is an image, or is to be one. A disk is changed in its place.
+        size: bytes, all zero, with which it begins; None means a copy of what is there.
+    """
+    path = os.path.realpath(path)
+    if size is None and stat.S_ISBLK(os.stat(path).st_mode):
+        yield path
+        return
+    folder, name = os.path.split(path)
+    descriptor, place = tempfile.mkstemp(prefix=f".{name[:100]}.", dir=folder)
+    try:
+        try:
+            if size is None:
+                _copy(path, descriptor)
+            else:
+                os.ftruncate(descriptor, size)
+                os.fchmod(descriptor, 0o666 & ~_umask())
+            yield place
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(place, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(place)
+        raise
+
+
+@contextmanager
+def filled_directory(path: str) -> Iterator[str]:
+    """A directory to fill that becomes `path` when the context ends well.
+
+    Raises:
+        Refusal: something is there already that is no empty directory.
+    """
+    if os.path.lexists(path):
+        if not os.path.isdir(path) or os.listdir(path):
+            raise Refusal(f"{path} is there already, and is no empty directory.")
+        try:
+            yield path
+        except BaseException:
+            for name in os.listdir(path):
+                _remove(os.path.join(path, name))
+            raise
+        return
+    folder, name = os.path.split(os.path.abspath(path))
+    place = tempfile.mkdtemp(prefix=f".{name[:100]}.", dir=folder)
+    try:
+        yield place
+        os.rename(place, path)
+    except BaseException:
+        _remove(place)
+        raise
+
+
+def reason(error: Exception) -> str:
+    """Why something went wrong, for the end of a sentence."""
+    if isinstance(error, OSError) and error.strerror:
+        about = f": {error.filename}" if error.filename is not None else ""
+        return f"{error.strerror}{about}"
+    return str(error)
+
+
+def _copy(path: str, target: int) -> None:
+    """Copy a file with its holes, permissions and, where that is allowed, owner."""
+    source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(source)
+        os.ftruncate(target, found.st_size)
+        offset = 0
+        while offset < found.st_size:
+            part = os.pread(source, _CHUNK, offset)
+            if part.count(0) != len(part):
+                _write(target, part, offset)
+            offset += len(part) or found.st_size
+        with suppress(PermissionError):
+            os.fchown(target, found.st_uid, found.st_gid)
+        os.fchmod(target, stat.S_IMODE(found.st_mode))
+    finally:
+        os.close(source)
+
+
+def _write(descriptor: int, data: bytes, offset: int) -> None:
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def _umask() -> int:
+    old = os.umask(0o077)
+    os.umask(old)
+    return old
+
+
+def _remove(place: str) -> None:
+    if os.path.isdir(place) and not os.path.islink(place):
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        os.unlink(place)
