@@ -4,6 +4,7 @@ User programs and servers alike ask it for channels, and get what they are entit
 """
 
 import errno
+import os
 import socket
 import threading
 from contextlib import suppress
@@ -42,6 +43,7 @@ from twinos import (
     Region,
     ServerDied,
     Service,
+    fail,
 )
 from twinos.errors import put_together
 
@@ -198,6 +200,10 @@ class Agent:
 
     def _connect(self, service: str, caller: Caller) -> Channel:
         answer, descriptors = self.ask(Connect(self._own(caller), service))
+        if len(descriptors) != len(Channel._fields) - 1:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise fail(errno.EMFILE)  # the host cut the message short
         source, sink = descriptors
         return Channel(source, sink, answer.life if isinstance(answer, Granted) else 0)
 

@@ -1,8 +1,11 @@
 """Booting: from a list of services to a running system."""
 
+import os
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal
 
+from kernels.launch import fill_standard
 from kernels.monolithic import Monolithic
 from kernels.stub import Layer
 from kernels.system import Kernel, System
@@ -50,10 +53,14 @@ def boot(
         raise WiringError(f"there is no kernel {kernel!r}: choose from {', '.join(KERNELS)}")
     if users not in {"inline", "process"}:
         raise WiringError(f"users are 'inline' or 'process', not {users!r}")
+    _check_options(cpus, grace)
     if not services:
         raise WiringError("there is nothing to boot: name a service")
-    if bool(groups) != (kernel == "hybrid"):
+    if kernel == "hybrid" and not groups:
+        raise WiringError("the hybrid needs groups=: which services share an address space")
+    if groups and kernel != "hybrid":
         raise WiringError("groups= says which services share an address space: hybrid only")
+    fill_standard()
     order = boot_order(services)
     settings = check_config(order, config or {})
     if kernel == "monolithic" and users == "inline":
@@ -73,3 +80,11 @@ def boot(
             panics=kernel == "monolithic",
         )
     return System(running, order, kernel)
+
+
+def _check_options(cpus: object, grace: object) -> None:
+    available = os.sched_getaffinity(0)
+    if cpus is not None and not (isinstance(cpus, AbstractSet) and cpus and cpus <= available):
+        raise WiringError(f"cpus= is a set of CPUs out of {sorted(available)}, not {cpus!r}")
+    if not isinstance(grace, int | float) or not grace >= 0:
+        raise WiringError(f"grace= is a number of seconds, not {grace!r}")

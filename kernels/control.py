@@ -248,3 +248,9 @@ def _passed(level: int, kind: int, data: bytes) -> list[int]:
         return []
     whole = len(data) - len(data) % _DESCRIPTOR.size
     return [descriptor for (descriptor,) in _DESCRIPTOR.iter_unpack(data[:whole])]
+
+
+def close_all(parcel: Parcel) -> None:
+    """Close the descriptors that came with a message."""
+    for descriptor in parcel.descriptors:
+        os.close(descriptor)

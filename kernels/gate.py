@@ -122,6 +122,8 @@ class Gate:
             busy: services in the middle of an operation that led here: as single-threaded
                 servers they serve nobody until it ends.
         """
+        if not isinstance(waiting, Generator):
+            raise TypeError(f"an operation that waits yields; this one returned {waiting!r}")
         try:
             signal = next(waiting)
             while True:

@@ -26,6 +26,8 @@ Main = Callable[..., int]
 
 STANDARD: Final = frozenset([0, 1, 2])
 
+_MOST_STATUS: Final = 255
+
 FAREWELL: Final = 0.05
 """Seconds that the host may take to end a thread that Python has joined."""
 
@@ -58,6 +60,18 @@ def launch(main: Main, connection: socket.socket, *arguments: Any) -> int:
     return _spawn(main, connection, arguments)
 
 
+def fill_standard() -> None:
+    """Open /dev/null in place of a standard descriptor that is closed.
+
+    Or the next pipe, socket or disk image would get its number, and what is printed.
+    """
+    for descriptor in sorted(STANDARD):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, this one
+
+
 def fork(main: Main, *arguments: Any) -> int:
     """Run `main(*arguments)` in a child of this single-threaded process; the child's pid."""
     pid = os.fork()
@@ -70,9 +84,11 @@ def _run(main: Main, arguments: Sequence[Any]) -> NoReturn:
     """Be a process that does that and no more: nothing returns, and nothing of others is undone."""
     status = os.EX_SOFTWARE
     try:
-        status = main(*arguments)
+        status = _exit_status(main(*arguments))
     except SystemExit as stop:
-        status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        if isinstance(stop.code, str):
+            print(stop.code, file=sys.stderr)  # noqa: T201 (as the interpreter does)
+        status = _exit_status(stop.code)
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
     except BaseException:  # noqa: BLE001 (nothing may return into the parent's frames)
@@ -82,6 +98,13 @@ def _run(main: Main, arguments: Sequence[Any]) -> NoReturn:
             with suppress(AttributeError, ValueError, OSError):
                 stream.flush()
         os._exit(status)
+
+
+def _exit_status(code: object) -> int:
+    """What the host can hold of it: None is 0, what is no status is a failure."""
+    if code is None:
+        return os.EX_OK
+    return code if isinstance(code, int) and 0 <= code <= _MOST_STATUS else 1
 
 
 def thread_count() -> int:
@@ -121,6 +144,7 @@ def settle() -> None:
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would hide how a server died
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the user's: the owner shuts down
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -139,7 +163,8 @@ def _spawn(main: Main, connection: socket.socket, arguments: tuple[Any, ...]) ->
             file.write(portable.pack((main, arguments)))
         kept = (connection.fileno(), letter)
         code = _RESUME.format(path=sys.path, arguments=kept)
-        process = subprocess.Popen([sys.executable, "-c", code], pass_fds=kept)
+        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001 (-W, -X, -O as given to this one)
+        process = subprocess.Popen([sys.executable, *flags, "-c", code], pass_fds=kept)
     finally:
         os.close(letter)
     process.returncode = 0  # whoever launched waits for the pid itself

@@ -158,10 +158,10 @@ class Microkernel(Remote):
         """
         if os.getpid() != self._owner:
             return  # a child of the owner has nothing of this system
-        for process in self._processes:
-            process.kill()
-            process.join()
         try:
+            for process in self._processes:
+                process.kill()
+                process.join()
             with suppress(KernelPanic):  # killed before us
                 self._agent.ask(Shutdown())
         finally:
@@ -183,14 +183,18 @@ class _Child:
             poll.register(self._handle, select.POLLIN)
             if not poll.poll(None if timeout is None else timeout * 1000):
                 raise TimeoutError(f"process {self.pid} still runs after {timeout} s")
-            _, status = os.waitpid(self.pid, 0)
+            try:
+                _, status = os.waitpid(self.pid, 0)
+            except ChildProcessError:
+                status = 0  # somebody else has reaped it, and knows
             self._status = os.waitstatus_to_exitcode(status)
             os.close(self._handle)
         return self._status
 
     def kill(self) -> None:
         if self._status is None:
-            os.kill(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
     def end_within(self, timeout: float) -> None:
         """Wait for the end, and bring it about if it does not come."""
@@ -213,4 +217,4 @@ def _run_program(
     user = User(kernel, services, kernel.introduce())
     status = function(user, *arguments)
     kernel.close()
-    return status if isinstance(status, int) else 0
+    return status if isinstance(status, int) else os.EX_OK

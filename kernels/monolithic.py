@@ -69,7 +69,9 @@ class Monolithic:
 
     def region(self, service: type[Service], name: str) -> Region:
         """A grant of the service's region: the same bytes, to be let go of separately."""
-        return Region(os.dup(find_region(self._regions, service, name).descriptor))
+        region = find_region(self._regions, service, name)
+        region.seal()
+        return Region(os.dup(region.descriptor))
 
     def counts(self) -> Counts:
         """None: nothing crosses between address spaces."""

@@ -8,6 +8,7 @@ It holds what must outlive a server: the regions.
 import errno
 import math
 import os
+import resource
 import socket
 from contextlib import suppress
 from typing import Any
@@ -34,6 +35,7 @@ from kernels.control import (
     Shutdown,
     Tour,
     Verdict,
+    close_all,
     socket_pair,
     take,
 )
@@ -43,7 +45,7 @@ from kernels.pipes import channel_pair
 from kernels.records import Peer, Server
 from kernels.space import find_region
 from kernels.supervisor import Plan, Supervisor
-from kernels.switchboard import Switchboard, close_all
+from kernels.switchboard import Switchboard
 from twinos import Caller, ServerDied, WiringError, fail
 
 
@@ -52,6 +54,8 @@ def run_nucleus(connection: socket.socket, *plan: Any) -> int:
     settle()
     close_all_but({connection.fileno()})
     name_process("twinos:nucleus")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a channel takes two in a server
     _Nucleus(connection, Plan(*plan)).run()
     return 0
 
@@ -196,6 +200,7 @@ class _Nucleus:
         except WiringError as error:
             peer.answer(Refused(None, str(error)), number)
         else:
+            region.seal()
             peer.answer(Granted(), number, (region.descriptor,))
 
     def _open_door(self) -> None:

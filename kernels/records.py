@@ -4,18 +4,25 @@ import errno
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from kernels.control import Answer, Failed, Order, Stop, post
+from kernels.control import Answer, Departed, Failed, Order, Refused, Stop, post
 from twinos import Caller, ServerDied
 from twinos.errors import take_apart
 from twinos.wiring import Services
 
 MOST_FAILED_STARTS: Final = 5
 """After so many starts in a row that failed, a server is not started again."""
+YOUNG: Final = 1.0
+"""Seconds; a server that dies earlier dies young."""
+MOST_YOUNG_DEATHS: Final = 5
+"""After so many in a row there is a rest before each new life."""
+REST: Final = 0.1
+"""Seconds of such a rest, and until something that the host had no room for is tried again."""
 PATIENCE: Final = 1.0
 """Seconds until a question about a server is answered with what is known."""
 
@@ -59,8 +66,11 @@ class Peer:
 
     def answer(self, answer: Answer, number: int, descriptors: tuple[int, ...] = ()) -> None:
         """Answer its question; if it is gone, or reads nothing, that is its own loss."""
-        with suppress(OSError):
+        try:
             post(self.connection, answer, descriptors, number)
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                self.answer(Refused(take_apart(error)), number)
 
 
 @dataclass(eq=False)
@@ -78,7 +88,10 @@ class Server:
         last_words: what this life said of its end.
         failure: why its services could not be built, or stopped.
         failed_starts: lives in a row that never became ready.
-        departing: ids of callers of which it has been told that they are gone.
+        departing: ids of callers that are gone, for which it may still keep something.
+        unsaid: those of them of which it could not be told yet.
+        born_at: when this life began, in seconds of the monotonic clock.
+        young_deaths: lives in a row that were short.
     """
 
     services: Services
@@ -93,6 +106,9 @@ class Server:
     failure: Failed | None = None
     failed_starts: int = 0
     departing: set[int] = field(default_factory=set)
+    unsaid: list[Caller] = field(default_factory=list)
+    born_at: float = 0.0
+    young_deaths: int = 0
 
     @property
     def name(self) -> str:
@@ -116,6 +132,17 @@ class Server:
         self.life += 1
         self.pid, self.orders, self.peer = pid, orders, peer
         self.ready, self.last_words = False, ""
+        self.born_at = time.monotonic()
+
+    def stillborn(self, error: OSError) -> None:
+        """The host has no room for a new life."""
+        self.verdict = f"could not be started: {error}"
+        self.failed_starts += 1
+
+    @property
+    def rest(self) -> float:
+        """Seconds to let pass before the next life: none, unless it keeps dying young."""
+        return REST if self.young_deaths > MOST_YOUNG_DEATHS else 0.0
 
     def died(self) -> None:
         """The process has ended: reap it and write down why."""
@@ -131,6 +158,22 @@ class Server:
             self.orders.close()
         self.pid, self.orders, self.peer, self.ready = 0, None, None, False
         self.departing.clear()
+        self.unsaid.clear()
+        lived = time.monotonic() - self.born_at
+        self.young_deaths = self.young_deaths + 1 if lived < YOUNG else 0
+
+    def dismiss(self, caller: Caller) -> None:
+        """Tell it that a caller is gone, now or, when it does not listen, by `tell_rest`."""
+        if self.pid:
+            self.departing.add(caller.id)
+            self.unsaid.append(caller)
+            self.tell_rest()
+
+    def tell_rest(self) -> bool:
+        """Say what could not be said; whether nothing is left to say."""
+        while self.unsaid and self.order(Departed(self.unsaid[0])):
+            self.unsaid.pop(0)
+        return not self.unsaid
 
     def order(self, order: Order, descriptors: tuple[int, ...] = ()) -> bool:
         """Tell it to do something; whether it could be told."""

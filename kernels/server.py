@@ -15,7 +15,19 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from kernels.agent import Agent
-from kernels.control import ORDERS, Departed, Departure, Failed, LastWords, Ready, Serve, Stop, take
+from kernels.control import (
+    ORDERS,
+    Departed,
+    Departure,
+    Failed,
+    LastWords,
+    Parcel,
+    Ready,
+    Serve,
+    Stop,
+    close_all,
+    take,
+)
 from kernels.counters import Counters
 from kernels.gate import CallerGoneError
 from kernels.pipes import (
@@ -84,8 +96,7 @@ class _Server:
                 return 0  # the kernel is gone, and the system with it
             match ORDERS(parcel.message):
                 case Serve(service, caller):
-                    channel = Channel(*parcel.descriptors)
-                    self._welcome(caller, self._named[service], channel)
+                    self._welcome(caller, self._named[service], parcel)
                 case Departed(caller):
                     self._dismiss(caller)
                 case Stop():
@@ -107,10 +118,19 @@ class _Server:
         bind = self._agent.binder(callee, self._post.identity[client])
         return checked_stub(callee, layered(bind, self._post.layers))
 
-    def _welcome(self, caller: Caller, service: type[Service], channel: Channel) -> None:
+    def _welcome(self, caller: Caller, service: type[Service], parcel: Parcel) -> None:
+        """Serve a caller on a new channel; if the host has no room for it, hang up."""
+        if len(parcel.descriptors) != len(Channel._fields) - 1:
+            close_all(parcel)
+            return
+        channel = Channel(*parcel.descriptors)
         alive = [thread for thread in self._threads[caller.id] if thread.is_alive()]
         former = self._departing.get(caller.id)  # a service that was restarted is the same caller
-        thread = _start(self._serve, caller, service, channel, former)
+        try:
+            thread = _start(self._serve, caller, service, channel, former)
+        except RuntimeError:  # the host has no more threads
+            channel.close()
+            return
         self._threads[caller.id] = [*alive, thread]
 
     def _dismiss(self, caller: Caller) -> None:
@@ -125,8 +145,12 @@ class _Server:
         """Free what was kept for `caller`, once the last of its requests is done."""
         for thread in threads:
             thread.join()
-        self._space.depart(caller)
-        self._agent.tell(Departure(caller.id))
+        try:
+            self._space.depart(caller)
+        except OSError:
+            traceback.print_exc()
+        finally:
+            self._agent.tell(Departure(caller.id))
 
     def _serve(
         self,

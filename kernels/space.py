@@ -12,6 +12,7 @@ from kernels.check import NAMES, container, unless_exact
 from kernels.gate import Gate, OnBug, refuse
 from kernels.source import GATE, function
 from kernels.stub import Layer, layered, plain_stub
+from kernels.system import SHUT_DOWN
 from twinos import BootError, Caller, Op, Region, Service, WiringError, operations
 from twinos.errors import describe, is_failure
 from twinos.values import coercer
@@ -122,14 +123,23 @@ class Space:
         return function(operation.name, parameters, body, names, kind=GATE)
 
     def depart(self, caller: Caller) -> None:
-        """Let `caller` in no more, and tell every service that it is gone."""
+        """Let `caller` in no more, and tell every service that it is gone.
+
+        Raises:
+            OSError: a service could not free what it kept; the others were told all the same.
+        """
         self.gate.bar(caller)
+        failures = []
         for service, instance in self._instances.items():
             self.gate.enter_when_idle(service, PATIENCE)
             try:
                 self._carefully(instance._departed, caller)  # noqa: SLF001 (its hook)
+            except OSError as failure:
+                failures.append(failure)
             finally:
                 self.gate.lock.release()
+        if failures:
+            raise failures[0]
 
     def stop(self) -> None:
         """Have every service write back what it holds, callers before those that they call.
@@ -139,6 +149,7 @@ class Space:
         """
         failures = []
         with self.gate.lock:
+            self.gate.shut(SHUT_DOWN)  # what is done after this would be lost
             for service, instance in reversed(self._instances.items()):
                 self.gate.inside = service
                 try:

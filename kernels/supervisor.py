@@ -2,17 +2,19 @@
 
 import math
 import os
+import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from kernels.control import Departed, Failed, socket_pair
+from kernels.control import Failed, socket_pair
 from kernels.host import die_with_parent, name_process
 from kernels.launch import close_all_but, fork
-from kernels.records import Peer, Server
+from kernels.records import REST, Peer, Server
 from kernels.server import Post, run_server
 from kernels.space import create_regions, identities
 from kernels.stub import Layer
@@ -69,8 +71,9 @@ class Supervisor:
         """Stop every server, callers before those that they call; which one failed to, if any."""
         self._stopping = True
         for server in reversed(self.servers):
+            grace = self._plan.grace if server.ready else 0.0  # nothing to write back yet
             server.stop()
-            self._await_death(server, time.monotonic() + self._plan.grace)
+            self._await_death(server, time.monotonic() + grace)
             server.kill()
             self._await_death(server, math.inf)
         return next(filter(None, (server.failure for server in self.servers)), None)
@@ -86,26 +89,50 @@ class Supervisor:
     def announce(self, caller: Caller) -> None:
         """Tell every server that a caller is gone."""
         for server in self.servers:
-            if server.order(Departed(caller)):
-                server.departing.add(caller.id)
+            server.dismiss(caller)
+        self._tell_rest()
+
+    def _tell_rest(self) -> None:
+        told = [server.tell_rest() for server in self.servers]
+        if not all(told):
+            self._board.after(REST, self._tell_rest)
 
     def is_departing(self, caller: int) -> bool:
         """Whether a server has yet to free what it kept for a caller that is gone."""
         return any(caller in server.departing for server in self.servers)
 
     def _start(self, server: Server) -> None:
-        ask, asked = socket_pair()
-        orders, ordered = socket_pair()
-        pid = fork(self._become, server, asked, ordered, os.getpid())
-        asked.close()
-        ordered.close()
+        """Start a server, or try again a little later if the host has no room for it."""
+        if self._stopping:
+            return
+        try:
+            self._bear(server)
+        except OSError as error:
+            server.stillborn(error)
+            if not server.given_up:
+                self._board.after(REST, partial(self._start, server))
+
+    def _bear(self, server: Server) -> None:
+        with ExitStack() as undo:
+            ask, asked = map(undo.enter_context, socket_pair())
+            orders, ordered = map(undo.enter_context, socket_pair())
+            pid = fork(self._become, server, asked, ordered, os.getpid())
+            try:
+                death = os.pidfd_open(pid)
+            except OSError:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                raise
+            asked.close()
+            ordered.close()
+            undo.pop_all()
         orders.setblocking(False)
         reach = {callee.__name__ for service in server.services for callee in dependencies(service)}
         callers = [self._identity[service] for service in server.services]
         peer = Peer(ask, frozenset(reach), {caller.id: caller for caller in callers}, server)
         server.born(pid, orders, peer)
         self._board.admit(peer)
-        self._board.watch_once(os.pidfd_open(pid), partial(self._bury, server, peer))
+        self._board.watch_once(death, partial(self._bury, server, peer))
 
     def _become(
         self, server: Server, ask: socket.socket, orders: socket.socket, nucleus: int
@@ -137,7 +164,9 @@ class Supervisor:
         if self._plan.panics and was_ready and not self._stopping:
             words = server.last_words
             self.panic = "kernel panic" + (f" {words}" if words else server.verdict[len("died") :])
-        elif not self._stopping and not server.given_up:
+        elif not server.given_up and server.rest:
+            self._board.after(server.rest, partial(self._start, server))
+        elif not server.given_up:
             self._start(server)
 
     def _await_death(self, server: Server, deadline: float) -> None:

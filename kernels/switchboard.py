@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from kernels.control import ASKS, Answer, Asks, Parcel, Refused, take
+from kernels.control import ASKS, Answer, Asks, Parcel, Refused, close_all, take
 from kernels.records import PATIENCE, Peer, Question
 from twinos.codec import MalformedMessage
 from twinos.errors import take_apart
@@ -30,16 +30,22 @@ class Switchboard:
         self._left = left
         self._selector = selectors.DefaultSelector()
         self._questions: list[Question] = []
+        self._timers: list[tuple[float, Callable[[], None]]] = []
         self.peers: list[Peer] = []
 
     def turn(self, deadline: float = math.inf) -> None:
         """Deal with what happens until something has, or `deadline` is over."""
-        for question in self._questions:
-            deadline = min(deadline, question.deadline)
+        ends = [question.deadline for question in self._questions]
+        deadline = min([deadline, *ends, *(moment for moment, _ in self._timers)])
         wait = None if deadline == math.inf else max(deadline - time.monotonic(), 0)
         for key, _ in self._selector.select(wait):
             key.data()
+        self._ring()
         self._answer_questions()
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something a little later."""
+        self._timers.append((time.monotonic() + seconds, action))
 
     def watch(self, source: int | socket.socket, happened: Callable[[], object]) -> None:
         """Call `happened` whenever `source` can be read."""
@@ -88,6 +94,13 @@ class Switchboard:
         deadline = time.monotonic() + patience
         self._questions.append(Question(peer, number, settled, answer, deadline))
 
+    def _ring(self) -> None:
+        now = time.monotonic()
+        due = [timer for timer in self._timers if timer[0] <= now]
+        for timer in due:
+            self._timers.remove(timer)
+            timer[1]()
+
     def _answer_questions(self) -> None:
         now = time.monotonic()
         for question in list(self._questions):
@@ -115,9 +128,3 @@ class Switchboard:
         finally:
             close_all(parcel)
         return True
-
-
-def close_all(parcel: Parcel) -> None:
-    """Close the descriptors that came with a message."""
-    for descriptor in parcel.descriptors:
-        os.close(descriptor)

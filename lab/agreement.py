@@ -133,7 +133,7 @@ def _converse(
             for kernel, system in systems.items()
         }
         kind, encoded = _compare(request, answers)
-        if kind == "result" and operation.result is int:
+        if operation.result is int and kind == "result int":
             known.append(msgspec.msgpack.decode(encoded))
 
 
@@ -149,7 +149,14 @@ def _answer(stub: Service, operation: Op, arguments: Sequence[Any]) -> Answer:
         raise DisagreementError(f"{operation} is not free of bugs: {bug}") from bug
     except OSError as error:
         return "error", encode(take_apart(error))
-    return "result", encode(result)
+    return f"result {_types(result)}", encode(result)
+
+
+def _types(value: Any) -> str:
+    """The types in a value: a list and a tuple have one encoding, but are not the same."""
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__}[{', '.join(dict.fromkeys(map(_types, value)))}]"
+    return type(value).__name__
 
 
 def _compare(what: str, answers: Mapping[str, Answer]) -> Answer:

@@ -78,11 +78,12 @@ class Disk(Service):
             self._medium = _Memory(store, (blocks or BLOCKS) * block_size)
         else:
             self._medium = _Image(image, blocks, block_size)
-            store.resize(1)
         self._size = block_size
         self._blocks = self._medium.size // block_size
         if erase and first_life:
             self._medium.erase()
+        if image is not None:
+            store.resize(1)  # from now on it is another life, which erases nothing
 
     @op(idempotent=True)
     def geometry(self) -> Geometry:
@@ -260,7 +261,12 @@ def _open_image(path: str, blocks: int | None, block_size: int) -> int:
                 errno.ENOENT, f"there is no disk image {path!r}; to make one, say how many blocks"
             ) from None
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    os.ftruncate(descriptor, blocks * block_size)
+    try:
+        os.ftruncate(descriptor, blocks * block_size)
+    except OSError:
+        os.close(descriptor)
+        os.unlink(path)  # made a moment ago, and of no use
+        raise
     return descriptor
 
 

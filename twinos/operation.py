@@ -211,6 +211,8 @@ def _takes_caller(parameters: tuple[inspect.Parameter, ...]) -> bool:
 def _check_parameter(parameter: inspect.Parameter) -> None:
     if parameter.annotation is Caller:
         raise ContractError("the caller is the first parameter after self, or none")
+    if parameter.name.startswith("_"):
+        raise ContractError(f"parameter {parameter.name}: such names are the kernels' own")
     try:
         check_type(parameter.annotation)
         if parameter.default is not parameter.empty:

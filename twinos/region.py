@@ -5,6 +5,7 @@ is born empty: `size == 0` says that this is the service's first life. It can be
 (see `kernels`): whoever holds it sees the same bytes.
 """
 
+import fcntl
 import mmap
 import os
 from typing import Final
@@ -31,7 +32,8 @@ class Region:
     @classmethod
     def create(cls, name: str, size: int = 0) -> "Region":
         """A new region of `size` zero bytes; `name` is for /proc and for people."""
-        region = cls(os.memfd_create(f"twinos:{name}", os.MFD_CLOEXEC))
+        flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+        region = cls(os.memfd_create(f"twinos:{name}", flags))
         if size:
             region.resize(size)
         return region
@@ -56,8 +58,8 @@ class Region:
     def resize(self, size: int) -> None:
         """Make the region `size` bytes long, new bytes zero, and map it anew.
 
-        Other holders keep what they have mapped until they `remap`. Shrinking under them is an
-        error of the owner: their next access beyond the end is a SIGBUS of the host.
+        Other holders keep what they have mapped until they `remap`. A region that has been shared
+        can't be made shorter: EPERM.
         """
         os.ftruncate(self._descriptor, size)
         self._map()
@@ -65,6 +67,13 @@ class Region:
     def remap(self) -> None:
         """Take up a size that another holder gave the region."""
         self._map()
+
+    def seal(self) -> None:
+        """Let nobody shrink the region any more: it is about to be shared.
+
+        Otherwise any holder could pull the memory away under all others.
+        """
+        fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
 
     def close(self) -> None:
         """Let go of the memory; it lives on while anybody else holds it.

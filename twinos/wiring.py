@@ -96,6 +96,8 @@ def groups_in_order(
     """
     group_of: dict[type[Service], Services] = {}
     for group in groups:
+        if not isinstance(group, Sequence):
+            raise WiringError(f"a group is a sequence of services, not {_name(group)}")
         members = tuple(service for service in order if service in group)
         for service in group:
             if service not in order:
@@ -124,9 +126,11 @@ def check_config(
     Raises:
         WiringError: an unknown service or parameter, a missing one, or a value of the wrong type.
     """
-    for service in config:
+    for service, given in config.items():
         if service not in order:
             raise WiringError(f"config names {_name(service)}, which is not in the system")
+        if not isinstance(given, Mapping):
+            raise WiringError(f"config of {_name(service)} is a mapping of settings, not {given!r}")
     return {service: _settings(service, config.get(service, {})) for service in order}
 
 

@@ -256,7 +256,7 @@ def test_nobody_enters_a_service_that_calls_what_waits(system: System) -> None:
         looked = threads.submit(desk.look)
         for number in range(4):
             eventually(lambda: mailbox.waiting() == 1)
-            assert mailbox.waiting() == 1  # never two: the second one is not let in
+            assert mailbox.waiting() <= 1  # never two: the second one is not let in
             mailbox.put(b"%d" % number)
         assert {each.result(timeout=10) for each in collected} == {b"01", b"23"}
         assert looked.result(timeout=10) == before

@@ -126,9 +126,6 @@ def unharmed(system: System) -> Callable[[], None]:
             )
 
         eventually(flat, "threads and descriptors as before")
-        for each, former in zip(watched, before, strict=True):
-            grown = status(each)["kilobytes"] - former["kilobytes"]
-            assert grown < 4096, f"{grown} KiB more in process {each}"
 
     return check
 
@@ -166,11 +163,16 @@ def test_noise_and_mutated_requests(system: System, messages: list[bytes]) -> No
 def test_many_mutants_leave_nothing_behind(
     system: System, unharmed: Callable[[], None], rng: random.Random
 ) -> None:
-    for _ in range(1500):
+    pid = system[Echo].pid()
+    before = 0
+    for number in range(1600):
+        if number == 100:  # warm by now
+            before = status(pid)["kilobytes"]
         message = bytearray(rng.choice(FRAMES))
         for _ in range(rng.randrange(1, 5)):
             message[rng.randrange(len(message))] = rng.randrange(256)
         hostile(system, bytes(message[: rng.choice([len(message), rng.randrange(len(message))])]))
+    assert status(pid)["kilobytes"] - before < 2048
     unharmed()
 
 
