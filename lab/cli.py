@@ -5,6 +5,7 @@ A command is a module of `lab.commands` with two functions, `configure(parser)` 
 """
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ COMMANDS: Final = {
     "run": "run one workload once and say what it did",
     "workloads": "list the workloads, or describe one",
     "services": "list the services and their operations, or describe one",
+    "image": "make, fill, read, check and repair disk images",
 }
 
 REQUIRED: Final = ("msgspec", "tabulate", "tqdm")
@@ -70,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return _say("interrupted.", INTERRUPTED)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _say("what was to be printed could not be: no space left.", FAILED)
 
 
 def _execute(given: list[str]) -> int:
@@ -77,7 +83,8 @@ def _execute(given: list[str]) -> int:
         parsed = _parser(given).parse_args(given)
         status: int = parsed.execute(parsed)
     finally:
-        sys.stdout.flush()  # here, where a reader that has gone is no error
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that has gone is no error
     return status
 
 

@@ -35,7 +35,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.epilog = EPILOG
     add = parser.add_argument
-    add("workloads", nargs="*", metavar="WORKLOAD", help="names of workloads or groups; all")
+    add(
+        "workloads",
+        nargs="*",
+        metavar="WORKLOAD",
+        help="names of workloads or groups; without any: all",
+    )
     add("--kernel", action="append", metavar="K", help="may be given again; ratios: over the first")
     add("--placement", choices=("one", "two"), default="one", help="processors; one by default")
     add("--users", choices=("inline", "process"), default="inline", help=_USERS)
@@ -53,9 +58,10 @@ _USERS: Final = "users in the kernel's process (inline, the default), or in one 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, print, save."""
+    wanted = _wanted(arguments.json)
     run = bench.measure(_plan(arguments))
     try:  # first of all: whoever reads standard output may have gone
-        for target in (unused(runs_folder(), run), *_wanted(arguments.json)):
+        for target in (unused(runs_folder(), run), *wanted):
             _save(run, target)
     finally:
         text = to_json(run) if arguments.json == "-" else render(run, page_width()) + "\n"
@@ -88,7 +94,13 @@ def _boots(text: str) -> int:
 
 
 def _wanted(json: str | None) -> list[Path]:
-    return [] if json in {None, "-"} else [Path(str(json))]
+    """Where else to save; refused before anything is measured for it."""
+    if json is None or json == "-":
+        return []
+    target = Path(json)
+    if target.is_dir() or not target.parent.is_dir():
+        raise Refusal(f"--json {json}: it is a folder, or there is no folder for it.")
+    return [target]
 
 
 def _save(run: Run, target: Path) -> None:

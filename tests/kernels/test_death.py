@@ -298,6 +298,14 @@ def size_of(pid: int) -> tuple[int, int]:
     return len(os.listdir(f"/proc/{pid}/task")), len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def is_running(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def test_the_nucleus_is_killed(kernel: Kernel) -> None:
     if not kernel.remote:
         return  # it has none
@@ -313,6 +321,7 @@ def test_the_nucleus_is_killed(kernel: Kernel) -> None:
         eventually(lambda: bugs.waiting() == 1)
         os.kill(nucleus, signal.SIGKILL)
         assert isinstance(waiting.exception(timeout=10), KernelPanic)
+        eventually(lambda: not is_running(server))  # the host ends them one after the other
         for call in (bugs.null, system.user, lambda: system.process(programs.loop)):
             with pytest.raises(KernelPanic, match="the kernel's process is gone"):
                 call()
