@@ -110,8 +110,6 @@ class Switchboard:
 
     def _hear(self, peer: Peer) -> bool:
         """Deal with one message of a process; whether there was one."""
-        if peer not in self.peers:
-            return False  # dropped in this very turn
         try:
             parcel = take(peer.connection)
         except BlockingIOError:

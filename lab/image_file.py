@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from lab.image_host import parts, write_parts
 from lab.refusal import Refusal
 from servers.filesystem.check import FileImage
 from servers.filesystem.check.superblock import is_an_image
 
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-_CHUNK: Final = 1 << 20
 
 
 def parse_size(text: str) -> int:
@@ -32,8 +32,12 @@ def parse_size(text: str) -> int:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[FileImage]:
+def opened(path: str, *, unsure: bool = False) -> Iterator[FileImage]:
     """An image, to be read without booting.
+
+    Args:
+        path: where it is.
+        unsure: whether anything will do, in case it was an image.
 
     Raises:
         Refusal: there is none, or it is something else.
@@ -48,7 +52,7 @@ def opened(path: str) -> Iterator[FileImage]:
         if kind not in {stat.S_IFREG, stat.S_IFBLK}:
             raise Refusal(f"{path} is neither a file nor a disk.")
         image = FileImage(descriptor)
-        if not is_an_image(image):
+        if not (unsure or is_an_image(image)):
             raise Refusal(f"{path} holds no MINIX version 3 file system.")
         yield image
     finally:
@@ -128,23 +132,12 @@ def _copy(path: str, target: int) -> None:
     try:
         found = os.fstat(source)
         os.ftruncate(target, found.st_size)
-        offset = 0
-        while offset < found.st_size:
-            part = os.pread(source, _CHUNK, offset)
-            if part.count(0) != len(part):
-                _write(target, part, offset)
-            offset += len(part) or found.st_size
+        write_parts(target, parts(source))
         with suppress(PermissionError):
             os.fchown(target, found.st_uid, found.st_gid)
         os.fchmod(target, stat.S_IMODE(found.st_mode))
     finally:
         os.close(source)
-
-
-def _write(descriptor: int, data: bytes, offset: int) -> None:
-    while data:
-        written = os.pwrite(descriptor, data, offset)
-        data, offset = data[written:], offset + written
 
 
 def _umask() -> int:

@@ -51,14 +51,19 @@ def _entry(
 def _content(place: str) -> Content:
     descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        offset = 0
-        while (offset := _data(descriptor, offset)) >= 0:
-            end = os.lseek(descriptor, offset, os.SEEK_HOLE)
-            while offset < end and (part := os.pread(descriptor, min(CHUNK, end - offset), offset)):
-                yield offset, part
-                offset += len(part)
+        yield from parts(descriptor)
     finally:
         os.close(descriptor)
+
+
+def parts(descriptor: int) -> Content:
+    """The parts of an open file that are no holes."""
+    offset = 0
+    while (offset := _data(descriptor, offset)) >= 0:
+        end = os.lseek(descriptor, offset, os.SEEK_HOLE)
+        while offset < end and (part := os.pread(descriptor, min(CHUNK, end - offset), offset)):
+            yield offset, part
+            offset += len(part)
 
 
 def _data(descriptor: int, offset: int) -> int:
@@ -129,11 +134,15 @@ class DirectoryWriter:
 def _write(place: str, entry: Entry) -> None:
     descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        for offset, part in entry.content():
-            rest = memoryview(part)
-            while rest:
-                written = os.pwrite(descriptor, rest, offset)
-                offset, rest = offset + written, rest[written:]  # noqa: PLW2901 (what is left)
+        write_parts(descriptor, entry.content())
         os.ftruncate(descriptor, entry.size)
     finally:
         os.close(descriptor)
+
+
+def write_parts(descriptor: int, content: Content) -> None:
+    """Write the parts of a file, and leave what is between them."""
+    for offset, part in content:
+        done = 0
+        while done < len(part):
+            done += os.pwrite(descriptor, memoryview(part)[done:], offset + done)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from kernels import boot
-from lab.choice import HYBRID, parse
+from lab.choice import HYBRID, Choice, Groups, parse
 from lab.image_entry import CHUNK, Content, Entry, LeftOut
 from lab.refusal import Failure
 from servers.disk import Disk
@@ -46,7 +46,7 @@ def booted(
             choice.kernel,
             FileSystem,
             config={Disk: {"image": image}, FileSystem: {"inodes": inodes}},
-            groups=[boot_order([FileSystem])] if choice.kernel == HYBRID else (),
+            groups=_groups(choice),
             layers=() if writing else (without_writes,),
         ) as system:
             files = system[FileSystem]
@@ -54,6 +54,14 @@ def booted(
             yield files
     except (BootError, KernelPanic, ServerDied) as error:
         raise Failure(f"the system broke down: {describe(error)}.") from error
+
+
+def _groups(choice: Choice) -> Groups:
+    """Of a hybrid, those of its groups that this system needs; whoever is in none is alone."""
+    order = boot_order([FileSystem])
+    groups = (tuple(service for service in group if service in order) for group in choice.groups)
+    needed = tuple(group for group in groups if group)
+    return needed or ((FileSystem,),) if choice.kernel == HYBRID else ()
 
 
 def without_writes(bind: Bind) -> Bind:

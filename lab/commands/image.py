@@ -1,4 +1,4 @@
-"""`twinos image`: make, fill, read and check disk images."""
+"""`twinos image`: make, fill, read, check and repair disk images."""
 
 import argparse
 import errno
@@ -19,9 +19,11 @@ from lab.image_listing import listing, say
 from lab.image_system import FilesWriter, booted, read_files
 from lab.image_transfer import transfer
 from lab.refusal import Failure, Refusal
-from servers.filesystem.check import Severity, check
+from servers.filesystem.check import FileImage, Severity, check
+from servers.filesystem.check.superblock import is_an_image
 from servers.filesystem.layout import BLOCK_SIZE
 from servers.filesystem.mkfs import plan
+from servers.filesystem.repair import Hopeless, repair
 
 SHOWN: Final = 1000
 """Findings that are listed one by one."""
@@ -42,6 +44,7 @@ examples:
   twinos image cat disk.img /home/project/README
   twinos image export disk.img /tmp/project --from /home/project
   twinos image check disk.img
+  twinos image repair disk.img
 
 exit status: 0 done, 1 the image has errors or something failed, 2 asked for what there is not
 """
@@ -92,6 +95,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     cat = action("cat", _cat, "write a file to standard output")
     cat.add_argument("path", metavar="PATH")
     action("check", _check, "look for damage, without changing anything", boots=False)
+    action("repair", _repair, "make a damaged image clean, keeping what can be kept", boots=False)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -201,6 +205,26 @@ def _check(arguments: argparse.Namespace) -> int:
     errors, warnings = (counts[severity] for severity in Severity)
     say(f"{arguments.image}: {_number(errors, 'error')}, {_number(warnings, 'warning')}")
     return FAILED if errors else 0
+
+
+def _repair(arguments: argparse.Namespace) -> int:
+    path = arguments.image
+    with opened(path, unsure=True) as image:
+        known, clean = is_an_image(image), next(check(image), None) is None
+    if stat.S_ISBLK(os.stat(path).st_mode):
+        raise Refusal(f"{path} is a disk: copy it to a file, and repair that.")
+    done: list[str] = []
+    if not clean:
+        with _saying(path), draft(path) as place, open(place, "r+b", buffering=0) as file:
+            try:
+                done = repair(FileImage(file.fileno()))
+            except Hopeless as why:
+                refused = Failure if known else Refusal
+                raise refused(f"{path} can't be repaired: {why}; it was not changed.") from None
+    for sentence in done:
+        say(f"{sentence}.")
+    say(f"{path}: {'repaired' if done else 'nothing to repair'}")
+    return 0
 
 
 def _number(count: int, what: str) -> str:

@@ -175,6 +175,10 @@ class Bugs(Service):
         return 2**64
 
     @op
+    def odd_inside(self) -> Point:
+        return Point(object())  # type: ignore[arg-type]  # that is the case
+
+    @op
     def leave(self, status: int) -> None:
         os._exit(status)
 
@@ -476,6 +480,54 @@ class Front(Service):
         except OSError as error:
             return error.errno or 0
         return 0
+
+
+class Ledger(Service):
+    """Takes its time, and forgets what it noted for who is gone."""
+
+    def __init__(self, store: Region) -> None:
+        store.resize(2)
+        self._store = store
+        self._notes: list[int] = []
+
+    @op
+    def pid(self) -> int:
+        return os.getpid()
+
+    @op
+    def note(self, caller: Caller) -> None:
+        self._notes.append(caller.id)
+
+    @op
+    def work(self) -> None:
+        """Until the region says that it is enough."""
+        self._store.memory[0] = 1
+        while not self._store.memory[1]:
+            time.sleep(0.001)
+
+    @op
+    def notes(self) -> int:
+        return len(self._notes)
+
+    def _departed(self, caller: Caller) -> None:
+        self._notes = [each for each in self._notes if each != caller.id]
+
+
+class Clerk(Service):
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    @op
+    def pid(self) -> int:
+        return os.getpid()
+
+    @op
+    def work(self) -> None:
+        self._ledger.work()
+
+    @op
+    def note(self) -> None:
+        self._ledger.note()
 
 
 def _agent() -> Any:

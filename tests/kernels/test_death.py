@@ -12,9 +12,10 @@ import pytest
 from kernels import System, boot
 from tests.conftest import KERNELS, Kernel, eventually, reap_orphans
 from tests.kernels import programs
-from tests.kernels.services import Bugs, Echo, Fragile, Front, Mailbox
+from tests.kernels.services import Bugs, Clerk, Echo, Fragile, Front, Ledger, Mailbox
 from twinos import KernelPanic, ServerDied
 
+ODD_INSIDE = (lambda bugs: bugs.odd_inside(), "in Bugs: TypeError: Encoding objects of type object")
 SURVIVORS = [kernel for kernel in KERNELS if not kernel.panics]
 PANICKERS = [kernel for kernel in KERNELS if kernel.panics]
 
@@ -56,7 +57,7 @@ def test_a_bug_costs_one_server_and_says_why(
     with survivor.boot(Bugs, Front, Mailbox) as system:
         bugs = system[Bugs]
         system[Mailbox].put(b"kept")
-        for lives, (cause, why) in enumerate([*BUGS, *KILLS], 1):
+        for lives, (cause, why) in enumerate([*BUGS, ODD_INSIDE, *KILLS], 1):
             assert bugs.count() == lives
             assert bugs.memory() == 1
             with pytest.raises(ServerDied, match=rf"Bugs died: {why}") as caught:
@@ -204,6 +205,23 @@ def test_a_restarted_service_is_the_same_caller_and_has_departed_once_a_life() -
         assert len(set(number)) == 1
 
 
+def test_what_an_earlier_life_left_is_gone_before_the_next_is_served() -> None:
+    with boot("microkernel", Clerk) as system, ThreadPoolExecutor(2) as threads:
+        clerk, flags = system[Clerk], system.region(Ledger, "store").memory
+        ledger, pid = system[Ledger].pid(), clerk.pid()
+        working = threads.submit(clerk.work)
+        eventually(lambda: flags[0])
+        count = len(os.listdir(f"/proc/{ledger}/task"))
+        os.kill(pid, signal.SIGKILL)
+        assert isinstance(working.exception(timeout=10), ServerDied)
+        noted = threads.submit(clerk.note)
+        # One thread has to do with the departure, and one with the new life.
+        eventually(lambda: len(os.listdir(f"/proc/{ledger}/task")) == count + 2)
+        flags[1] = 1
+        noted.result(timeout=10)
+        assert system[Ledger].notes() == 1
+
+
 def test_killed_again_and_again_under_load(survivor: Kernel, rng: random.Random) -> None:
     with survivor.boot(Bugs, Mailbox) as system:
         done = 0
@@ -306,9 +324,8 @@ def is_running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.parametrize("kernel", [k for k in KERNELS if k.remote], ids=lambda k: k.name)
 def test_the_nucleus_is_killed(kernel: Kernel) -> None:
-    if not kernel.remote:
-        return  # it has none
     system = kernel.boot(Bugs, Mailbox)
     bugs = system[Bugs]
     server = bugs.pid()
@@ -320,6 +337,7 @@ def test_the_nucleus_is_killed(kernel: Kernel) -> None:
         process = system.process(programs.wait_for_ever)
         eventually(lambda: bugs.waiting() == 1)
         os.kill(nucleus, signal.SIGKILL)
+        os.waitid(os.P_PID, nucleus, os.WEXITED | os.WNOWAIT)
         assert isinstance(waiting.exception(timeout=10), KernelPanic)
         eventually(lambda: not is_running(server))  # the host ends them one after the other
         for call in (bugs.null, system.user, lambda: system.process(programs.loop)):

@@ -1,19 +1,26 @@
 """Images with something wrong in them, by chance."""
 
+import lzma
 import random
 import struct
-from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 from servers.filesystem.layout import (
     BLOCK_SIZE,
     DIRECT,
     INODE,
-    INODES_PER_BLOCK,
     Superblock,
 )
 
+_DATA = Path(__file__).parents[1] / "data"
 _INTERESTING = (0, 1, 2, 3, 63, 64, 127, 128, 192, 255, 256, 1023, 1024, 0x7FFF_FFFF, 0xFFFF_FFFF)
+
+
+@cache
+def linux_image() -> bytes:
+    """What the Linux driver wrote; `tests/data` says what is in it."""
+    return lzma.decompress((_DATA / "linux-minix-v3.img.xz").read_bytes())
 
 
 @cache
@@ -84,12 +91,3 @@ def damaged(image: bytes, rng: random.Random) -> bytearray:
     if not rng.randrange(20):
         del copy[rng.randrange(len(copy)) :]
     return copy
-
-
-def inodes_in_use(image: bytes) -> Iterator[int]:
-    """The inodes that have a link."""
-    superblock = Superblock.unpack(image[BLOCK_SIZE : 2 * BLOCK_SIZE])
-    table = superblock.table_start * BLOCK_SIZE
-    for number in range(1, superblock.table_blocks * INODES_PER_BLOCK + 1):
-        if INODE.unpack_from(image, table + (number - 1) * INODE.size)[1]:
-            yield number

@@ -31,6 +31,10 @@ class Bits:
         bits.data[whole:] = b"\xff" * (size - whole)
         return bits
 
+    def blank(self) -> "Bits":
+        """One for the same numbers in which no bit is set."""
+        return Bits(bytearray(len(self.data)), self.first, self.end - self.first)
+
     def __contains__(self, number: int) -> bool:
         """Whether the bit of a number that there is is set."""
         bit = number - self.first + 1

@@ -10,7 +10,7 @@ from servers.filesystem.check.entries import DOT, DOT_DOT, Entry, bad_name, entr
 from servers.filesystem.check.finding import Code, Finding, found, shown
 from servers.filesystem.check.image import Image
 from servers.filesystem.check.inodes import DEVICES, KINDS, WITH_ZONES, Pointer, Record, pointers
-from servers.filesystem.check.superblock import survey
+from servers.filesystem.check.superblock import loose_edges, survey
 from servers.filesystem.layout import (
     BLOCK_SIZE,
     ENTRY,
@@ -51,6 +51,7 @@ class _Check:
         first, end = superblock.first_data_zone, superblock.zones
         inode_bits = image.read(2, superblock.imap_blocks)
         zone_bits = image.read(superblock.zmap_start, superblock.zmap_blocks)
+        self._image = image
         self._read = image.read
         self._inodes = Bits(bytearray(inode_bits), ROOT, superblock.inodes)
         self._zones = Bits(bytearray(zone_bits), first, end - first)
@@ -61,24 +62,13 @@ class _Check:
         self._superblock = superblock
 
     def findings(self) -> Iterator[Finding]:
-        yield from self._edges()
+        yield from loose_edges(self._image, self._superblock)
         if Record.unpack(self._table, ROOT).kind != S_IFDIR:
             yield found(Code.ROOT, "the root, inode 1, is no directory.", ROOT)
             return
         yield from self._tree()
         yield from self._inode_counts()
         yield from self._zone_counts()
-
-    def _edges(self) -> Iterator[Finding]:
-        """Bits that stand for nothing must be set."""
-        for what, bits, block in (
-            ("inode", self._inodes, 2),
-            ("zone", self._zones, self._superblock.zmap_start),
-        ):
-            edge = Bits.empty(bits.first, bits.end - bits.first, len(bits.data))
-            if edge.minus(bits):
-                text = f"bits of the {what} bitmap that stand for nothing are not set"
-                yield found(Code.BITMAP_EDGE, f"{text}.", block=block)
 
     # The walk.
 
@@ -177,13 +167,13 @@ class _Check:
         if record.kind not in KINDS:
             text = f"{self._title(number, place)} has the mode {record.mode:#o}"
             yield found(Code.MODE, f"{text}, which no file has.", number)
+        if record.size > MAX_SIZE:
+            text = f"{self._title(number, place)} has {record.size} bytes, more than a file can"
+            yield found(Code.SIZE, f"{text}.", number)
         if record.kind not in WITH_ZONES:
             yield from self._special(number, record, place)
             return []
         blocks = yield from self._claims(number, record, place)
-        if record.size > MAX_SIZE:
-            text = f"{self._title(number, place)} has {record.size} bytes, more than a file can"
-            yield found(Code.SIZE, f"{text}.", number)
         if record.kind == S_IFLNK:
             yield from self._link_target(number, record, place, blocks)
         return blocks
@@ -219,12 +209,12 @@ class _Check:
         blocks: _Blocks = []
         first, end = self._zones.first, self._zones.end
 
-        def blame(code: Code, pointer: Pointer) -> bool:
+        def blame(code: Code, pointer: Pointer) -> int:
             count, example = wrong.get(code, (0, pointer))
             wrong[code] = count + 1, example
-            return False
+            return 0
 
-        def accept(pointer: Pointer) -> bool:
+        def accept(pointer: Pointer) -> int:
             zone = pointer.zone
             if not first <= zone < end:
                 return blame(Code.ZONE_RANGE, pointer)
@@ -233,7 +223,7 @@ class _Check:
             self._claimed.add(zone)
             if zone not in self._zones:
                 blame(Code.ZONE_FREE, pointer)
-            return True
+            return zone
 
         for pointer in pointers(record.zones, self._read, accept):
             if keep and not pointer.level:

@@ -60,31 +60,32 @@ class Pointer(NamedTuple):
 
 
 Read = Callable[[int], bytes]
+Accept = Callable[[Pointer], int]
+"""Says for a pointer which zone to take for it, mostly its own, or 0."""
 
 
-def pointers(
-    zones: tuple[int, ...], read: Read, accept: Callable[[Pointer], bool]
-) -> Iterator[Pointer]:
+def pointers(zones: tuple[int, ...], read: Read, accept: Accept) -> Iterator[Pointer]:
     """The pointers of an inode that `accept` accepts, in the order of the file.
 
     An indirect block is read only if it was accepted; so if none is accepted twice, this ends.
     """
-    index = 0
+    at = 0
     for slot, zone in enumerate(zones):
         level = max(0, slot - DIRECT + 1)
         if zone:
-            yield from _below(Pointer(zone, level, index, 0, slot), read, accept)
-        index += FANOUT**level
+            yield from _below(Pointer(zone, level, at, 0, slot), read, accept)
+        at += FANOUT**level
 
 
-def _below(pointer: Pointer, read: Read, accept: Callable[[Pointer], bool]) -> Iterator[Pointer]:
-    if not accept(pointer):
+def _below(pointer: Pointer, read: Read, accept: Accept) -> Iterator[Pointer]:
+    taken = accept(pointer)
+    if not taken:
         return
-    yield pointer
+    yield pointer if taken == pointer.zone else pointer._replace(zone=taken)
     if pointer.level:
         level = pointer.level - 1
         step = FANOUT**level
-        for slot, zone in enumerate(POINTERS.unpack(read(pointer.zone))):
+        for slot, zone in enumerate(POINTERS.unpack(read(taken))):
             if zone:
-                index = pointer.at + slot * step
-                yield from _below(Pointer(zone, level, index, pointer.zone, slot), read, accept)
+                at = pointer.at + slot * step
+                yield from _below(Pointer(zone, level, at, taken, slot), read, accept)

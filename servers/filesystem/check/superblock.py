@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from stat import S_IFDIR
 from typing import Final, NamedTuple
 
+from servers.filesystem.check.bits import Bits
 from servers.filesystem.check.finding import NOT_AN_IMAGE, Code, Finding, found
 from servers.filesystem.check.image import Image
 from servers.filesystem.check.inodes import Record
@@ -17,7 +18,7 @@ from servers.filesystem.layout import (
     Superblock,
 )
 
-_CLEAN_FLAG: Final = 1
+CLEAN_FLAG: Final = 1
 
 
 class Survey(NamedTuple):
@@ -40,20 +41,40 @@ def survey(image: Image) -> Survey:
     foreign = tuple(_foreign(superblock))
     if foreign:
         return Survey(superblock, foreign, usable=False)
-    contradictions = tuple(_contradictions(superblock, image.size // BLOCK_SIZE))
+    wrong = tuple(contradictions(superblock, image.size // BLOCK_SIZE))
     details = tuple(_details(superblock, image.size))
-    return Survey(superblock, contradictions + details, usable=not contradictions)
+    return Survey(superblock, wrong + details, usable=not wrong)
 
 
 def is_an_image(image: Image) -> bool:
     """Whether there is a file system of ours, damaged perhaps.
 
-    A superblock that says otherwise is not believed where a root directory lies where it should.
+    A superblock that says otherwise is not believed where the tables lie where they should.
     """
-    found_by = survey(image)
-    return not any(finding.code in NOT_AN_IMAGE for finding in found_by.findings) or has_root(
-        image, found_by.superblock
-    )
+    surveyed = survey(image)
+    codes = {finding.code for finding in surveyed.findings}
+    return not codes & NOT_AN_IMAGE or has_tables(image, surveyed.superblock)
+
+
+def has_tables(image: Image, superblock: Superblock) -> bool:
+    """Whether a root directory, or both bitmaps, lie where this superblock says."""
+    blocks = image.size // BLOCK_SIZE
+    if any(contradictions(superblock, blocks)):
+        return False
+    return has_root(image, superblock) or not any(loose_edges(image, superblock))
+
+
+def loose_edges(image: Image, superblock: Superblock) -> Iterator[Finding]:
+    """Bits of the bitmaps that stand for nothing must be set."""
+    first = superblock.first_data_zone
+    for what, block, length, count in (
+        ("inode", 2, superblock.imap_blocks, superblock.inodes),
+        ("zone", superblock.zmap_start, superblock.zmap_blocks, superblock.zones - first),
+    ):
+        bits = Bits(bytearray(image.read(block, length)), ROOT, count)
+        if Bits.empty(ROOT, count, len(bits.data)).minus(bits):
+            text = f"bits of the {what} bitmap that stand for nothing are not set"
+            yield found(Code.BITMAP_EDGE, f"{text}.", block=block)
 
 
 def has_root(image: Image, superblock: Superblock) -> bool:
@@ -80,8 +101,8 @@ def _foreign(superblock: Superblock) -> Iterator[Finding]:
         yield found(Code.DIALECT, f"{text} and {version}, not 2^0 and 0.", block=1)
 
 
-def _contradictions(superblock: Superblock, blocks: int) -> Iterator[Finding]:
-    """What leaves no way to the tables."""
+def contradictions(superblock: Superblock, blocks: int) -> Iterator[Finding]:
+    """What leaves no way to the tables of an image of so many blocks."""
     inodes, first, zones = superblock.inodes, superblock.first_data_zone, superblock.zones
     tables = superblock.table_start + superblock.table_blocks
     if not inodes:
@@ -113,5 +134,5 @@ def _details(superblock: Superblock, size: int) -> Iterator[Finding]:
     if superblock.max_size != MAX_SIZE:
         text = f"the largest size of a file is {superblock.max_size} bytes, not {MAX_SIZE}"
         yield found(Code.MAX_SIZE, f"{text}.", block=1)
-    if superblock.pad0 or superblock.pad2 or superblock.flags & ~_CLEAN_FLAG:
+    if superblock.pad0 or superblock.pad2 or superblock.flags & ~CLEAN_FLAG:
         yield found(Code.RESERVED, "reserved fields of the superblock are not zero.", block=1)
