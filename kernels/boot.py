@@ -83,7 +83,7 @@ def boot(
 
 
 def _check_options(cpus: object, grace: object) -> None:
-    available = os.sched_getaffinity(0)
+    available = set(range(os.cpu_count() or 1))  # the caller may be pinned elsewhere
     if cpus is not None and not (isinstance(cpus, AbstractSet) and cpus and cpus <= available):
         raise WiringError(f"cpus= is a set of CPUs out of {sorted(available)}, not {cpus!r}")
     if not isinstance(grace, int | float) or not grace >= 0:

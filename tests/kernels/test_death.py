@@ -4,6 +4,7 @@ import errno
 import os
 import random
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -217,6 +218,7 @@ def test_what_an_earlier_life_left_is_gone_before_the_next_is_served() -> None:
         noted = threads.submit(clerk.note)
         # One thread has to do with the departure, and one with the new life.
         eventually(lambda: len(os.listdir(f"/proc/{ledger}/task")) == count + 2)
+        time.sleep(0.05)  # so that a kernel which got it wrong would show it
         flags[1] = 1
         noted.result(timeout=10)
         assert system[Ledger].notes() == 1

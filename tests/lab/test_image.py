@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -337,19 +338,21 @@ def test_interrupted_from_the_keyboard(tmp_path: Path) -> None:
     """A FIFO that nobody fills stands for a source that takes its time."""
     os.mkfifo(tmp_path / "endless.tar")
     command = [sys.executable, "-P", "-m", "lab", "image", "create", "i", "endless.tar"]
-    with (
-        subprocess.Popen(
-            [*command, "--kernel", "microkernel"],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        ) as process,
-        open(tmp_path / "endless.tar", "wb"),  # it is open once somebody reads
-    ):
+    with subprocess.Popen(
+        [*command, "--kernel", "microkernel"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        writer = -1
+        while writer < 0 and process.poll() is None:
+            with suppress(OSError):  # nobody reads yet
+                writer = os.open(tmp_path / "endless.tar", os.O_WRONLY | os.O_NONBLOCK)
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=30)
+        os.close(writer)
     assert said == "twinos: interrupted.\n"
     assert process.returncode == cli.INTERRUPTED
     assert os.listdir(tmp_path) == ["endless.tar"]
