@@ -17,7 +17,7 @@ from servers.filesystem.cache import BlockCache
 from servers.filesystem.content import PAGE, Content
 from servers.filesystem.directory import Directories
 from servers.filesystem.inode import Inode, InodeTable, Memory
-from servers.filesystem.layout import BLOCK_SIZE, NAME_MAX, ROOT, Superblock, damaged
+from servers.filesystem.layout import BLOCK_SIZE, MAX_SIZE, NAME_MAX, ROOT, Superblock, damaged
 from servers.filesystem.mkfs import check_block_size, make_filesystem
 from servers.filesystem.results import Stat, StatVFS, stat_of
 
@@ -60,7 +60,7 @@ class Volume:
         self.maps: Final = BlockMap(cache, self._zones, self.memory)
         self.content: Final = Content(disk, self.table, self.maps, self.memory)
         self.directories: Final = Directories(cache, self.maps, self.memory)
-        self.max_size: Final = superblock.max_size
+        self.max_size: Final = min(superblock.max_size, MAX_SIZE)  # what an inode's size can say
         self.root: Final = self.table.get(ROOT)
         if self.root.kind != stat.S_IFDIR:
             raise damaged("the root is no directory")

@@ -232,3 +232,12 @@ def test_directories_that_lead_in_a_circle(sound: bytes) -> None:
     assert files.getcwd(WHO) == "/a"
     assert outcome(files.rename, WHO, "/a", f"{deep}/x")[0] == "error"
     assert files.stat(WHO, "/").st_ino == ROOT
+
+
+def test_a_superblock_can_promise_no_more_than_an_inode_holds(sound: bytes) -> None:
+    generous = bytearray(sound)
+    generous[1040:1044] = b"\xff" * 4  # max_size
+    files: Any = FileSystem(Platter(bytes(generous)))  # type: ignore[arg-type]  # as good as a disk
+    descriptor = files.open(WHO, "/beyond", os.O_RDWR | os.O_CREAT)
+    found, code = outcome(files.pwrite, WHO, descriptor, b"x", 3 << 30)
+    assert (found, code) == ("error", errno.EFBIG)
