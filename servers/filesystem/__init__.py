@@ -19,6 +19,11 @@ state        what operations share
 files, tree, rename, attributes
              the operations
 service      the service
+
+Beside them, on images that are not in use:
+
+check        every rule of the format, those that fsck.minix misses included
+repair       making a damaged image obey them
 """
 
 from servers.filesystem.mkfs import make_filesystem
