@@ -4,7 +4,6 @@ User programs and servers alike ask it for channels, and get what they are entit
 """
 
 import errno
-import os
 import socket
 import threading
 from contextlib import suppress
@@ -26,6 +25,7 @@ from kernels.control import (
     Share,
     Tour,
     Verdict,
+    close_all,
     post,
     socket_pair,
     take,
@@ -104,7 +104,7 @@ class Agent:
         post(self._connection, message, number=self._asked)
         parcel = take(self._connection)
         while parcel.number != self._asked:  # the answer to a question that was interrupted
-            _discard(parcel)
+            close_all(parcel.descriptors)
             parcel = take(self._connection)
         return parcel
 
@@ -201,8 +201,7 @@ class Agent:
     def _connect(self, service: str, caller: Caller) -> Channel:
         answer, descriptors = self.ask(Connect(self._own(caller), service))
         if len(descriptors) != len(Channel._fields) - 1:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            close_all(descriptors)
             raise fail(errno.EMFILE)  # the host cut the message short
         source, sink = descriptors
         return Channel(source, sink, answer.life if isinstance(answer, Granted) else 0)
@@ -222,8 +221,3 @@ class Agent:
         answer, _ = self.ask(Inquest(service, channel.life))
         sentence = answer.sentence if isinstance(answer, Verdict) else ""
         return ServerDied(errno.ECONNRESET, f"{service} {sentence}")
-
-
-def _discard(parcel: control.Parcel) -> None:
-    for descriptor in parcel.descriptors:
-        socket.close(descriptor)

@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -236,8 +236,7 @@ def take(connection: socket.socket) -> Parcel:
         raise EOFError from None
     descriptors = [descriptor for item in ancillary for descriptor in _passed(*item)]
     if len(data) < _NUMBER.size:
-        for descriptor in descriptors:
-            os.close(descriptor)
+        close_all(descriptors)
         raise EOFError
     return Parcel(_NUMBER.unpack_from(data)[0], data[_NUMBER.size :], descriptors)
 
@@ -250,7 +249,7 @@ def _passed(level: int, kind: int, data: bytes) -> list[int]:
     return [descriptor for (descriptor,) in _DESCRIPTOR.iter_unpack(data[:whole])]
 
 
-def close_all(parcel: Parcel) -> None:
-    """Close the descriptors that came with a message."""
-    for descriptor in parcel.descriptors:
+def close_all(descriptors: Iterable[int]) -> None:
+    """Close descriptors that came with a message and have found no use."""
+    for descriptor in descriptors:
         os.close(descriptor)

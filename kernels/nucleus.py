@@ -214,7 +214,7 @@ class _Nucleus:
                 connection = socket.socket(fileno=parcel.descriptors[0])
                 parcel.descriptors.pop(0)
                 self._board.admit(Peer(connection, frozenset(self._named)))
-        close_all(parcel)
+        close_all(parcel.descriptors)
 
     def _when_booted(self, peer: Peer, number: int) -> None:
         def settled() -> bool:

@@ -121,7 +121,7 @@ class _Server:
     def _welcome(self, caller: Caller, service: type[Service], parcel: Parcel) -> None:
         """Serve a caller on a new channel; if the host has no room for it, hang up."""
         if len(parcel.descriptors) != len(Channel._fields) - 1:
-            close_all(parcel)
+            close_all(parcel.descriptors)
             return
         channel = Channel(*parcel.descriptors)
         alive = [thread for thread in self._threads[caller.id] if thread.is_alive()]

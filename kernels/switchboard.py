@@ -124,5 +124,5 @@ class Switchboard:
         except MalformedMessage:
             self.drop(peer)
         finally:
-            close_all(parcel)
+            close_all(parcel.descriptors)
         return True
