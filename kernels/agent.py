@@ -43,7 +43,6 @@ from twinos import (
     Region,
     ServerDied,
     Service,
-    fail,
 )
 from twinos.errors import put_together
 
@@ -200,11 +199,7 @@ class Agent:
 
     def _connect(self, service: str, caller: Caller) -> Channel:
         answer, descriptors = self.ask(Connect(self._own(caller), service))
-        if len(descriptors) != len(Channel._fields) - 1:
-            close_all(descriptors)
-            raise fail(errno.EMFILE)  # the host cut the message short
-        source, sink = descriptors
-        return Channel(source, sink, answer.life if isinstance(answer, Granted) else 0)
+        return Channel.adopt(descriptors, answer.life if isinstance(answer, Granted) else 0)
 
     def _own(self, caller: Caller) -> int:
         """The id under which this process acts for `caller`."""

@@ -3,6 +3,7 @@
 import threading
 from typing import Final
 
+from kernels.bulk import Bulk
 from kernels.pipes import Exchange, Frame
 from kernels.system import Counts
 from twinos import Region
@@ -41,7 +42,7 @@ class Counters:
     def counting(self, exchange: Exchange) -> Exchange:
         """`exchange`, with what it carries counted."""
 
-        def counted(request: bytes, room: int) -> Frame:
+        def counted(request: bytes | Bulk, room: int) -> Frame:
             reply = exchange(request, room)
             self.add(messages=2, size=len(request) + len(reply))
             return reply

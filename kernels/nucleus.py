@@ -41,7 +41,7 @@ from kernels.control import (
 )
 from kernels.host import name_process
 from kernels.launch import close_all_but, settle
-from kernels.pipes import channel_pair
+from kernels.pipes import channel_ends
 from kernels.records import Peer, Server
 from kernels.space import find_region
 from kernels.supervisor import Plan, Supervisor
@@ -149,14 +149,13 @@ class _Nucleus:
         server = self._server(service)
         if server.given_up:
             raise ServerDied(errno.ECONNREFUSED, f"{service} {server.verdict}")
-        ours, theirs = channel_pair()
+        ours, theirs = channel_ends()
         try:
             # If it can't be told, its end closes here, and the client will ask why.
-            server.order(Serve(service, peer.callers[caller]), theirs[:2])
-            peer.answer(Granted(life=server.life), number, ours[:2])
+            server.order(Serve(service, peer.callers[caller]), theirs)
+            peer.answer(Granted(life=server.life), number, ours)
         finally:
-            ours.close()
-            theirs.close()
+            close_all(ours + theirs)
 
     def _inquire(self, peer: Peer, number: int, service: str, life: int) -> None:
         if service not in peer.reach:

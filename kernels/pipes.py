@@ -6,18 +6,19 @@ messages larger than a pipe holds can't make both wait for each other.
 
     request: u32 size of the payload, u8 number of the operation, payload (the arguments)
     reply:   u32 size of the payload, u8 status,                  payload (the result or error)
+
+The payload of a large message lies in the channel's store instead: see `kernels.bulk`.
 """
 
 import errno
 import os
-import struct
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from typing import Any, Final, NamedTuple
 
+from kernels.bulk import HEADER, IN_STORE, STORE, Bulk, Store, create_store
 from twinos import fail
 
-HEADER: Final = struct.Struct("<IB")
 SIZE: Final = HEADER.size
 MAX_PAYLOAD: Final = 1 << 30
 """Bytes in one message at most."""
@@ -28,11 +29,11 @@ FAILED: Final = 1
 SMALL: Final = 480
 """Room for a common message; a read with more room costs more (the interpreter allocates it)."""
 LARGE: Final = 16 * 1024
-"""Room where a block or a page of data is expected."""
+"""Room where a block or a page of data is expected; a larger payload lies in the store."""
 CHUNK: Final = 1 << 20
 """Bytes asked of the host at a time for a message that is longer than expected."""
 
-Frame = bytes | bytearray
+Frame = bytes | bytearray | Bulk
 
 
 class MalformedFrameError(Exception):
@@ -40,34 +41,65 @@ class MalformedFrameError(Exception):
 
 
 class Channel(NamedTuple):
-    """One end of a channel, as descriptors.
+    """One end of a channel.
 
     Attributes:
-        source: where messages are read from.
-        sink: where messages are written to.
+        source: where messages are read from, as a descriptor.
+        sink: where messages are written to, as a descriptor.
+        store: where the payload of large messages lies.
         life: which incarnation of the server is at the other end, counted from 1.
     """
 
     source: int
     sink: int
+    store: Store
     life: int = 0
+
+    @classmethod
+    def adopt(cls, descriptors: Sequence[int], life: int = 0) -> "Channel":
+        """The end that these descriptors are: source, sink and store. They are its own from now on.
+
+        Raises:
+            OSError: EMFILE, some did not arrive, or another error of mapping the store; all that
+                did are closed.
+        """
+        with ExitStack() as on_failure:
+            for descriptor in descriptors:
+                on_failure.callback(os.close, descriptor)
+            if len(descriptors) != DESCRIPTORS:
+                raise fail(errno.EMFILE)  # the host cut the message short
+            source, sink, memory = descriptors
+            store = Store(memory)
+            on_failure.pop_all()
+        os.close(memory)
+        return cls(source, sink, store, life)
 
     def close(self) -> None:
         """Close both pipes' ends; whoever is at the others sees an end of file."""
         os.close(self.source)
         os.close(self.sink)
+        self.store.close()
 
 
-def channel_pair() -> tuple[Channel, Channel]:
-    """A new channel: the client's end and the server's end."""
-    request_source, request_sink = os.pipe2(os.O_CLOEXEC)
-    try:
-        reply_source, reply_sink = os.pipe2(os.O_CLOEXEC)
-    except OSError:
-        os.close(request_source)
-        os.close(request_sink)
-        raise
-    return Channel(reply_source, request_sink), Channel(request_source, reply_sink)
+DESCRIPTORS: Final = 3
+"""What an end of a channel is on its way to its owner: source, sink, store."""
+
+
+def channel_ends() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A new channel: the client's end and the server's end, each as descriptors to adopt."""
+    with ExitStack() as on_failure:
+
+        def keep(*descriptors: int) -> tuple[int, ...]:
+            for descriptor in descriptors:
+                on_failure.callback(os.close, descriptor)
+            return descriptors
+
+        request_source, request_sink = keep(*os.pipe2(os.O_CLOEXEC))
+        reply_source, reply_sink = keep(*os.pipe2(os.O_CLOEXEC))
+        (store,) = keep(create_store())
+        (same_store,) = keep(os.dup(store))
+        on_failure.pop_all()
+    return (reply_source, request_sink, store), (request_source, reply_sink, same_store)
 
 
 def frame(code: int, payload: bytes) -> bytes:
@@ -76,29 +108,41 @@ def frame(code: int, payload: bytes) -> bytes:
     Raises:
         OSError: EMSGSIZE, it is larger than `MAX_PAYLOAD`.
     """
-    if len(payload) > MAX_PAYLOAD:
-        raise fail(errno.EMSGSIZE)
+    check_size(payload)
     return HEADER.pack(len(payload), code) + payload
 
 
-def complete(source: int, start: Frame) -> bytearray:
+def check_size(payload: bytes) -> None:
+    """Refuse a payload that is larger than `MAX_PAYLOAD`: EMSGSIZE."""
+    if len(payload) > MAX_PAYLOAD:
+        raise fail(errno.EMSGSIZE)
+
+
+def complete(source: int, start: bytes, store: Store) -> Frame:
     """Read the rest of the message of which `start` came first.
 
     Raises:
         EOFError: the other end is closed.
-        MalformedFrameError: it is too large, or followed by what nobody asked for.
+        MalformedFrameError: its size is wrong, or it is followed by what nobody asked for.
     """
     message = bytearray(start)
     while len(message) < SIZE:
         message += _more(source, SIZE - len(message))
-    whole = HEADER.unpack_from(message)[0] + SIZE
-    if whole > MAX_PAYLOAD + SIZE:
-        raise MalformedFrameError(f"a message of {whole} bytes")
-    while len(message) < whole:
-        message += _more(source, min(whole - len(message), CHUNK))
-    if len(message) > whole:
+    size, code = HEADER.unpack_from(message)
+    in_pipe = SIZE if size & IN_STORE else SIZE + size
+    if in_pipe > MAX_PAYLOAD + SIZE:
+        raise MalformedFrameError(f"a message of {in_pipe} bytes")
+    while len(message) < in_pipe:
+        message += _more(source, min(in_pipe - len(message), CHUNK))
+    if len(message) > in_pipe:
         raise MalformedFrameError("more than one message at a time")
-    return message
+    return _stored(store, code, size - IN_STORE) if size & IN_STORE else message
+
+
+def _stored(store: Store, code: int, size: int) -> Bulk:
+    if not LARGE <= size <= STORE:
+        raise MalformedFrameError(f"a payload of {size} bytes in the store")
+    return store.take_up(code, size)
 
 
 def send(sink: int, message: bytes) -> None:
@@ -110,8 +154,15 @@ def send(sink: int, message: bytes) -> None:
             rest = rest[os.write(sink, rest) :]
 
 
+def send_bulk(sink: int, message: Bulk, store: Store) -> None:
+    """Put a large message into the store, and send the header that says so."""
+    send(sink, store.lay_down(message))
+
+
 def payload_of(message: Frame) -> bytes | memoryview:
     """The payload, copied when it is small and viewed when it is large."""
+    if isinstance(message, Bulk):
+        return message.payload
     return bytes(message[SIZE:]) if len(message) < LARGE else memoryview(message)[SIZE:]
 
 
@@ -122,7 +173,7 @@ def _more(source: int, count: int) -> bytes:
     return data
 
 
-Exchange = Callable[[bytes, int], Frame]
+Exchange = Callable[[bytes | Bulk, int], Frame]
 """Sends a request and waits for its reply; the number is how many bytes to expect of it.
 
 Raises:
@@ -156,22 +207,25 @@ class Line:
         """
         take, give = self._idle.pop, self._idle.append
         write, read, unpack = os.write, os.read, HEADER.unpack_from
-        retired = self._retired
+        length, retired = len, self._retired
 
-        def exchange(request: bytes, room: int) -> Frame:
+        def exchange(request: Any, room: int) -> Frame:
             try:
                 channel = take()
             except IndexError:
                 channel = self._open()
-            source, sink, _ = channel
-            reply: Frame
+            source, sink, store, _ = channel
             try:
-                sent = write(sink, request)
-                if sent < len(request):
-                    send(sink, request[sent:])
-                reply = read(source, room)
-                if len(reply) < SIZE or unpack(reply)[0] + SIZE != len(reply):
-                    reply = complete(source, reply)
+                try:
+                    sent = write(sink, request)
+                except TypeError:  # a Bulk is no buffer: so the common message pays nothing for it
+                    send_bulk(sink, request, store)
+                else:
+                    if sent < length(request):
+                        send(sink, request[sent:])
+                reply: Frame = (start := read(source, room))
+                if length(start) < SIZE or unpack(start)[0] + SIZE != length(start):
+                    reply = complete(source, start, store)
             except BaseException as error:  # noqa: BLE001 (all of them cost the channel)
                 raise self._broken(channel, error) from None
             give(channel)

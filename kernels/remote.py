@@ -12,15 +12,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, get_args
 
+from kernels.bulk import HEADER, Bulk
 from kernels.pipes import (
     FAILED,
-    HEADER,
     LARGE,
+    MAX_PAYLOAD,
     OK,
     SIZE,
     SMALL,
     Exchange,
     Frame,
+    check_size,
     frame,
     payload_of,
 )
@@ -38,11 +40,14 @@ from twinos.codec import (
 )
 from twinos.errors import put_together, take_apart
 
-Dispatch = Callable[[Frame], bytes]
+Dispatch = Callable[[Frame], bytes | Bulk]
 """Turns a request into its reply. Raises MalformedMessage."""
 
 RETRIES: Final = 3
 """How often a stub sends an idempotent request again to a restarted server."""
+
+MAX_BYTES: Final = MAX_PAYLOAD - 5
+"""The largest bytes object that a message of its own can carry."""
 
 DONE: Final = frame(OK, b"")
 """The reply of an operation whose result is None."""
@@ -81,12 +86,13 @@ def dispatcher(operation: Op, entry: Callable[..., Any]) -> Dispatch:
         "_check_empty": _check_empty,
         "_entry": entry,
         "_failure": _failure,
+        "_of_bytes": Bulk.of_bytes,
     }
     parameters = ", ".join(parameter.name for parameter in operation.parameters)
     decode_them = _DECODE if parameters else "_check_empty(request)\n"
-    answer = (
-        _CALL + _ENCODE.format(value="result", message="reply", code=OK, **_SIZES) + "return reply"
-    )
+    encode_it = _ENCODE.format(value="result", message="reply", code=OK, **_SIZES)
+    plain_bytes = _PLAIN_BYTES if operation.result is bytes else ""
+    answer = _CALL + plain_bytes + encode_it + "return reply"
     body = (decode_them + answer).format(parameters=parameters, **_SIZES)
     return function(operation.name, ["request"], body, names, kind="dispatch")
 
@@ -98,7 +104,7 @@ def _codec(annotation: Any) -> dict[str, Any]:
         "_encode_escaped": encode,
         "_decode": plain_decoder(annotation),
         "_pack": HEADER.pack,
-        "_frame": frame,
+        "_bulk": _bulk,
         "_done": DONE,
         "_Damaged": DAMAGED,
         "_Unencodable": UnicodeEncodeError,
@@ -109,7 +115,7 @@ def _codec(annotation: Any) -> dict[str, Any]:
 
 # Whatever is uncommon (a name that is not UTF-8, a large message, an error) leaves the straight way
 # for a function that knows all cases: `encode`, `frame`, `decoder`, `_finish`.
-_SIZES: Final = {"size": SIZE, "status": SIZE - 1, "ok": OK, "large": LARGE}
+_SIZES: Final = {"size": SIZE, "status": SIZE - 1, "ok": OK, "large": LARGE, "max": MAX_BYTES}
 
 _ENCODE: Final = """\
 try:
@@ -119,7 +125,7 @@ except _Unencodable:
 if _len(payload) < {large}:
     {message} = _pack(_len(payload), {code}) + payload
 else:
-    {message} = _frame({code}, payload)
+    {message} = _bulk({code}, payload)
 """
 
 _RECEIVE: Final = """\
@@ -150,7 +156,13 @@ if result is None:
 """
 
 
-def _persist(exchange: Exchange, request: bytes, room: int) -> Frame:
+_PLAIN_BYTES: Final = """\
+if {large} <= _len(result) <= {max}:
+    return _of_bytes({ok}, result)
+"""
+
+
+def _persist(exchange: Exchange, request: bytes | Bulk, room: int) -> Frame:
     for _ in range(RETRIES):
         try:
             return exchange(request, room)
@@ -161,15 +173,23 @@ def _persist(exchange: Exchange, request: bytes, room: int) -> Frame:
 
 def _finish(operation: Op, decode: Callable[[Any], Any], reply: Frame) -> Any:
     """The result in a reply, or the exception in it, raised."""
+    status = reply[SIZE - 1]
+    if isinstance(reply, Bulk) and reply.head and operation.result is bytes and status == OK:
+        return reply.body
     payload = payload_of(reply)
     try:
-        if reply[SIZE - 1] == OK:
+        if status == OK:
             return None if not payload else decode(payload)
         error = put_together(error_decoder(payload))
     except (MalformedMessage, IndexError) as reason:
         text = f"{operation} sent a malformed reply: {reason}"
         raise OSError(errno.EPROTO, text) from None
     raise error
+
+
+def _bulk(code: int, payload: bytes) -> Bulk:
+    check_size(payload)
+    return Bulk(code, payload)
 
 
 def _failure(error: OSError) -> bytes:

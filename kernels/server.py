@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from kernels.agent import Agent
+from kernels.bulk import HEADER
 from kernels.control import (
     ORDERS,
     Departed,
@@ -25,13 +26,11 @@ from kernels.control import (
     Ready,
     Serve,
     Stop,
-    close_all,
     take,
 )
 from kernels.counters import Counters
 from kernels.gate import CallerGoneError
 from kernels.pipes import (
-    HEADER,
     LARGE,
     SIZE,
     SMALL,
@@ -40,6 +39,7 @@ from kernels.pipes import (
     MalformedFrameError,
     complete,
     send,
+    send_bulk,
 )
 from kernels.remote import Dispatch, dispatcher
 from kernels.space import Regions, Space
@@ -120,10 +120,10 @@ class _Server:
 
     def _welcome(self, caller: Caller, service: type[Service], parcel: Parcel) -> None:
         """Serve a caller on a new channel; if the host has no room for it, hang up."""
-        if len(parcel.descriptors) != len(Channel._fields) - 1:
-            close_all(parcel.descriptors)
+        try:
+            channel = Channel.adopt(parcel.descriptors)
+        except OSError:
             return
-        channel = Channel(*parcel.descriptors)
         alive = [thread for thread in self._threads[caller.id] if thread.is_alive()]
         former = self._departing.get(caller.id)  # a service that was restarted is the same caller
         try:
@@ -208,16 +208,20 @@ def failure(error: OSError | BootError) -> Failed:
 
 def _answer_all(channel: Channel, dispatch: Sequence[Dispatch]) -> NoReturn:
     """Answer one request after the other, until an exception says why not."""
-    source, sink, _ = channel
+    source, sink, store, _ = channel
     read, write, unpack = os.read, os.write, HEADER.unpack_from
     room = SMALL
     while True:
         # The common cases of `complete` and `send`, written out: every request passes here.
-        request: Frame = read(source, room)
-        if len(request) < SIZE or unpack(request)[0] + SIZE != len(request):
-            request = complete(source, request)
-        reply = dispatch[request[SIZE - 1]](request)
-        sent = write(sink, reply)
-        if sent < len(reply):
-            send(sink, reply[sent:])
+        request: Frame = (start := read(source, room))
+        if len(start) < SIZE or unpack(start)[0] + SIZE != len(start):
+            request = complete(source, start, store)
+        reply: Any = dispatch[request[SIZE - 1]](request)
+        try:
+            sent = write(sink, reply)
+        except TypeError:  # a Bulk is no buffer: so the common message pays nothing for it
+            send_bulk(sink, reply, store)
+        else:
+            if sent < len(reply):
+                send(sink, reply[sent:])
         room = LARGE if len(request) > SMALL else SMALL

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import System, boot
-from kernels.agent import Agent
+from kernels.bulk import HEADER, IN_STORE, STORE
 from kernels.control import (
     ANSWERS,
     Boot,
@@ -38,19 +38,18 @@ from kernels.control import (
 )
 from kernels.pipes import (
     CHUNK,
-    HEADER,
+    LARGE,
     MAX_PAYLOAD,
-    SIZE,
-    Channel,
     Line,
     MalformedFrameError,
-    channel_pair,
     complete,
     frame,
+    payload_of,
 )
 from kernels.remote import deliver
 from tests.conftest import eventually
 from tests.kernels import programs
+from tests.kernels.channels import agent, channel, channel_pair
 from tests.kernels.services import Bugs, Card, Echo, Front, Mailbox, Mood, Point
 from twinos import Caller, KernelPanic, Op, operations
 from twinos.codec import MalformedMessage, encode
@@ -76,15 +75,6 @@ FRAMES = [
 def system() -> Iterator[System]:
     with boot("microkernel", Echo, Front, Mailbox) as system:
         yield system
-
-
-def agent(system: System) -> Agent:
-    found: Agent = system._kernel._agent  # type: ignore[attr-defined]  # an intruder
-    return found
-
-
-def channel(system: System, service: str = "Echo") -> Channel:
-    return agent(system)._connect(service, system.caller)
 
 
 def status(pid: int) -> dict[str, int]:
@@ -132,7 +122,8 @@ def unharmed(system: System) -> Callable[[], None]:
 
 def hostile(system: System, *messages: bytes) -> bytes:
     """Write to a channel of one's own, hang up, and return whatever comes."""
-    source, sink, _ = channel(system)
+    source, sink, store, _ = channel(system)
+    store.close()
     with suppress(BrokenPipeError):
         for message in messages:
             os.write(sink, message)
@@ -186,6 +177,12 @@ def test_many_mutants_leave_nothing_behind(
         HEADER.pack(5, 0) + bytes(5),
         HEADER.pack(MAX_PAYLOAD + 1, 0),
         HEADER.pack(2**32 - 1, 3),
+        HEADER.pack(IN_STORE, 3),
+        HEADER.pack(IN_STORE | LARGE - 1, 3),
+        HEADER.pack(IN_STORE | STORE + 1, 3),
+        HEADER.pack(IN_STORE | LARGE, 3),  # zeros, which are no arguments
+        HEADER.pack(IN_STORE | LARGE, 255),
+        HEADER.pack(IN_STORE | LARGE, 3) + b"\0",
         HEADER.pack(MAX_PAYLOAD, 3) + bytes(4096),
         FRAMES[1][:-1],
         FRAMES[1] + b"\0",
@@ -219,30 +216,28 @@ def test_a_deeply_nested_unknown_field(system: System, unharmed: Callable[[], No
 
 
 def test_a_request_comes_in_any_pieces(system: System, rng: random.Random) -> None:
-    source, sink, _ = channel(system)
+    source, sink, store, _ = mine = channel(system)
     data = rng.randbytes(3000)
     request = frame(operations(Echo)["data"].number, encode((data,)))
     for _ in range(5):
         at = 0
         while at < len(request):
             at += os.write(sink, request[at : at + rng.randrange(1, 700)])
-        reply = complete(source, b"")
-        assert msgspec.msgpack.decode(reply[SIZE:]) == data
-    os.close(sink)
-    os.close(source)
+        reply = complete(source, b"", store)
+        assert msgspec.msgpack.decode(payload_of(reply)) == data
+    mine.close()
 
 
 def test_who_does_not_read_its_replies_keeps_nobody_waiting(
     system: System, unharmed: Callable[[], None]
 ) -> None:
-    source, sink, _ = channel(system)
-    request = frame(operations(Echo)["zeros"].number, encode((1 << 22,)))
+    source, sink, _, _ = mine = channel(system)
+    request = frame(operations(Echo)["zeros"].number, encode((STORE + 1,)))
     os.write(sink, request)
     os.read(source, 1)  # the reply is under way, and the pipe is full
     for number in range(100):
         assert system[Echo].number(number) == number
-    os.close(sink)
-    os.close(source)
+    mine.close()
     unharmed()
 
 
@@ -449,14 +444,16 @@ def test_no_process_holds_what_it_does_not_need(system: System) -> None:
     held = open_in(pid)  # its clients are Front and we; it calls nobody
     assert sum(each.startswith("socket") for each in held) == 2
     assert sum(each.startswith("pipe") for each in held) == 4
-    rest = [each for each in held if not each.startswith(("socket", "pipe"))]
+    assert sum("twinos:bulk" in each for each in held) == 2
+    rest = [each for each in held if not each.startswith(("socket", "pipe", "/memfd:twinos:bulk"))]
     assert all("twinos:Bugs.store" in each for each in rest)
     held = open_in(front)
     assert sum(each.startswith("socket") for each in held) == 2
     assert sum(each.startswith("pipe") for each in held) == 4
-    assert len(held) == 6
-    nucleus = open_in(parent(pid))
-    assert not [each for each in nucleus if each.startswith("pipe")]  # it is on no channel's way
+    assert sum("twinos:bulk" in each for each in held) == 2
+    assert len(held) == 8
+    nucleus = open_in(parent(pid))  # it is on no channel's way
+    assert not [each for each in nucleus if each.startswith("pipe") or "twinos:bulk" in each]
 
 
 def test_more_groups_than_a_message_holds_are_refused(system: System) -> None:
@@ -473,12 +470,12 @@ def test_a_message_too_large_to_send() -> None:
 
     with pytest.raises(OSError, match="Message too long"):
         frame(0, Huge())
-    source, sink = os.pipe()
-    os.write(sink, HEADER.pack(MAX_PAYLOAD + 1, 0))
+    ours, theirs = channel_pair()
+    os.write(ours.sink, HEADER.pack(MAX_PAYLOAD + 1, 0))
     with pytest.raises(MalformedFrameError):
-        complete(source, b"")
-    os.close(source)
-    os.close(sink)
+        complete(theirs.source, b"", theirs.store)
+    ours.close()
+    theirs.close()
 
 
 def test_a_program_that_was_told_to_go_is_heard_no_more() -> None:

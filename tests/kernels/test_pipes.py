@@ -15,13 +15,13 @@ from kernels.pipes import (
     SIZE,
     Channel,
     Line,
-    channel_pair,
     complete,
     frame,
     payload_of,
     send,
 )
 from tests.conftest import eventually
+from tests.kernels.channels import channel_pair
 from tests.kernels.services import Echo, Mailbox
 
 
@@ -33,11 +33,11 @@ def test_a_frame_arrives_however_it_is_cut(code: int, payload: bytes, cuts: list
     for cut in cuts[1:]:
         at += os.write(ours.sink, message[len(start) + at :][:cut])
     os.write(ours.sink, message[len(start) + at :])
-    received = complete(theirs.source, start)
+    received = complete(theirs.source, start, theirs.store)
     assert (received[SIZE - 1], payload_of(received)) == (code, payload)
     ours.close()
     with pytest.raises(EOFError):
-        complete(theirs.source, b"")
+        complete(theirs.source, b"", theirs.store)
     theirs.close()
 
 
@@ -47,7 +47,7 @@ def test_long_messages_take_many_writes_and_reads(size: int) -> None:
     message = frame(7, os.urandom(64) * (size // 64))
     writer = threading.Thread(target=send, args=(ours.sink, message))
     writer.start()
-    assert complete(theirs.source, b"") == message
+    assert complete(theirs.source, b"", theirs.store) == message
     writer.join()
     ours.close()
     theirs.close()
@@ -66,7 +66,9 @@ class Lines:
         return ours
 
     def answer(self, channel: Channel) -> None:
-        os.write(channel.sink, complete(channel.source, b""))
+        request = complete(channel.source, b"", channel.store)
+        assert isinstance(request, bytearray)
+        os.write(channel.sink, request)
 
     def hang_up(self) -> None:
         for channel in self.theirs:
@@ -120,6 +122,7 @@ def test_a_broken_channel_is_never_used_again() -> None:
     asking.join()
     assert not os.read(lines.theirs[0].source, 1)
     os.close(lines.theirs[0].source)
+    lines.theirs[0].store.close()
 
 
 def test_after_an_interrupt_nobody_gets_anothers_reply() -> None:
