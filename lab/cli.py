@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "run": "run one workload once and say what it did",
     "workloads": "list the workloads, or describe one",
     "services": "list the services and their operations, or describe one",
+    "paging": "run page replacement policies on reference strings, or set an exercise",
     "image": "make, fill, read, check and repair disk images",
 }
 

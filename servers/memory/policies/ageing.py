@@ -1,0 +1,39 @@
+"""Least recently used, approximated by ageing."""
+
+from typing import Final
+
+from servers.memory.policies.policy import Look, Policy
+
+
+class Ageing(Policy):
+    """Each page has a counter, which every tick shifts right, its reference bit coming in on top.
+
+    The smallest counter goes, and among equals the page that came first (Tanenbaum, *Modern
+    Operating Systems*, "Simulating LRU in software").
+    """
+
+    name = "ageing"
+    BITS: Final = 8
+    """Ticks that a counter remembers."""
+
+    def __init__(self, frames: int, seed: int = 0) -> None:
+        super().__init__(frames, seed)
+        self._counters: dict[int, int] = {}
+
+    def admit(self, page: int) -> None:
+        """It starts without a past."""
+        self._counters[page] = 0
+
+    def forget(self, page: int) -> None:
+        """Nor is one kept."""
+        del self._counters[page]
+
+    def tick(self, look: Look) -> None:
+        """All grow older, and who was referenced younger."""
+        top = 1 << (self.BITS - 1)
+        for page, counter in self._counters.items():
+            self._counters[page] = counter >> 1 | (top if look.accessed(page) else 0)
+
+    def victim(self, look: Look) -> int:  # noqa: ARG002 (`tick` has looked)
+        """The oldest."""
+        return min(self._counters, key=self._counters.__getitem__)

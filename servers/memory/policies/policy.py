@@ -1,0 +1,51 @@
+"""What a page replacement policy is: which page gives up its frame when there is none left.
+
+A policy is one class in one file of this package. It is told which pages come and go, and chooses a
+victim among them. What the hardware would know of a page, its reference bit, it asks of a `Look`.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+
+class Look(Protocol):
+    """The page tables, as far as a policy sees them."""
+
+    def accessed(self, page: int) -> bool:
+        """Whether the page was referenced since this was last asked: reads and clears the bit."""
+
+
+class Policy:
+    """A page replacement policy.
+
+    Args:
+        frames: how many pages are in memory at most.
+        seed: for a policy that draws lots.
+
+    Attributes:
+        name: how it is asked for.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, frames: int, seed: int = 0) -> None:
+        self.frames = frames
+        self.seed = seed
+
+    def foresee(self, references: Sequence[int]) -> None:
+        """All references that are to come. Only a policy that no real system can have listens."""
+
+    def admit(self, page: int) -> None:
+        """The page was given a frame."""
+        raise NotImplementedError
+
+    def forget(self, page: int) -> None:
+        """The page has given up its frame: as the victim, or because it is no longer used."""
+        raise NotImplementedError
+
+    def victim(self, look: Look) -> int:
+        """Which of the pages in memory, of which there is at least one, gives up its frame."""
+        raise NotImplementedError
+
+    def tick(self, look: Look) -> None:
+        """A moment of virtual time has passed: one reference, where each is seen."""

@@ -1,0 +1,43 @@
+"""The working set, by a clock."""
+
+from typing import Final
+
+from servers.memory.policies.policy import Look, Policy
+
+
+class WorkingSet(Policy):
+    """A page that was not referenced within the window is in nobody's working set, and goes.
+
+    When all are within it, the one referenced longest ago goes. The time of a reference is known
+    only when somebody looks, as in WSClock (Carr and Hennessy, 1981).
+    """
+
+    name = "working-set"
+    WINDOW: Final = 16
+    """Ticks for each frame that there is."""
+
+    def __init__(self, frames: int, seed: int = 0) -> None:
+        super().__init__(frames, seed)
+        self._now = 0
+        self._last_use: dict[int, int] = {}  # in the order in which they are looked at
+
+    def admit(self, page: int) -> None:
+        """Used now."""
+        self._last_use[page] = self._now
+
+    def forget(self, page: int) -> None:
+        """It is in memory no more."""
+        del self._last_use[page]
+
+    def tick(self, look: Look) -> None:  # noqa: ARG002 (only time passes)
+        """Virtual time goes on."""
+        self._now += 1
+
+    def victim(self, look: Look) -> int:
+        """The first found outside the window, or else the one with the oldest last use."""
+        for page in list(self._last_use):
+            last = self._last_use.pop(page)  # the hand has passed it
+            self._last_use[page] = self._now if look.accessed(page) else last
+            if self._now - self._last_use[page] > self.WINDOW * self.frames:
+                return page
+        return min(self._last_use, key=self._last_use.__getitem__)
