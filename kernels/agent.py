@@ -127,9 +127,9 @@ class Agent:
             self._aliases[answer.caller.id] = answer.caller.id
         return answer.caller
 
-    def region(self, service: str, name: str) -> Region:
+    def region(self, service: str, name: str, caller: Caller) -> Region:
         """A grant of a service's region."""
-        _, descriptors = self.ask(Share(service, name))
+        _, descriptors = self.ask(Share(self._own(caller), service, name))
         return Region(descriptors[0])
 
     def dismiss(self, caller: Caller) -> None:

@@ -51,6 +51,14 @@ class Enrol(Ask, frozen=True):
     groups: tuple[int, ...]
 
 
+class Become(Ask, frozen=True):
+    """Asks to be from now on that user's process; unless it is the superuser's, for ever."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
 class Dismiss(Ask, frozen=True):
     """Says that a caller asks no more."""
 
@@ -58,8 +66,9 @@ class Dismiss(Ask, frozen=True):
 
 
 class Share(Ask, frozen=True):
-    """Asks for a grant of a service's region."""
+    """Asks for a grant of a service's region, for a caller that this process is."""
 
+    caller: int
     service: str
     region: str
 
@@ -142,10 +151,11 @@ class Order(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Serve(Order, frozen=True):
-    """Serve this caller on the channel that comes along."""
+    """Serve this caller on the channel that comes along, and no other operations than these."""
 
     service: str
     caller: Caller
+    operations: tuple[str, ...]
 
 
 class Departed(Order, frozen=True):
@@ -162,6 +172,7 @@ Asks = (
     Connect
     | Inquest
     | Enrol
+    | Become
     | Dismiss
     | Share
     | Hello

@@ -47,6 +47,20 @@ def launch(main: Main, connection: socket.socket, *arguments: Any) -> int:
         WiringError: this process has several threads, and an argument can't travel by name; or it
             is a fresh interpreter that is only importing what it is to run.
     """
+    _prepare()
+    if _may_fork():
+        return fork(main, connection, *arguments)
+    return _spawn(main, connection, arguments)
+
+
+def spawn(main: Main, connection: socket.socket, *arguments: Any) -> int:
+    """As `launch`, but always in a fresh interpreter: it holds nothing of this process's memory."""
+    _prepare()
+    return _spawn(main, connection, arguments)
+
+
+def _prepare() -> None:
+    """Refuse to start a process while being imported by one; leave nothing to be printed twice."""
     if portable.loading:
         raise WiringError(
             "a script that starts TwinOS when it is imported would start itself for ever: "
@@ -55,9 +69,6 @@ def launch(main: Main, connection: socket.socket, *arguments: Any) -> int:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):
             stream.flush()  # or the child would write it again
-    if _may_fork():
-        return fork(main, connection, *arguments)
-    return _spawn(main, connection, arguments)
 
 
 def fill_standard() -> None:

@@ -13,14 +13,16 @@ from contextlib import suppress
 from typing import Any, Final
 
 from kernels.agent import Agent
-from kernels.control import Boot, Hello, Shutdown, socket_pair
+from kernels.control import Become, Boot, Hello, Shutdown, post, socket_pair
 from kernels.counters import Counters
-from kernels.launch import launch
+from kernels.launch import launch, spawn
 from kernels.nucleus import run_nucleus
+from kernels.records import Credentials
 from kernels.stub import Layer, layered
 from kernels.system import Counts, Process, User
 from twinos import Bind, BootError, Caller, KernelPanic, Region, Service
-from twinos.wiring import Services
+from twinos.privileges import narrowed, role
+from twinos.wiring import Services, users_privileges
 
 PATIENCE: Final = 5.0
 """Seconds that the nucleus has to end when it has shut the system down."""
@@ -60,25 +62,31 @@ class Remote:
 
     def binder(self, service: type[Service], caller: Caller) -> Bind:
         """A request is a message."""
-        return layered(self._agent.binder(service, caller), self._layers)
+        who = role(caller)
+        bind = narrowed(self._agent.binder(service, caller), who, users_privileges(who, service))
+        return layered(bind, self._layers)
 
-    def region(self, service: type[Service], name: str) -> Region:
+    def region(self, service: type[Service], name: str, caller: Caller) -> Region:
         """A grant of a service's region."""
-        return self._agent.region(service.__name__, name)
+        return self._agent.region(service.__name__, name, caller)
 
     def counts(self) -> Counts:
         """Messages of all processes since boot."""
         counters = self._agent.counters
         return Counts(0, 0) if counters is None else counters.total()
 
-    def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
+    def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
         """Run `function(user, *arguments)` in a process of its own, as another caller."""
+        credentials = (caller.uid, caller.gid, caller.groups)
+        start = spawn if caller.uid else launch
         with self._agent.knock() as connection:
-            pid = launch(
+            post(connection, Become(*credentials))  # before the program can say anything
+            pid = start(
                 _run_program,
                 connection,
                 self._services,
                 tuple(self._layers),
+                credentials,
                 function,
                 arguments,
             )
@@ -93,13 +101,13 @@ class Remote:
             process.join()
         self._agent.close()
 
-    def introduce(self) -> Caller:
+    def introduce(self, credentials: Credentials) -> Caller:
         """Be a program: say which process this is, so that the kernel can end it."""
         self.enter()
         itself = os.pidfd_open(os.getpid())
         self._agent.tell(Hello(), (itself,))
         os.close(itself)
-        caller = self.enrol(0, 0, ())
+        caller = self.enrol(*credentials)
         if self._agent.counters is not None:
             self._agent.counters.move(caller.id)
         return caller
@@ -209,12 +217,13 @@ def _run_program(
     connection: socket.socket,
     services: Services,
     layers: Sequence[Layer],
+    credentials: Credentials,
     function: Callable[..., Any],
     arguments: Sequence[Any],
 ) -> int:
     """What a user program's process does."""
     kernel = Remote(services, connection, layers)
-    user = User(kernel, services, kernel.introduce())
+    user = User(kernel, services, kernel.introduce(credentials))
     status = function(user, *arguments)
     kernel.close()
     return status if isinstance(status, int) else os.EX_OK

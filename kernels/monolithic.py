@@ -15,7 +15,8 @@ from kernels.stub import Layer, layered
 from kernels.system import SHUT_DOWN, Counts, Process
 from twinos import Bind, Caller, KernelPanic, Op, Region, Service, WiringError
 from twinos.errors import describe
-from twinos.wiring import Services
+from twinos.privileges import narrowed, role, unmappable
+from twinos.wiring import Services, may_map, users_privileges
 
 
 class Monolithic:
@@ -65,11 +66,15 @@ class Monolithic:
         def bind(operation: Op) -> Callable[..., Any]:
             return self._running_space().entry(service, operation, caller)
 
-        return layered(bind, self._layers)
+        who = role(caller)
+        allowed = users_privileges(who, service)
+        return layered(narrowed(bind, who, allowed), self._layers)
 
-    def region(self, service: type[Service], name: str) -> Region:
+    def region(self, service: type[Service], name: str, caller: Caller) -> Region:
         """A grant of the service's region: the same bytes, to be let go of separately."""
         region = find_region(self._regions, service, name)
+        if not may_map(caller, service, name):
+            raise unmappable(caller, service.__name__, name)
         region.seal()
         return Region(os.dup(region.descriptor))
 
@@ -77,9 +82,9 @@ class Monolithic:
         """None: nothing crosses between address spaces."""
         return Counts(0, 0)
 
-    def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
+    def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
         """Not from here: this kernel lives in its user's process."""
-        del function, arguments
+        del caller, function, arguments
         raise WiringError(
             "this monolithic kernel lives in its user's own process and can serve no other: "
             "boot it with users='process'"
@@ -119,5 +124,5 @@ class Monolithic:
         return panic
 
 
-def _nothing_elsewhere(client: type[Service], callee: type[Service]) -> Service:
+def _nothing_elsewhere(client: type[Service], callee: type[Service]) -> Bind:
     raise AssertionError(f"{client.__name__} and {callee.__name__} share the one space there is")

@@ -11,11 +11,13 @@ import os
 import resource
 import socket
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from kernels.control import (
     Answer,
     Asks,
+    Become,
     Boot,
     Connect,
     Departure,
@@ -42,11 +44,13 @@ from kernels.control import (
 from kernels.host import name_process
 from kernels.launch import close_all_but, settle
 from kernels.pipes import channel_ends
-from kernels.records import Peer, Server
+from kernels.records import Credentials, Peer, Server
 from kernels.space import find_region
 from kernels.supervisor import Plan, Supervisor
 from kernels.switchboard import Switchboard
 from twinos import Caller, ServerDied, WiringError, fail
+from twinos.privileges import role, unmappable
+from twinos.wiring import may_map, privileges, users_privileges
 
 
 def run_nucleus(connection: socket.socket, *plan: Any) -> int:
@@ -74,10 +78,8 @@ class _Nucleus:
         self._last_caller = len(plan.order)
         self._stopping = False
         self._shutdown: tuple[Peer, int] | None = None
-        self._door, self._outside = socket_pair()
-        self._door.setblocking(False)
-        self._board.watch(self._door, self._open_door)
-        self._board.admit(Peer(connection, frozenset(self._named), owner=True))
+        self._doors: dict[Credentials, tuple[socket.socket, socket.socket]] = {}
+        self._board.admit(Peer(connection, owner=True))
 
     def run(self) -> None:
         if self._plan.cpus:
@@ -110,6 +112,8 @@ class _Nucleus:
         elif isinstance(ask, Hello):
             if peer.server is None and parcel.descriptors:
                 peer.introduced(parcel.descriptors.pop())
+        elif isinstance(ask, Become):
+            self._become(peer, parcel.number, (ask.uid, ask.gid, ask.groups))
         else:
             self._reply(peer, parcel.number, ask)
 
@@ -120,13 +124,13 @@ class _Nucleus:
             case Inquest(service, life):
                 self._inquire(peer, number, service, life)
             case Enrol(uid, gid, groups):
-                self._enrol(peer, number, uid, gid, groups)
+                self._enrol(peer, number, (uid, gid, groups))
             case Dismiss(caller):
                 self._dismiss(peer, number, caller)
             case Tour() if peer.server is None:
                 self._tour(peer, number)
-            case Share(service, region):
-                self._share(peer, number, service, region)
+            case Share(caller, service, region):
+                self._share(peer, number, caller, service, region)
             case Boot() if peer.owner:
                 self._when_booted(peer, number)
             case Shutdown() if peer.owner:
@@ -141,10 +145,11 @@ class _Nucleus:
         """Hand over what a user's process needs beside its connection."""
         tally = self._supervisor.tally
         others = [] if tally is None else [tally.descriptor]
-        peer.answer(Granted(), number, (self._outside.fileno(), *others))
+        peer.answer(Granted(), number, (self._door(peer.credentials), *others))
 
     def _connect(self, peer: Peer, number: int, caller: int, service: str) -> None:
-        if caller not in peer.callers or service not in peer.reach:
+        allowed = self._allowed(peer, caller, service)
+        if not allowed:
             raise fail(errno.EPERM, service)
         server = self._server(service)
         if server.given_up:
@@ -152,13 +157,23 @@ class _Nucleus:
         ours, theirs = channel_ends()
         try:
             # If it can't be told, its end closes here, and the client will ask why.
-            server.order(Serve(service, peer.callers[caller]), theirs)
+            order = Serve(service, peer.callers[caller], tuple(sorted(allowed)))
+            server.order(order, theirs)
             peer.answer(Granted(life=server.life), number, ours)
         finally:
             close_all(ours + theirs)
 
+    def _allowed(self, peer: Peer, caller: int, service: str) -> frozenset[str]:
+        """The operations of a service that somebody may call who says it lives there."""
+        if caller not in peer.callers or service not in self._named:
+            return frozenset()
+        who, callee = role(peer.callers[caller]), self._named[service]
+        if who in self._named:
+            return privileges(self._named[who], callee)
+        return users_privileges(who, callee)
+
     def _inquire(self, peer: Peer, number: int, service: str, life: int) -> None:
-        if service not in peer.reach:
+        if not any(self._allowed(peer, caller, service) for caller in peer.callers):
             raise fail(errno.EPERM, service)
         server = self._server(service)
 
@@ -173,13 +188,19 @@ class _Nucleus:
 
         self._board.answer_when(settled, peer, number, answer)
 
-    def _enrol(self, peer: Peer, number: int, uid: int, gid: int, groups: tuple[int, ...]) -> None:
-        if peer.server is not None:
+    def _enrol(self, peer: Peer, number: int, credentials: Credentials) -> None:
+        if not peer.may_be(credentials):
             raise fail(errno.EPERM)
         self._last_caller += 1
-        caller = Caller(self._last_caller, "user", uid, gid, groups)
+        caller = Caller(self._last_caller, "user", *credentials)
         peer.callers[caller.id] = caller
         peer.answer(Granted(caller), number)
+
+    def _become(self, peer: Peer, number: int, credentials: Credentials) -> None:
+        if not peer.may_be(credentials):
+            raise fail(errno.EPERM)
+        peer.credentials = credentials
+        peer.answer(Granted(), number)
 
     def _dismiss(self, peer: Peer, number: int, caller: int) -> None:
         departed = peer.callers.pop(caller, None)
@@ -191,28 +212,39 @@ class _Nucleus:
 
         self._board.answer_when(settled, peer, number, Granted)
 
-    def _share(self, peer: Peer, number: int, service: str, name: str) -> None:
-        if service not in peer.reach:
+    def _share(self, peer: Peer, number: int, caller: int, service: str, name: str) -> None:
+        if caller not in peer.callers or service not in self._named:
             raise fail(errno.EPERM, service)
         try:
             region = find_region(self._supervisor.regions, self._named[service], name)
         except WiringError as error:
             peer.answer(Refused(None, str(error)), number)
-        else:
-            region.seal()
-            peer.answer(Granted(), number, (region.descriptor,))
+            return
+        if not may_map(peer.callers[caller], self._named[service], name):
+            raise unmappable(peer.callers[caller], service, name)
+        region.seal()
+        peer.answer(Granted(), number, (region.descriptor,))
 
-    def _open_door(self) -> None:
-        """Somebody who holds the door wants a connection: a new process of a user's."""
+    def _door(self, credentials: Credentials) -> int:
+        """The outside of the door for processes of a user with these credentials."""
+        if credentials not in self._doors:
+            self._doors[credentials] = socket_pair()
+            inside, _ = self._doors[credentials]
+            inside.setblocking(False)
+            self._board.watch(inside, partial(self._open_door, inside, credentials))
+        return self._doors[credentials][1].fileno()
+
+    def _open_door(self, door: socket.socket, credentials: Credentials) -> None:
+        """Somebody who holds the door wants a connection: a new process of that user's."""
         try:
-            parcel = take(self._door)
+            parcel = take(door)
         except (EOFError, BlockingIOError):
             return
         with suppress(OSError):  # no socket: that was nobody
             if parcel.descriptors:
                 connection = socket.socket(fileno=parcel.descriptors[0])
                 parcel.descriptors.pop(0)
-                self._board.admit(Peer(connection, frozenset(self._named)))
+                self._board.admit(Peer(connection, credentials))
         close_all(parcel.descriptors)
 
     def _when_booted(self, peer: Peer, number: int) -> None:

@@ -87,8 +87,8 @@ def _describe(value: Any) -> Item:
 def _name(thing: type | FunctionType) -> Named:
     if "<" in thing.__qualname__:
         raise WiringError(
-            f"{thing.__qualname__} is defined inside a function, and this process has several "
-            "threads, so it can't fork: define it at the top of a module"
+            f"{thing.__qualname__} is defined inside a function, so a fresh interpreter can't find "
+            "it, and this process can't fork: define it at the top of a module"
         )
     module = sys.modules[thing.__module__]
     return Named(thing.__module__, getattr(module, "__file__", None), thing.__qualname__)

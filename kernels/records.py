@@ -27,13 +27,18 @@ PATIENCE: Final = 1.0
 """Seconds until a question about a server is answered with what is known."""
 
 
+Credentials = tuple[int, int, tuple[int, ...]]
+"""A user id, a group id, and supplementary group ids."""
+SUPERUSER: Final[Credentials] = (0, 0, ())
+
+
 @dataclass(eq=False)
 class Peer:
     """A process at the other end of a control connection.
 
     Attributes:
         connection: the nucleus's end.
-        reach: names of the services to which it may connect.
+        credentials: as whom it may enrol callers; the superuser as whomever it likes.
         callers: who lives there.
         server: what it serves, if it is a server.
         process: the pidfd of a user program, once it said hello; -1: none.
@@ -41,11 +46,16 @@ class Peer:
     """
 
     connection: socket.socket
-    reach: frozenset[str]
+    credentials: Credentials = SUPERUSER
     callers: dict[int, Caller] = field(default_factory=dict)
     server: "Server | None" = None
     process: int = -1
     owner: bool = False
+
+    def may_be(self, credentials: Credentials) -> bool:
+        """Whether somebody with these credentials may live there."""
+        is_superuser = self.credentials[0] == 0
+        return self.server is None and (is_superuser or self.credentials == credentials)
 
     def introduced(self, process: int) -> None:
         """It has said which process it is."""

@@ -43,10 +43,11 @@ from kernels.pipes import (
 )
 from kernels.remote import Dispatch, dispatcher
 from kernels.space import Regions, Space
-from kernels.stub import Layer, checked_stub, layered
-from twinos import BootError, Caller, KernelPanic, Region, Service, operations
+from kernels.stub import Layer
+from twinos import Bind, BootError, Caller, KernelPanic, Op, Region, Service, operations
 from twinos.codec import MalformedMessage
 from twinos.errors import describe, take_apart
+from twinos.privileges import denied, role
 from twinos.wiring import Services
 
 BUG: Final = 70
@@ -95,8 +96,8 @@ class _Server:
             except EOFError:
                 return 0  # the kernel is gone, and the system with it
             match ORDERS(parcel.message):
-                case Serve(service, caller):
-                    self._welcome(caller, self._named[service], parcel)
+                case Serve(service, caller, allowed):
+                    self._welcome(caller, self._named[service], frozenset(allowed), parcel)
                 case Departed(caller):
                     self._dismiss(caller)
                 case Stop():
@@ -114,11 +115,12 @@ class _Server:
             layers=post.layers,
         )
 
-    def _reach(self, client: type[Service], callee: type[Service]) -> Service:
-        bind = self._agent.binder(callee, self._post.identity[client])
-        return checked_stub(callee, layered(bind, self._post.layers))
+    def _reach(self, client: type[Service], callee: type[Service]) -> Bind:
+        return self._agent.binder(callee, self._post.identity[client])
 
-    def _welcome(self, caller: Caller, service: type[Service], parcel: Parcel) -> None:
+    def _welcome(
+        self, caller: Caller, service: type[Service], allowed: frozenset[str], parcel: Parcel
+    ) -> None:
         """Serve a caller on a new channel; if the host has no room for it, hang up."""
         try:
             channel = Channel.adopt(parcel.descriptors)
@@ -127,7 +129,7 @@ class _Server:
         alive = [thread for thread in self._threads[caller.id] if thread.is_alive()]
         former = self._departing.get(caller.id)  # a service that was restarted is the same caller
         try:
-            thread = _start(self._serve, caller, service, channel, former)
+            thread = _start(self._serve, caller, service, allowed, channel, former)
         except RuntimeError:  # the host has no more threads
             channel.close()
             return
@@ -156,13 +158,14 @@ class _Server:
         self,
         caller: Caller,
         service: type[Service],
+        allowed: frozenset[str],
         channel: Channel,
         former: threading.Thread | None,
     ) -> None:
         if former is not None:
             former.join()
         dispatch = [
-            dispatcher(operation, self._space.entry(service, operation, caller))
+            dispatcher(operation, self._entry(service, operation, caller, allowed))
             for operation in operations(service).values()
         ]
         self._space.gate.watch(channel.source)
@@ -176,6 +179,14 @@ class _Server:
             self._die(service.__name__, error)
         finally:
             channel.close()
+
+    def _entry(
+        self, service: type[Service], operation: Op, caller: Caller, allowed: frozenset[str]
+    ) -> Callable[..., Any]:
+        """What answers on a channel: whoever holds its other end may ask for no more."""
+        if operation.name in allowed:
+            return self._space.entry(service, operation, caller)
+        return denied(role(caller), operation)
 
     def _stop(self) -> int:
         try:

@@ -11,15 +11,16 @@ from typing import Any, Final
 from kernels.check import NAMES, container, unless_exact
 from kernels.gate import Gate, OnBug, refuse
 from kernels.source import GATE, function
-from kernels.stub import Layer, layered, plain_stub
+from kernels.stub import Layer, checked_stub, layered, plain_stub
 from kernels.system import SHUT_DOWN
-from twinos import BootError, Caller, Op, Region, Service, WiringError, operations
+from twinos import Bind, BootError, Caller, Op, Region, Service, WiringError, operations
 from twinos.errors import describe, is_failure
+from twinos.privileges import narrowed
 from twinos.values import coercer
 from twinos.wiring import Services, dependencies, needs
 
-Reach = Callable[[type[Service], type[Service]], Service]
-"""Gives the first service its handle to the second, which is in another space."""
+Reach = Callable[[type[Service], type[Service]], Bind]
+"""How requests of the first service are delivered to the second, which is in another space."""
 
 PATIENCE: Final = 1.0
 """Seconds that a caller's departure waits for a service in the middle of an operation."""
@@ -62,7 +63,7 @@ class Space:
         settings: checked constructor parameters.
         regions: the memory that each is given.
         identity: who each service is to those that it calls.
-        reach: gives handles to services elsewhere.
+        reach: delivers to services elsewhere.
         on_bug: see `Gate`.
         layers: binders around every handle.
 
@@ -168,8 +169,11 @@ class Space:
     def _build(
         self, service: type[Service], settings: Mapping[str, Any], regions: Mapping[str, Region]
     ) -> Service:
-        wanted = needs(service).handles
-        handles = {name: self._handle(service, callee) for name, callee in wanted.items()}
+        wanted = needs(service)
+        handles = {
+            name: self._handle(service, callee, wanted.allowed[name])
+            for name, callee in wanted.handles.items()
+        }
         try:
             return service(**handles, **regions, **settings)
         except Exception as error:
@@ -177,10 +181,13 @@ class Space:
                 raise
             raise BootError(f"{service.__name__} did not start: {describe(error)}") from error
 
-    def _handle(self, client: type[Service], callee: type[Service]) -> Service:
-        if callee not in self._instances:
-            return self._reach(client, callee)
-        return plain_stub(callee, layered(partial(self._local, client, callee), self._layers))
+    def _handle(
+        self, client: type[Service], callee: type[Service], allowed: frozenset[str]
+    ) -> Service:
+        is_here = callee in self._instances
+        bind = partial(self._local, client, callee) if is_here else self._reach(client, callee)
+        make = plain_stub if is_here else checked_stub
+        return make(callee, layered(narrowed(bind, client.__name__, allowed), self._layers))
 
     def _local(
         self, client: type[Service], callee: type[Service], operation: Op

@@ -20,7 +20,7 @@ from kernels.space import create_regions, identities
 from kernels.stub import Layer
 from kernels.switchboard import Switchboard
 from twinos import Caller, Region, Service
-from twinos.wiring import Services, dependencies
+from twinos.wiring import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +127,8 @@ class Supervisor:
             ordered.close()
             undo.pop_all()
         orders.setblocking(False)
-        reach = {callee.__name__ for service in server.services for callee in dependencies(service)}
         callers = [self._identity[service] for service in server.services]
-        peer = Peer(ask, frozenset(reach), {caller.id: caller for caller in callers}, server)
+        peer = Peer(ask, callers={caller.id: caller for caller in callers}, server=server)
         server.born(pid, orders, peer)
         self._board.admit(peer)
         self._board.watch_once(death, partial(self._bury, server, peer))

@@ -46,14 +46,14 @@ class Kernel(Protocol):
     def binder(self, service: type[Service], caller: Caller) -> Bind:
         """How a request of `caller` is delivered to `service`."""
 
-    def region(self, service: type[Service], name: str) -> Region:
+    def region(self, service: type[Service], name: str, caller: Caller) -> Region:
         """A grant of the region that the parameter `name` of the service's constructor gets."""
 
     def counts(self) -> Counts:
         """Messages so far."""
 
-    def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
-        """Run `function(user, *arguments)` in a process of its own."""
+    def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
+        """Run `function(user, *arguments)` in a process of its own, with `caller`'s credentials."""
 
     def close(self) -> None:
         """Shut the system down in good order."""
@@ -97,14 +97,25 @@ class User:
     def region(self, service: type[Service], name: str) -> Region:
         """The memory that the constructor parameter `name` of `service` gets, shared by grant.
 
-        It has the size that it has now, and is let go of when this user leaves.
+        It has the size that it has now, and is let go of when this user leaves. EPERM unless the
+        region is `shared`, or this is the superuser.
         """
         self._require(service)
         grant = self._grants.get((service, name))
         if grant is None or grant.descriptor < 0:
-            grant = self._grants[service, name] = self._kernel.region(service, name)
+            grant = self._grants[service, name] = self._kernel.region(service, name, self.caller)
         grant.remap()
         return grant
+
+    def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
+        """Run `function(user, *arguments)` in a process of its own, as another caller.
+
+        It has this user's credentials. Unless they are the superuser's it can never get others,
+        and starts in a fresh interpreter, which has nothing of this process's memory.
+        """
+        if self._stubs is _CLOSED:
+            raise LeftError
+        return self._kernel.process(self.caller, function, *arguments)
 
     def close(self) -> None:
         """Leave the system: services free what they kept for this user."""
@@ -156,10 +167,6 @@ class System(User):
         """Another caller in this address space, with credentials and state of its own."""
         caller = self._kernel.enrol(*_credentials((uid, gid, groups)))
         return User(self._kernel, self.services, caller)
-
-    def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
-        """Run `function(user, *arguments)` in a process of its own, as another caller."""
-        return self._kernel.process(function, *arguments)
 
     def counts(self) -> Counts:
         """Messages and bytes between address spaces since boot (`boot(count=True)`)."""

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "workloads": "list the workloads, or describe one",
     "services": "list the services and their operations, or describe one",
     "paging": "run page replacement policies on reference strings, or set an exercise",
+    "privileges": "who may call which operations, and map which regions",
     "image": "make, fill, read, check and repair disk images",
 }
 

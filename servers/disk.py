@@ -42,7 +42,7 @@ class Extent(NamedTuple):
     length: int
 
 
-class Disk(Service):
+class Disk(Service, privileged=True):
     """Blocks that keep what was written to them.
 
     Without an image the blocks are in `store`: they outlive the service, not the system. With one

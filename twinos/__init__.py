@@ -20,6 +20,7 @@ from twinos.errors import (
     fail,
 )
 from twinos.operation import Bind, Op, op
+from twinos.privileges import only, shared
 from twinos.region import Region
 from twinos.service import Service, operations
 from twinos.signal import Signal, Until, Waits
@@ -39,6 +40,8 @@ __all__ = [
     "Waits",
     "WiringError",
     "fail",
+    "only",
     "op",
     "operations",
+    "shared",
 ]

@@ -20,14 +20,21 @@ class Service:
     `boot(config=...)` may give.
 
     Requests are handled one at a time, so a service needs no lock.
+
+    A service declared with `privileged=True` (`class Disk(Service, privileged=True)`) is internal:
+    of the users only the superuser may call it. Subclasses inherit that, or say otherwise.
     """
+
+    __privileged__: ClassVar[bool] = False
 
     __ops__: ClassVar[Mapping[str, Op]] = MappingProxyType({})
     __names__: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, *, privileged: bool | None = None, **keywords: Any) -> None:
         """Derive the operations; refuse a class that can't be a service."""
         super().__init_subclass__(**keywords)
+        if privileged is not None:
+            cls.__privileged__ = privileged
         if "<locals>" in cls.__qualname__:
             # A class made inside a function may use that function's names in its annotations.
             cls.__names__ = MappingProxyType(dict(sys._getframe(1).f_locals))  # noqa: SLF001

@@ -9,15 +9,20 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
+from twinos.caller import Caller
 from twinos.errors import ContractError, WiringError
+from twinos.privileges import Only, Shared, role
 from twinos.region import Region
-from twinos.service import Service
+from twinos.service import Service, operations
 from twinos.values import check_type, coercer
 
 Services = tuple[type[Service], ...]
 Settings = Mapping[str, Any]
+
+USERS: Final = ("root", "user")
+"""The roles of users, which no service may take for its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +31,16 @@ class Needs:
 
     Attributes:
         handles: the services that it may call.
+        allowed: which of their operations.
         regions: the memory that the kernel keeps for it.
+        shared: which of it every user may map.
         settings: plain values, with their types and defaults.
     """
 
     handles: Mapping[str, type[Service]]
+    allowed: Mapping[str, frozenset[str]]
     regions: tuple[str, ...]
+    shared: frozenset[str]
     settings: Mapping[str, inspect.Parameter]
 
 
@@ -39,26 +48,52 @@ def needs(service: type[Service]) -> Needs:
     """What `service` asks for in its constructor.
 
     Raises:
-        ContractError: a parameter is neither a service, nor a region, nor a value.
+        ContractError: a parameter is neither a service, nor a region, nor a value; or narrows a
+            handle to what is no operation.
     """
     handles: dict[str, type[Service]] = {}
+    allowed: dict[str, frozenset[str]] = {}
+    shared: set[str] = set()
     regions: list[str] = []
     settings: dict[str, inspect.Parameter] = {}
     for parameter in _parameters(service):
-        kind = parameter.annotation
+        kind, marks = _apart(parameter.annotation)
         if isinstance(kind, type) and issubclass(kind, Service):
             handles[parameter.name] = kind
+            allowed[parameter.name] = _allowed(service, parameter.name, kind, marks)
         elif kind is Region:
             regions.append(parameter.name)
+            if any(isinstance(mark, Shared) for mark in marks):
+                shared.add(parameter.name)
         else:
-            _check_setting(service, parameter)
-            settings[parameter.name] = parameter
-    return Needs(handles, tuple(regions), settings)
+            settings[parameter.name] = parameter.replace(annotation=kind)
+            _check_setting(service, settings[parameter.name])
+    return Needs(handles, allowed, tuple(regions), frozenset(shared), settings)
 
 
 def dependencies(service: type[Service]) -> Services:
     """The services that `service` calls."""
     return tuple(dict.fromkeys(needs(service).handles.values()))
+
+
+def privileges(client: type[Service], callee: type[Service]) -> frozenset[str]:
+    """The operations of `callee` that one of the handles of `client` allows."""
+    asked = needs(client)
+    return frozenset().union(
+        *(asked.allowed[name] for name, handle in asked.handles.items() if handle is callee)
+    )
+
+
+def users_privileges(who: str, service: type[Service]) -> frozenset[str]:
+    """The operations of `service` that `root` or any other `user` may call."""
+    may = who == "root" or not service.__privileged__
+    return frozenset(operations(service)) if may else frozenset()
+
+
+def may_map(caller: Caller, service: type[Service], region: str) -> bool:
+    """Whether a user may have a region of `service` in its own address space."""
+    who = role(caller)
+    return who == "root" or (who == "user" and region in needs(service).shared)
 
 
 def boot_order(services: Iterable[type[Service]]) -> Services:
@@ -169,11 +204,29 @@ def _parameters(service: type[Service]) -> list[inspect.Parameter]:
             raise ContractError(f"{service.__name__}.__init__: parameters are given by name")
         if parameter.name not in hints:
             raise ContractError(f"{service.__name__}.__init__: {parameter.name} has no type")
-    return [parameter.replace(annotation=_bare(hints[parameter.name])) for parameter in parameters]
+    return [parameter.replace(annotation=hints[parameter.name]) for parameter in parameters]
 
 
-def _bare(annotation: Any) -> Any:
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+def _apart(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A bare type, and the marks on it."""
+    if get_origin(annotation) is Annotated:
+        kind, *marks = get_args(annotation)
+        return kind, tuple(marks)
+    return annotation, ()
+
+
+def _allowed(
+    client: type[Service], name: str, callee: type[Service], marks: tuple[Any, ...]
+) -> frozenset[str]:
+    """What a handle allows: everything, or what all of its marks let through."""
+    allowed = frozenset(operations(callee))
+    for mark in marks:
+        if isinstance(mark, Only):
+            for wrong in sorted(mark.operations - operations(callee).keys()):
+                where = f"{client.__name__}.__init__: {name}"
+                raise ContractError(f"{where}: {callee.__name__} has no operation {wrong!r}")
+            allowed &= mark.operations
+    return allowed
 
 
 def _check_setting(service: type[Service], parameter: inspect.Parameter) -> None:
@@ -192,6 +245,8 @@ def _check_service(service: object) -> None:
 def _check_names(services: Iterable[type[Service]]) -> None:
     seen: dict[str, type[Service]] = {}
     for service in services:
+        if service.__name__ in USERS:
+            raise WiringError(f"no service is called {service.__name__}: users are")
         other = seen.setdefault(service.__name__, service)
         if other is not service:
             raise WiringError(

@@ -1,7 +1,7 @@
 """The memory manager: address spaces over physical frames, after mmap(2), brk(2) and fork(2)."""
 
 import errno
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from servers.memory.areas import Area
 from servers.memory.layout import (
@@ -24,7 +24,7 @@ from servers.memory.mman import (
     PROT_WRITE,
 )
 from servers.memory.space import Space, Usage
-from twinos import Caller, Region, Service, fail, op
+from twinos import Caller, Region, Service, fail, op, shared
 
 _WORD_MASK: Final = 2**64 - 1
 _PROT: Final = PROT_READ | PROT_WRITE | PROT_EXEC
@@ -74,8 +74,8 @@ class MemoryManager(Service):
 
     def __init__(
         self,
-        frames: Region,
-        tables: Region,
+        frames: Annotated[Region, shared],
+        tables: Annotated[Region, shared],
         pages: int = 32_768,
         page_tables: int = 4_096,
         spaces: int = 256,

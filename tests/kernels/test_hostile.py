@@ -308,7 +308,7 @@ ASKS = [
     Inquest("Nowhere", 1),
     Enrol(0, 0, (1,)),
     Dismiss(1),
-    Share("Bugs", "store"),
+    Share(1, "Bugs", "store"),
     Hello(),
     Tour(),
     Knock(),
@@ -402,7 +402,7 @@ def test_callers_can_not_be_forged(system: System, unharmed: Callable[[], None])
             assert refusal(system, Connect(caller, "Echo")) == errno.EPERM
     assert refusal(system, Connect(system.caller.id, "Nowhere")) == errno.EPERM
     assert refusal(system, Inquest("Nowhere", 0)) == errno.EPERM
-    assert refusal(system, Share("Nowhere", "store")) == errno.EPERM
+    assert refusal(system, Share(system.caller.id, "Nowhere", "store")) == errno.EPERM
     unharmed()
 
 

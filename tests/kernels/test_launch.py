@@ -77,7 +77,7 @@ def test_what_is_defined_in_a_function_says_so() -> None:
     class Local(Service):
         pass
 
-    with pytest.raises(WiringError, match=r"Local is defined inside a function.*several threads"):
+    with pytest.raises(WiringError, match=r"Local is defined inside a function.*find it"):
         pack((Local,))
 
 

@@ -5,18 +5,19 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 
 from kernels import User, boot
-from twinos import ContractError, KernelPanic, Region, Service, op
+from twinos import ContractError, KernelPanic, Region, Service, op, shared
 
 ROOT = Path(__file__).parents[2]
 LATE: list[str] = []
 
 
 class Keeper(Service):
-    def __init__(self, memory: Region) -> None:
+    def __init__(self, memory: Annotated[Region, shared]) -> None:
         memory.resize(4096)
         self._stopped = False
 

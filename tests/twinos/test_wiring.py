@@ -11,8 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinos import ContractError, Region, Service, WiringError
-from twinos.wiring import boot_order, check_config, dependencies, groups_in_order, needs
+from twinos import ContractError, Region, Service, WiringError, only, op, shared
+from twinos.wiring import (
+    boot_order,
+    check_config,
+    dependencies,
+    groups_in_order,
+    needs,
+    privileges,
+    users_privileges,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -283,3 +291,61 @@ print([[s.__name__ for s in g] for g in groups_in_order(order, [made[1:3], made[
         for filler in (1, 1001, 5003)
     }
     assert len(printed) == 1
+
+
+def test_a_handle_allows_what_its_marks_let_through() -> None:
+    class Tool(Service):
+        @op
+        def one(self) -> None: ...
+
+        @op
+        def two(self) -> None: ...
+
+    class Narrow(Service):
+        def __init__(
+            self,
+            whole: Tool,
+            none: Annotated[Tool, only()],
+            part: Annotated[Tool, only("one", "two"), only("two")],
+            kept: Region,
+            given: Annotated[Region, shared],
+        ) -> None: ...
+
+    class Wrong(Service):
+        def __init__(self, tool: Annotated[Tool, only("one", "three")]) -> None: ...
+
+    class Partial(Service):
+        def __init__(self, tool: Annotated[Tool, only("two")]) -> None: ...
+
+    asked = needs(Narrow)
+    assert asked.allowed == {
+        "whole": frozenset({"one", "two"}),
+        "none": frozenset(),
+        "part": frozenset({"two"}),
+    }
+    assert (asked.regions, asked.shared) == (("kept", "given"), frozenset({"given"}))
+    assert privileges(Narrow, Tool) == {"one", "two"}
+    assert privileges(Partial, Tool) == {"two"}
+    assert privileges(Tool, Partial) == frozenset()
+    with pytest.raises(ContractError, match=r"Wrong.__init__: tool: Tool has no operation 'three'"):
+        needs(Wrong)
+
+
+@pytest.mark.parametrize("name", ["root", "user"])
+def test_no_service_is_called_as_users_are(name: str) -> None:
+    with pytest.raises(WiringError, match=f"no service is called {name}"):
+        boot_order([type(name, (Service,), {})])
+
+
+def test_a_subclass_is_as_privileged_as_its_base_or_says_otherwise() -> None:
+    class Inner(Service, privileged=True):
+        @op
+        def act(self) -> None: ...
+
+    class Same(Inner): ...
+
+    class Open(Inner, privileged=False): ...
+
+    allowed = {each: users_privileges("user", each) for each in (Inner, Same, Open)}
+    assert allowed == {Inner: frozenset(), Same: frozenset(), Open: frozenset({"act"})}
+    assert users_privileges("root", Inner) == {"act"}
