@@ -1,6 +1,8 @@
 """What a reader asked for on the command line, as workloads and processors."""
 
+import sys
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 
 from lab.refusal import Refusal, broken, unknown
 from workloads.catalogue import catalogue, groups, select
@@ -24,6 +26,28 @@ def chosen(names: Sequence[str], *, quick: bool = False, full: bool = False) -> 
         one.with_options(one.quick if quick else one.full if full else {})
         for one in select(names, extra=full)
     ]
+
+
+def runnable(workloads: Iterable[Workload], *, named: bool) -> list[Workload]:
+    """Those workloads whose packages are installed.
+
+    Args:
+        workloads: what was asked for.
+        named: by name; else what lacks its package is told on standard error and left out.
+
+    Raises:
+        Refusal: one was named and lacks its package.
+    """
+    found = []
+    for one in workloads:
+        if not one.needs or find_spec(one.needs):
+            found.append(one)
+            continue
+        lack = f"{one.name} needs the package {one.needs}: pip install 'twinos[{one.group}]'."
+        if named:
+            raise Refusal(lack)
+        print(f"Left out: {lack}", file=sys.stderr)
+    return found
 
 
 def with_settings(workloads: Iterable[Workload], settings: Sequence[str]) -> list[Workload]:

@@ -20,7 +20,11 @@ MAY_IMPORT = {
     "lab": {"workloads", "servers", "kernels", "twinos"},
 }
 RUN_TIME = {"msgspec", "tabulate", "tqdm"}
-EXTRAS = {"lab/agreement.py": {"hypothesis"}}  # for tests of services: the extra `dev` brings it
+EXTRAS = {
+    "lab/agreement.py": {"hypothesis"},  # for tests of services: the extra `dev` brings it
+    "workloads/sqlite/__init__.py": {"apsw"},  # for its types
+    "workloads/sqlite/vfs.py": {"apsw"},
+}
 FORBIDDEN = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 LONGEST = 310  # lines: about 300
 LONGER: dict[str, str] = {}  # file: why it may be longer

@@ -37,7 +37,8 @@ def select(names: Sequence[str], *, extra: bool = False) -> list[Workload]:
 
     Args:
         names: of workloads or of groups.
-        extra: groups include those workloads that run only when asked for.
+        extra: groups include those workloads that run only when asked for. A group of nothing
+            else that is named is asked for.
 
     Raises:
         KeyError: no workload and no group has this name.
@@ -49,7 +50,10 @@ def select(names: Sequence[str], *, extra: bool = False) -> list[Workload]:
         if name in known:
             chosen[name] = known[name]
         else:
-            chosen.update((w.name, w) for w in by_group[name] if extra or not w.extra)
+            members = by_group[name]
+            ordinary = [one for one in members if not one.extra]
+            whole = extra or (names and not ordinary)
+            chosen.update((one.name, one) for one in (members if whole else ordinary))
     return list(chosen.values())
 
 

@@ -100,6 +100,7 @@ class Workload:
         full: options of a full run.
         macro: long: has boots of its own, in which it runs once and is not warmed up.
         extra: runs only in a full run or when it is asked for by name.
+        needs: a package that it imports when it runs, and that an extra of TwinOS brings.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Workload:
     full: Options = field(default_factory=dict)
     macro: bool = False
     extra: bool = False
+    needs: str = ""
 
     @property
     def about(self) -> str:
@@ -154,6 +156,7 @@ def workload(
     full: Options | None = None,
     macro: bool = False,
     extra: bool = False,
+    needs: str = "",
 ) -> Callable[[F], F]:
     """Declare the decorated function as a workload, or as one per variant.
 
@@ -165,6 +168,7 @@ def workload(
         full: other options in a full run.
         macro: it is long.
         extra: it runs only when asked for.
+        needs: a package beyond those of TwinOS.
     """
 
     def declare(function: F) -> F:
@@ -183,6 +187,7 @@ def workload(
                 full=full or {},
                 macro=macro,
                 extra=extra,
+                needs=needs,
             )
             DECLARED.append(one)
         return function

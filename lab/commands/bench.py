@@ -70,7 +70,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> bench.Plan:
-    workloads = selection.chosen(arguments.workloads, quick=arguments.quick, full=arguments.full)
+    asked = selection.chosen(arguments.workloads, quick=arguments.quick, full=arguments.full)
+    workloads = selection.runnable(asked, named=bool(arguments.workloads))
     names = arguments.kernel or ["monolithic", "microkernel"]
     if len(set(names)) != len(names):
         raise Refusal("--kernel names one kernel twice.")

@@ -39,7 +39,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if len(chosen) != 1:
         members = ", ".join(one.name for one in chosen)
         raise Refusal(f"{arguments.workload} is a group; run one of {members}.")
-    (workload,) = selection.with_settings(chosen, arguments.set)
+    (workload,) = selection.with_settings(selection.runnable(chosen, named=True), arguments.set)
     timed = _once(arguments, workload, "once")
     counted = _once(arguments, workload, "count")
     print(f"{workload.name}: {workload.about}")
