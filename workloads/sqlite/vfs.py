@@ -142,7 +142,8 @@ class File:
         """Write all of `data`."""
         with _errors_as(apsw.SQLITE_IOERR_WRITE):
             rest = bytes(data)
-            while written := self._fs.pwrite(self._fd, rest, offset):
+            while rest:
+                written = self._fs.pwrite(self._fd, rest, offset)
                 offset += written
                 rest = rest[written:]
 
