@@ -10,6 +10,7 @@ From the bottom up:
     objects   what shared areas show
     machine   these three, and where spaces live, in the regions
     space     an address space, as the service keeps it
+    placing   where a new mapping goes
     manager   the service
     mmu       the user's side: TLB and page walks, faults
     user      an address space, as a program has it
@@ -18,6 +19,11 @@ From the bottom up:
 from servers.memory.areas import Area
 from servers.memory.manager import MemoryInfo, MemoryManager
 from servers.memory.mman import (
+    MADV_DONTNEED,
+    MADV_NORMAL,
+    MADV_RANDOM,
+    MADV_SEQUENTIAL,
+    MADV_WILLNEED,
     MAP_ANONYMOUS,
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
@@ -33,6 +39,11 @@ from servers.memory.space import Usage
 from servers.memory.user import AddressSpace
 
 __all__ = [
+    "MADV_DONTNEED",
+    "MADV_NORMAL",
+    "MADV_RANDOM",
+    "MADV_SEQUENTIAL",
+    "MADV_WILLNEED",
     "MAP_ANONYMOUS",
     "MAP_FIXED",
     "MAP_FIXED_NOREPLACE",

@@ -6,15 +6,15 @@ from typing import Annotated, Final, NamedTuple
 from servers.memory.areas import Area
 from servers.memory.layout import (
     ADDRESS_END,
-    ADDRESS_START,
     PAGE_MASK,
+    PAGE_SHIFT,
     round_up,
 )
 from servers.memory.machine import build
 from servers.memory.mman import (
+    MADV_DONTNEED,
+    MADV_NORMAL,
     MAP_ANONYMOUS,
-    MAP_FIXED,
-    MAP_FIXED_NOREPLACE,
     MAP_PRIVATE,
     MAP_SHARED,
     MAP_TYPE,
@@ -23,13 +23,13 @@ from servers.memory.mman import (
     PROT_SEM,
     PROT_WRITE,
 )
+from servers.memory.placing import place
 from servers.memory.space import Space, Usage
 from twinos import Caller, Region, Service, fail, op, shared
 
 _WORD_MASK: Final = 2**64 - 1
+_MOST_ASKED: Final = 1 << 22
 _PROT: Final = PROT_READ | PROT_WRITE | PROT_EXEC
-_MOST_FRAMES: Final = 1 << 24
-_COUNT_BYTES: Final = 4
 
 
 class MemoryInfo(NamedTuple):
@@ -140,7 +140,7 @@ class MemoryManager(Service):
         size = round_up(length & _WORD_MASK)
         if not size:
             raise fail(errno.EINVAL)
-        start = _place(where, address & _WORD_MASK, size, flags)
+        start = place(where, address & _WORD_MASK, size, flags)
         if flags & MAP_TYPE not in {MAP_PRIVATE, MAP_SHARED}:
             raise fail(errno.EINVAL)
         kept = flags & (MAP_TYPE | MAP_ANONYMOUS)
@@ -184,6 +184,46 @@ class MemoryManager(Service):
         if not where.areas.cover(start, end):
             raise fail(errno.ENOMEM)
         where.protect(start, end, prot & _PROT)
+
+    @op
+    def madvise(self, caller: Caller, space: int, address: int, length: int, advice: int) -> None:
+        """Say how a range will be used; only MADV_DONTNEED has an effect.
+
+        After that, private pages are zeros again and their frames are free; shared pages keep what
+        they hold.
+
+        Raises:
+            OSError: EINVAL: an address that is not a page's, a range beyond the last word, or an
+                unknown advice. ENOMEM: some of it is not mapped; the rest is done all the same.
+        """
+        where = self._space(caller, space)
+        start = address & _WORD_MASK
+        end = start + round_up(length & _WORD_MASK)
+        if not MADV_NORMAL <= advice <= MADV_DONTNEED or start & PAGE_MASK or end > _WORD_MASK:
+            raise fail(errno.EINVAL)
+        if advice == MADV_DONTNEED:
+            where.discard(start, end)
+        if not where.areas.cover(start, end):
+            raise fail(errno.ENOMEM)
+
+    @op(idempotent=True)
+    def mincore(self, caller: Caller, space: int, address: int, length: int) -> bytes:
+        """Which pages of a range are in memory: a byte each, 1 or 0.
+
+        Raises:
+            OSError: EINVAL: an address that is not a page's, or more than 16 GiB. ENOMEM: some of
+                it is not mapped.
+        """
+        where = self._space(caller, space)
+        start = address & _WORD_MASK
+        if start & PAGE_MASK:
+            raise fail(errno.EINVAL)
+        end = start + round_up(length & _WORD_MASK)
+        if end > ADDRESS_END or not where.areas.cover(start, end):
+            raise fail(errno.ENOMEM)
+        if (end - start) >> PAGE_SHIFT > _MOST_ASKED:
+            raise fail(errno.EINVAL)
+        return where.resident(start, end)
 
     @op
     def brk(self, caller: Caller, space: int, address: int) -> int:
@@ -262,30 +302,3 @@ class MemoryManager(Service):
     def _end(self, space: Space) -> None:
         del self._spaces[space.number]
         space.destroy()
-
-
-def _place(space: Space, address: int, size: int, flags: int) -> int:
-    """Where `size` bytes are to be mapped; the errors are those of mmap."""
-    if size > ADDRESS_END - ADDRESS_START:
-        raise fail(errno.ENOMEM)
-    if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
-        _check_fixed(space, address, size, flags)
-        return address
-    wish = address & ~PAGE_MASK
-    if ADDRESS_START <= wish <= ADDRESS_END - size and not space.areas.between(wish, wish + size):
-        return wish
-    found = space.areas.gap(size)
-    if found is None:
-        raise fail(errno.ENOMEM)
-    return found
-
-
-def _check_fixed(space: Space, address: int, size: int, flags: int) -> None:
-    if address > ADDRESS_END - size:
-        raise fail(errno.ENOMEM)
-    if address & PAGE_MASK:
-        raise fail(errno.EINVAL)
-    if address < ADDRESS_START:
-        raise fail(errno.EPERM)
-    if flags & MAP_FIXED_NOREPLACE and space.areas.between(address, address + size):
-        raise fail(errno.EEXIST)

@@ -17,3 +17,9 @@ MAP_FIXED_NOREPLACE: Final = 0x10_0000
 
 MAP_TYPE: Final = 0x0F
 """The bits of the flags that say whether a mapping is shared or private."""
+
+MADV_NORMAL: Final = 0
+MADV_RANDOM: Final = 1
+MADV_SEQUENTIAL: Final = 2
+MADV_WILLNEED: Final = 3
+MADV_DONTNEED: Final = 4

@@ -4,6 +4,8 @@ An anonymous shared mapping is an object without a file: its pages appear when t
 touched, by whomever, and all who map it see the same.
 """
 
+from collections.abc import Iterable
+
 from servers.memory.frames import Frames
 
 
@@ -56,3 +58,7 @@ class MemoryObjects:
         if page not in frames:
             frames[page] = self._frames.allocate()
         return frames[page]
+
+    def pages(self, number: int) -> Iterable[int]:
+        """The pages of an object that exist."""
+        return self._objects[number].frames.keys()

@@ -119,6 +119,26 @@ class Space:
         self._machine.tables.change(self._root, *pages, protecting(prot))
         self._machine.slots.invalidate(self.number)
 
+    def discard(self, start: int, end: int) -> None:
+        """Let go of the pages there: private ones are zeros when they are touched again."""
+        for area in self.areas.between(start, end):
+            self._clear(area)
+        self._machine.slots.invalidate(self.number)
+
+    def resident(self, start: int, end: int) -> bytes:
+        """A byte for each page of areas without a gap: whether it has a frame."""
+        first = start >> PAGE_SHIFT
+        found = bytearray((end - start) >> PAGE_SHIFT)
+        for page in self._machine.tables.present(self._root, first, end >> PAGE_SHIFT):
+            found[page - first] = 1
+        for area in self.areas.between(start, end):
+            if area.backing:
+                here, there = (area.start - start) >> PAGE_SHIFT, area.offset >> PAGE_SHIFT
+                for page in self._machine.objects.pages(area.backing):
+                    if there <= page < there + area.pages:
+                        found[here + page - there] = 1
+        return bytes(found)
+
     def brk(self, address: int) -> int:
         """Move the break there; 0 asks where it is. ENOMEM: no room."""
         if not address:
@@ -214,10 +234,13 @@ class Space:
 
     def _forget(self, area: Area) -> None:
         """Drop the pages of an area that is not there any more."""
-        pages = area.start >> PAGE_SHIFT, area.end >> PAGE_SHIFT
-        self._machine.frames.drop(self._machine.tables.clear(self._root, *pages))
+        self._clear(area)
         if area.backing:
             self._machine.objects.unmap(area.backing, area.pages)
+
+    def _clear(self, area: Area) -> None:
+        pages = area.start >> PAGE_SHIFT, area.end >> PAGE_SHIFT
+        self._machine.frames.drop(self._machine.tables.clear(self._root, *pages))
 
     def _check_split(self) -> None:
         """ENOMEM unless there may be two areas more: that many a split in the middle makes."""

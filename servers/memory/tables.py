@@ -116,6 +116,15 @@ class PageTables:
             found += self._frames(start, end)
         return found
 
+    def present(self, root: int, first: int, last: int) -> Iterator[int]:
+        """The pages from `first` to before `last` that have an entry."""
+        for base in range(first & ~INDEX_MASK, last, ENTRIES):
+            here = max(first, base)
+            for start, end in self._leaves(root, LEVELS - 1, here, min(last, base + ENTRIES)):
+                for page, entry in enumerate(self.words[start:end].tolist(), here):
+                    if entry & PRESENT:
+                        yield page
+
     def change(self, root: int, first: int, last: int, change: Change) -> None:
         """Change the entries of the pages from `first` to before `last`, where there are any."""
         for start, end in self._leaves(root, LEVELS - 1, first, last):

@@ -126,6 +126,15 @@ class AddressSpace:
         with self._mmu.suspended():
             self._memory.mprotect(self.number, address, length, prot)
 
+    def madvise(self, address: int, length: int, advice: int) -> None:
+        """Say how a range will be used: `MemoryManager.madvise`."""
+        with self._mmu.suspended():
+            self._memory.madvise(self.number, address, length, advice)
+
+    def mincore(self, address: int, length: int) -> bytes:
+        """Which pages are in memory: `MemoryManager.mincore`."""
+        return self._memory.mincore(self.number, address, length)
+
     def brk(self, address: int = 0) -> int:
         """Move the end of the heap, or ask where it is: `MemoryManager.brk`."""
         with self._mmu.suspended():

@@ -15,6 +15,7 @@ from kernels import System, boot
 from kernels.system import User
 from servers.clock import Clock
 from servers.memory import (
+    MADV_DONTNEED,
     MAP_ANONYMOUS,
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
@@ -386,6 +387,30 @@ def test_frames_are_zero_when_they_change_hands(system: System) -> None:
             place = space.mmap(PAGES * PAGE)
             assert space.load(place, PAGES * PAGE) == bytes(PAGES * PAGE)
             space.store(place, letter * PAGES * PAGE)
+
+
+def test_what_is_not_needed_is_zero_again_and_its_frames_are_free(
+    memory: MemoryManager, space: AddressSpace
+) -> None:
+    place = space.mmap(3 * PAGE)
+    space.store(place, b"x" * 3 * PAGE)
+    free = memory.meminfo().free_frames
+    space.madvise(place + PAGE, PAGE, MADV_DONTNEED)
+    assert memory.meminfo().free_frames == free + 1
+    assert space.mincore(place, 3 * PAGE) == b"\1\0\1"
+    assert space.load(place, 3 * PAGE) == b"x" * PAGE + bytes(PAGE) + b"x" * PAGE
+
+
+def test_mincore_answers_for_sparse_areas_and_refuses_what_is_too_long(
+    space: AddressSpace,
+) -> None:
+    place = space.mmap(1 << 35)
+    space.store(place + (1 << 33), b"x")
+    found = space.mincore(place, 1 << 34)
+    assert (len(found), found.index(1), found.count(1)) == (1 << 22, 1 << 21, 1)
+    assert errno_of(space.mincore, place, 1 << 35) == errno.EINVAL
+    assert errno_of(space.mincore, place + 1, PAGE) == errno.EINVAL
+    assert errno_of(space.mincore, place - PAGE, 2 * PAGE) == errno.ENOMEM
 
 
 def test_out_of_frames_nothing_is_lost_and_it_goes_on_when_there_are_some(

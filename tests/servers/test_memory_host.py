@@ -38,6 +38,7 @@ libc.mmap.argtypes = [_word, _word, ctypes.c_int, ctypes.c_int, ctypes.c_int, ct
 libc.mmap.restype = _word
 libc.munmap.argtypes = [_word, _word]
 libc.mprotect.argtypes = [_word, _word, ctypes.c_int]
+libc.madvise.argtypes = [_word, _word, ctypes.c_int]
 
 
 class Host:
@@ -54,6 +55,10 @@ class Host:
     def mprotect(self, address: int, length: int, prot: int) -> None:
         if libc.mprotect(address, length, prot):
             raise OSError(ctypes.get_errno(), "mprotect")
+
+    def madvise(self, address: int, length: int, advice: int) -> None:
+        if libc.madvise(address, length, advice):
+            raise OSError(ctypes.get_errno(), "madvise")
 
     def permissions(self) -> dict[int, str]:
         """Those of every page, as /proc shows them."""
@@ -103,6 +108,7 @@ STEPS = st.one_of(
     st.tuples(st.just("mmap"), SIZES, PROTECTIONS, FLAGS, PLACES),
     st.tuples(st.just("munmap"), PLACES, SIZES),
     st.tuples(st.just("mprotect"), PLACES, SIZES, PROTECTIONS | st.sampled_from([8, 2**30])),
+    st.tuples(st.just("madvise"), PLACES, SIZES, st.sampled_from([0, 3, 4, 4, 4, -1])),
     st.tuples(st.just("store"), ADDRESSES, st.binary(min_size=1, max_size=3)),
 )
 

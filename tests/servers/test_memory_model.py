@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 
 from kernels import System, boot
 from servers.memory import (
+    MADV_DONTNEED,
     MAP_ANONYMOUS,
     MAP_FIXED,
     MAP_PRIVATE,
@@ -256,6 +257,34 @@ class Spaces(RuleBasedStateMachine):
         else:
             with pytest.raises(OSError, match=NO_MEMORY):
                 space.mprotect(address, length, prot)
+
+    @rule(pair=spaces, address=PLACES, length=LENGTHS)
+    def discard(self, pair: Pair, address: int, length: int) -> None:
+        space, model = pair
+        numbers = pages_of(address, length)
+        code = None if all(number in model.pages for number in numbers) else NO_MEMORY
+        if code:
+            with pytest.raises(OSError, match=code):
+                space.madvise(address, length, MADV_DONTNEED)
+        else:
+            space.madvise(address, length, MADV_DONTNEED)
+        for number in numbers:
+            if number in model.pages:
+                model.pages[number].cell = None
+
+    @rule(pair=spaces, address=PLACES, length=LENGTHS)
+    def mincore(self, pair: Pair, address: int, length: int) -> None:
+        space, model = pair
+        pages = [model.pages.get(number) for number in pages_of(address, length)]
+        if None in pages:
+            with pytest.raises(OSError, match=NO_MEMORY):
+                space.mincore(address, length)
+            return
+        expected = [
+            page.shared[1] in page.shared[0].cells if page.shared else page.cell is not None
+            for page in pages
+        ]
+        assert space.mincore(address, length) == bytes(expected)
 
     @rule(pair=spaces, size=st.integers(-PAGE, 5 * PAGE))
     def brk(self, pair: Pair, size: int) -> None:
