@@ -92,6 +92,8 @@ NO_ADDRESSES = st.sampled_from([2**64 - PAGE, 2**63])
 LENGTHS = st.integers(1, 4 * PAGE)
 # Longer than all memory: shorter ones might, on the host, reach what this process lives in.
 NO_LENGTHS = st.sampled_from([0, 2**63, 2**64 - PAGE, 2**64 - 1])
+# Advice is followed up to the last address, gaps or not: none that reaches beyond the arena.
+ADVISED = st.one_of(LENGTHS, LENGTHS, LENGTHS, st.sampled_from([0, 2**64 - PAGE, 2**64 - 1]))
 PLACES = st.one_of(ADDRESSES, ADDRESSES, ADDRESSES, ADDRESSES, ODD_ADDRESSES, NO_ADDRESSES)
 SIZES = st.one_of(LENGTHS, LENGTHS, LENGTHS, LENGTHS, NO_LENGTHS)
 PROTECTIONS = st.sampled_from(
@@ -108,7 +110,7 @@ STEPS = st.one_of(
     st.tuples(st.just("mmap"), SIZES, PROTECTIONS, FLAGS, PLACES),
     st.tuples(st.just("munmap"), PLACES, SIZES),
     st.tuples(st.just("mprotect"), PLACES, SIZES, PROTECTIONS | st.sampled_from([8, 2**30])),
-    st.tuples(st.just("madvise"), PLACES, SIZES, st.sampled_from([0, 3, 4, 4, 4, -1])),
+    st.tuples(st.just("madvise"), PLACES, ADVISED, st.sampled_from([0, 3, 4, 4, 4, -1])),
     st.tuples(st.just("store"), ADDRESSES, st.binary(min_size=1, max_size=3)),
 )
 
