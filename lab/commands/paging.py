@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from lab.paging import faults, steps
 from lab.references import PATTERNS, read_trace
-from lab.refusal import Refusal, unknown
+from lab.refusal import Refusal, broken, unknown
 from servers.memory.policies import Policy, policies
 
 EPILOG: Final = """\
@@ -98,7 +98,10 @@ def _answers(policy: Policy, references: Sequence[int]) -> Iterator[str]:
 
 
 def _policies(names: Sequence[str] | None) -> list[type[Policy]]:
-    known = policies()
+    try:
+        known = policies()
+    except Exception as error:  # a policy's module may fail in any way
+        raise broken("servers.memory.policies", error) from error
     if names is None or "all" in names:
         return list(known.values())
     for name in names:

@@ -1,14 +1,18 @@
 """Page replacement: against what the theory says of each policy, on any reference string."""
 
+import random
+import sys
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.paging import faults, steps
-from lab.references import BELADY
+from lab.references import BELADY, PATTERNS
+from servers.memory import policies as package
 from servers.memory.policies import Policy, policies
 from servers.memory.policies.ageing import Ageing
 from servers.memory.policies.clock import Clock
@@ -26,6 +30,7 @@ class LongAgeing(Ageing):
     """Remembers more than a test's references: then it is LRU exactly."""
 
     BITS = 64
+    SHIFTS = 8
 
 
 def lru_faults(references: Sequence[int], frames: int) -> int:
@@ -113,6 +118,32 @@ def test_a_stack_algorithm_never_gets_worse_with_more_memory(
     policy: type[Policy], references: list[int], frames: int
 ) -> None:
     assert faults(policy(frames + 1), references) <= faults(policy(frames), references)
+
+
+def test_ageing_is_near_lru_and_not_first_in_first_out() -> None:
+    references = PATTERNS["zipf"](random.Random(3), 200, 5000)
+    aged, queued = (faults(policy(64), references) for policy in (Ageing, FIFO))
+    assert aged < (queued + lru_faults(references, 64)) / 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("class Mine(Policy):\n    pass\n", "Mine in .*zz has no name"),
+        ("class Mine(Policy):\n    name = 'fifo'\n", "are both called 'fifo'"),
+    ],
+)
+def test_a_policy_that_is_not_right_is_named(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "zz.py").write_text(f"from servers.memory.policies.policy import Policy\n{text}")
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+    try:
+        with pytest.raises(TypeError, match=said):
+            policies()
+    finally:
+        sys.modules.pop("servers.memory.policies.zz", None)
+        vars(package).pop("zz", None)
 
 
 def test_beladys_anomaly() -> None:

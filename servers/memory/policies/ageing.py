@@ -6,7 +6,7 @@ from servers.memory.policies.policy import Look, Policy
 
 
 class Ageing(Policy):
-    """Each page has a counter, which every tick shifts right, its reference bit coming in on top.
+    """Each page has a counter. Now and then all shift right, the reference bit coming in on top.
 
     The smallest counter goes, and among equals the page that came first (Tanenbaum, *Modern
     Operating Systems*, "Simulating LRU in software").
@@ -14,11 +14,16 @@ class Ageing(Policy):
 
     name = "ageing"
     BITS: Final = 8
-    """Ticks that a counter remembers."""
+    """Shifts that a counter remembers."""
+    SHIFTS: Final = 2
+    """Shifts while as many pages are referenced as there are frames: more often, and most pages
+    would have no past that tells them apart; less often, and most were referenced in between."""
 
     def __init__(self, frames: int, seed: int = 0) -> None:
         super().__init__(frames, seed)
         self._counters: dict[int, int] = {}
+        self._interval = max(1, frames // self.SHIFTS)
+        self._ticks = 0
 
     def admit(self, page: int) -> None:
         """It starts without a past."""
@@ -29,7 +34,10 @@ class Ageing(Policy):
         del self._counters[page]
 
     def tick(self, look: Look) -> None:
-        """All grow older, and who was referenced younger."""
+        """When it is time, all grow older, and who was referenced younger."""
+        self._ticks += 1
+        if self._ticks % self._interval:
+            return
         top = 1 << (self.BITS - 1)
         for page, counter in self._counters.items():
             self._counters[page] = counter >> 1 | (top if look.accessed(page) else 0)
