@@ -2,9 +2,10 @@
 
 File data does not pass through here (see `content`); inodes, names and block maps do, when they
 are read from the disk and when they are written back. Changed blocks are *staged*, whatever number
-of operations changed them, and `commit` writes all of them in an order in which a crash leaks at
-worst: bitmaps, then inodes and block maps, then directories. All that one commit writes belongs
-together: it is what a log would write first.
+of operations changed them, and `commit` writes all of them: bitmaps, then inodes and block maps,
+then directories. When a process dies in between, what was new leaks at worst; but what was freed is
+marked free before its last reference goes, which `twinos image repair` has to mend. All that one
+commit writes belongs together: it is what a log would write first.
 """
 
 from collections.abc import Iterable, Sequence
