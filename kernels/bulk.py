@@ -21,6 +21,9 @@ from twinos import fail
 HEADER: Final = struct.Struct("<IB")
 """The start of every message: u32 size of the payload, u8 code. See `kernels.pipes`."""
 
+MAX_PAYLOAD: Final = 1 << 30
+"""Bytes in one message at most."""
+
 STORE: Final = 4 << 20
 """Bytes of a store: what one channel can hold of the host's memory. A page that no message has
 reached takes none. A larger message goes through the pipe."""
@@ -43,11 +46,15 @@ class Bulk:
         code: the number of the operation, or the status.
         head: when the payload is the encoding of one bytes object: all of it before the content.
         body: that content, or else the whole payload.
+
+    Raises:
+        OSError: EMSGSIZE, the payload is larger than `MAX_PAYLOAD`.
     """
 
     __slots__ = ("body", "code", "head")
 
     def __init__(self, code: int, body: bytes, head: bytes = b"") -> None:
+        check_size(len(head) + len(body))
         self.code = code
         self.head = head
         self.body = body
@@ -108,6 +115,12 @@ class Store:
     def close(self) -> None:
         """Unmap it. The memory is free when the other end has done the same."""
         self._memory.close()
+
+
+def check_size(size: int) -> None:
+    """Refuse a payload that is larger than `MAX_PAYLOAD`: EMSGSIZE."""
+    if size > MAX_PAYLOAD:
+        raise fail(errno.EMSGSIZE)
 
 
 def create_store() -> int:

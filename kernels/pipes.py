@@ -16,12 +16,19 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any, Final, NamedTuple
 
-from kernels.bulk import HEADER, IN_STORE, STORE, Bulk, Store, create_store
+from kernels.bulk import (
+    HEADER,
+    IN_STORE,
+    MAX_PAYLOAD,
+    STORE,
+    Bulk,
+    Store,
+    check_size,
+    create_store,
+)
 from twinos import fail
 
 SIZE: Final = HEADER.size
-MAX_PAYLOAD: Final = 1 << 30
-"""Bytes in one message at most."""
 
 OK: Final = 0
 FAILED: Final = 1
@@ -108,14 +115,8 @@ def frame(code: int, payload: bytes) -> bytes:
     Raises:
         OSError: EMSGSIZE, it is larger than `MAX_PAYLOAD`.
     """
-    check_size(payload)
+    check_size(len(payload))
     return HEADER.pack(len(payload), code) + payload
-
-
-def check_size(payload: bytes) -> None:
-    """Refuse a payload that is larger than `MAX_PAYLOAD`: EMSGSIZE."""
-    if len(payload) > MAX_PAYLOAD:
-        raise fail(errno.EMSGSIZE)
 
 
 def complete(source: int, start: bytes, store: Store) -> Frame:

@@ -16,13 +16,11 @@ from kernels.bulk import HEADER, Bulk
 from kernels.pipes import (
     FAILED,
     LARGE,
-    MAX_PAYLOAD,
     OK,
     SIZE,
     SMALL,
     Exchange,
     Frame,
-    check_size,
     frame,
     payload_of,
 )
@@ -45,9 +43,6 @@ Dispatch = Callable[[Frame], bytes | Bulk]
 
 RETRIES: Final = 3
 """How often a stub sends an idempotent request again to a restarted server."""
-
-MAX_BYTES: Final = MAX_PAYLOAD - 5
-"""The largest bytes object that a message of its own can carry."""
 
 DONE: Final = frame(OK, b"")
 """The reply of an operation whose result is None."""
@@ -104,7 +99,7 @@ def _codec(annotation: Any) -> dict[str, Any]:
         "_encode_escaped": encode,
         "_decode": plain_decoder(annotation),
         "_pack": HEADER.pack,
-        "_bulk": _bulk,
+        "_bulk": Bulk,
         "_done": DONE,
         "_Damaged": DAMAGED,
         "_Unencodable": UnicodeEncodeError,
@@ -115,7 +110,7 @@ def _codec(annotation: Any) -> dict[str, Any]:
 
 # Whatever is uncommon (a name that is not UTF-8, a large message, an error) leaves the straight way
 # for a function that knows all cases: `encode`, `frame`, `decoder`, `_finish`.
-_SIZES: Final = {"size": SIZE, "status": SIZE - 1, "ok": OK, "large": LARGE, "max": MAX_BYTES}
+_SIZES: Final = {"size": SIZE, "status": SIZE - 1, "ok": OK, "large": LARGE}
 
 _ENCODE: Final = """\
 try:
@@ -157,7 +152,7 @@ if result is None:
 
 
 _PLAIN_BYTES: Final = """\
-if {large} <= _len(result) <= {max}:
+if _len(result) >= {large}:
     return _of_bytes({ok}, result)
 """
 
@@ -185,11 +180,6 @@ def _finish(operation: Op, decode: Callable[[Any], Any], reply: Frame) -> Any:
         text = f"{operation} sent a malformed reply: {reason}"
         raise OSError(errno.EPROTO, text) from None
     raise error
-
-
-def _bulk(code: int, payload: bytes) -> Bulk:
-    check_size(payload)
-    return Bulk(code, payload)
 
 
 def _failure(error: OSError) -> bytes:

@@ -12,9 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import System, boot
-from kernels.bulk import HEADER, IN_STORE, STORE, Bulk, Store, create_store
+from kernels.bulk import HEADER, IN_STORE, MAX_PAYLOAD, STORE, Bulk, Store, create_store
 from kernels.control import close_all
-from kernels.pipes import LARGE, OK, Channel, Line, channel_ends, complete, frame, payload_of
+from kernels.pipes import (
+    LARGE,
+    OK,
+    Channel,
+    Line,
+    MalformedFrameError,
+    channel_ends,
+    complete,
+    frame,
+    payload_of,
+)
 from kernels.remote import deliver
 from tests.conftest import Kernel
 from tests.kernels.channels import channel, channel_pair
@@ -65,6 +75,26 @@ def test_only_a_header_goes_through_the_pipe(size: int, code: int, plain: bool) 
     assert (received.code, received.payload, len(received)) == (code, message.payload, len(message))
     ours.close()
     theirs.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, LARGE - 1, STORE + 1, IN_STORE - 1])
+def test_a_size_that_no_store_has_is_malformed(size: int) -> None:
+    ours, theirs = channel_pair()
+    os.write(ours.sink, HEADER.pack(IN_STORE | size, OK))
+    with pytest.raises(MalformedFrameError):
+        complete(theirs.source, b"", theirs.store)
+    ours.close()
+    theirs.close()
+
+
+def test_a_payload_too_large_to_send() -> None:
+    class Huge(bytes):
+        def __len__(self) -> int:
+            return MAX_PAYLOAD
+
+    assert len(Bulk(OK, Huge())) == HEADER.size + MAX_PAYLOAD
+    with pytest.raises(OSError, match="Message too long"):
+        Bulk.of_bytes(OK, Huge())
 
 
 def test_content_that_looks_like_an_encoding_is_content(system: System) -> None:

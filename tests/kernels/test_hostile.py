@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import System, boot
-from kernels.bulk import HEADER, IN_STORE, STORE
+from kernels.bulk import HEADER, IN_STORE, MAX_PAYLOAD, STORE
 from kernels.control import (
     ANSWERS,
     Boot,
@@ -39,7 +39,6 @@ from kernels.control import (
 from kernels.pipes import (
     CHUNK,
     LARGE,
-    MAX_PAYLOAD,
     Line,
     MalformedFrameError,
     complete,

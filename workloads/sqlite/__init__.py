@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from servers.filesystem import FileSystem
@@ -25,15 +26,10 @@ STOCK: Final = 2000
 """Rows in the table that is read and changed: more pages than SQLite is allowed to keep."""
 
 _JOURNALS: Final = {"": {"journal": "delete"}, "-wal": {"journal": "wal"}}
-_NEEDS: Final = "apsw"
+_sqlite: Final = partial(workload, "sqlite", extra=True, needs="apsw")
 
 
-@workload(
-    "sqlite",
-    {f"sql-insert{end}": options for end, options in _JOURNALS.items()},
-    extra=True,
-    needs=_NEEDS,
-)
+@_sqlite({f"sql-insert{end}": options for end, options in _JOURNALS.items()})
 def insert(fs: FileSystem, journal: str) -> Program:
     """Insert a row into an SQLite data base, 100 in one transaction; journal mode {journal}."""
     rows = _rows(ROWS)
@@ -50,12 +46,7 @@ def insert(fs: FileSystem, journal: str) -> Program:
         yield Operation(transaction, ops=ROWS, reset=empty)
 
 
-@workload(
-    "sqlite",
-    {f"sql-update{end}": options for end, options in _JOURNALS.items()},
-    extra=True,
-    needs=_NEEDS,
-)
+@_sqlite({f"sql-update{end}": options for end, options in _JOURNALS.items()})
 def update(fs: FileSystem, journal: str) -> Program:
     """Change a row of 2,000, by its key, 100 in one transaction; journal mode {journal}."""
     keys = [(key,) for key in random.Random(ROWS).sample(range(STOCK), ROWS)]
@@ -75,7 +66,7 @@ def update(fs: FileSystem, journal: str) -> Program:
         equals([(before + calls * ROWS,)])(after)
 
 
-@workload("sqlite", {"sql-select": {}}, extra=True, needs=_NEEDS)
+@_sqlite({"sql-select": {}})
 def select(fs: FileSystem) -> Program:
     """Select a row of 2,000, by its key; 100, by a connection that keeps 8 pages."""
     rows = _rows(STOCK)
