@@ -177,6 +177,16 @@ def test_a_client_that_writes_while_the_server_looks_harms_itself(system: System
     assert system[Echo].data(payload) == payload
 
 
+def test_bytes_whose_inner_size_is_not_the_payloads_are_refused() -> None:
+    ours, theirs = channel_pair()
+    line = Line(lambda: ours, lambda _: ConnectionResetError(errno.ECONNRESET, "lost"))
+    os.write(theirs.sink, theirs.store.lay_down(Bulk(OK, encode(bytes(LARGE)) + b"more")))
+    with pytest.raises(OSError, match="malformed reply"):
+        deliver(line.exchange, operations(Echo)["data"])(b"")
+    line.close()
+    theirs.close()
+
+
 def scribbled_reply(name: str, seed: int) -> object:
     """What a client makes of a large reply over which its sender writes noise: or the errno."""
     ours, theirs = channel_pair()

@@ -401,6 +401,17 @@ def test_what_is_not_needed_is_zero_again_and_its_frames_are_free(
     assert space.load(place, 3 * PAGE) == b"x" * PAGE + bytes(PAGE) + b"x" * PAGE
 
 
+def test_what_was_given_back_is_gone_for_who_else_has_the_space(
+    memory: MemoryManager, space: AddressSpace
+) -> None:
+    other = AddressSpace(memory, *space._regions, number=space.number)
+    place = space.mmap(PAGE)
+    space.store(place, b"x")
+    assert other.load(place, 1) == b"x"
+    space.madvise(place, PAGE, MADV_DONTNEED)
+    assert other.load(place, 1) == b"\0"
+
+
 def test_mincore_answers_for_sparse_areas_and_refuses_what_is_too_long(
     space: AddressSpace,
 ) -> None:
