@@ -14,6 +14,8 @@ From the bottom up:
     manager   the service
     mmu       the user's side: TLB and page walks, faults
     user      an address space, as a program has it
+
+`policies`, which page gives up its frame, is used by `twinos paging` only: nothing is paged out yet.
 """
 
 from servers.memory.areas import Area

@@ -180,7 +180,7 @@ def test_a_client_that_writes_while_the_server_looks_harms_itself(system: System
 def test_bytes_whose_inner_size_is_not_the_payloads_are_refused() -> None:
     ours, theirs = channel_pair()
     line = Line(lambda: ours, lambda _: ConnectionResetError(errno.ECONNRESET, "lost"))
-    os.write(theirs.sink, theirs.store.lay_down(Bulk(OK, encode(bytes(LARGE)) + b"more")))
+    os.write(theirs.sink, theirs.store.lay_down(Bulk(OK, encode(bytes(1 << 16)) + b"more")))
     with pytest.raises(OSError, match="malformed reply"):
         deliver(line.exchange, operations(Echo)["data"])(b"")
     line.close()
