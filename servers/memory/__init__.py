@@ -15,7 +15,7 @@ From the bottom up:
     mmu       the user's side: TLB and page walks, faults
     user      an address space, as a program has it
 
-`policies`, which page gives up its frame, is used by `twinos paging` only: nothing is paged out yet.
+`policies` say which page gives up its frame. They serve experiments: nothing is paged out yet.
 """
 
 from servers.memory.areas import Area
