@@ -14,7 +14,7 @@ from kernels import System
 from lab import timing
 from lab.refusal import Failure
 from twinos.errors import describe
-from workloads.workload import Operation, User, Workload
+from workloads.workload import Operation, Users, Workload
 
 COUNTED_CALLS: Final = 10
 
@@ -28,7 +28,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def running(workload: Workload, user: User) -> Iterator[Operation]:
+def running(workload: Workload, user: Users) -> Iterator[Operation]:
     """The operation of a workload, set up; cleaned up in the end.
 
     Raises:

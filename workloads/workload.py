@@ -11,12 +11,13 @@
 
 Before the `yield` it sets up, after it it cleans up; what it yields is timed. As with a service,
 the parameters are the wiring: one annotated with a service gets a handle to it, one annotated
-`User` the whole user handle, and any other is an option with a plain value. A workload never learns
-which kernel runs it.
+`User` or `Users` the whole user handle, and any other is an option with a plain value. A workload
+never learns which kernel runs it.
 """
 
 import inspect
 from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeVar, get_type_hints
 
@@ -35,6 +36,13 @@ class User(Protocol):
 
     def region(self, service: type[Service], name: str) -> Region:
         """The region that the constructor of `service` calls `name`."""
+
+
+class Users(User, Protocol):
+    """A user who can let others in."""
+
+    def user(self) -> AbstractContextManager[User]:
+        """Another caller, in the same address space; leaves when its context ends."""
 
 
 class WrongResultError(AssertionError):
@@ -121,11 +129,11 @@ class Workload:
         """What exactly is done."""
         return (inspect.getdoc(self.function) or "").format_map(self.options)
 
-    def start(self, user: User) -> Program:
+    def start(self, user: Users) -> Program:
         """The program, wired to `user`; nothing of it has run yet."""
         handles: dict[str, Any] = {}
         for name, kind in _parameters(self.function).items():
-            if kind is User:
+            if kind in {User, Users}:
                 handles[name] = user
             elif _is_service(kind):
                 handles[name] = user[kind]
