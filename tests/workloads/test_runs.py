@@ -28,14 +28,14 @@ def quick(workload: Workload) -> Workload:
 def test_micro_workloads_can_follow_each_other(kernel: str) -> None:
     services = {service for one in MICRO for service in one.services}
     with boot(kernel, *services, count=True) as system:
-        before = system[FileSystem].statvfs("/"), system[MemoryManager].meminfo()
+        files, memory = system[FileSystem], system[MemoryManager]
+        before = files.listdir("/"), files.statvfs("/"), memory.meminfo()
         for one in MICRO:
             with running(one, system) as operation:
                 cost = count(operation, system, 2)
             silent = kernel == "monolithic" or one.name in LOCAL
             assert silent == (cost.messages == 0), one.name
-        assert system[FileSystem].listdir("/") == ()
-        assert (system[FileSystem].statvfs("/"), system[MemoryManager].meminfo()) == before
+        assert (files.listdir("/"), files.statvfs("/"), memory.meminfo()) == before
 
 
 @pytest.fixture
