@@ -37,15 +37,19 @@ class Monolithic:
         self._layers = layers
         self._regions = create_regions(order)
         self._callers = len(order)
-        self._space: Space | None = Space(
-            order,
-            settings=settings,
-            regions=self._regions,
-            identity=identities(order),
-            reach=_nothing_elsewhere,
-            on_bug=self._panic,
-            layers=layers,
-        )
+        try:
+            self._space: Space | None = Space(
+                order,
+                settings=settings,
+                regions=self._regions,
+                identity=identities(order),
+                reach=_nothing_elsewhere,
+                on_bug=self._panic,
+                layers=layers,
+            )
+        except BaseException:
+            self._close_regions()  # now: whoever keeps the error would keep the image locked
+            raise
         shield.raise_()
         running.add(self)
 
@@ -101,15 +105,18 @@ class Monolithic:
         finally:
             with space.gate.lock:
                 space.gate.shut(SHUT_DOWN)
-            for regions in self._regions.values():
-                for region in regions.values():
-                    region.close()
+            self._close_regions()
             shield.lower()
 
     def abandon(self) -> None:
         """This is a child of the process that booted: it must not touch the parent's disk."""
         if self._space is not None:
             self._space.gate.after_fork(f"this system belongs to process {os.getppid()}")
+
+    def _close_regions(self) -> None:
+        for regions in self._regions.values():
+            for region in regions.values():
+                region.close()
 
     def _running_space(self) -> Space:
         if self._space is None:

@@ -139,7 +139,7 @@ class Supervisor:
         """What a server's process does, from its first instruction on."""
         own = [region for service in server.services for region in self.regions[service].values()]
         tally = [self.tally] if self.tally is not None else []
-        kept = {region.descriptor for region in own + tally}
+        kept = {each for region in own + tally for each in region.descriptors}
         close_all_but(kept | {ask.fileno(), orders.fileno()})
         die_with_parent(nucleus)
         name_process(server.name)

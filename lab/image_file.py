@@ -5,11 +5,12 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 
 from lab.image_host import parts, write_parts
 from lab.refusal import Refusal
+from servers.disk.image import is_current, lock
 from servers.filesystem.check import FileImage
 from servers.filesystem.check.superblock import is_an_image
 
@@ -51,6 +52,7 @@ def opened(path: str, *, unsure: bool = False) -> Iterator[FileImage]:
         kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
         if kind not in {stat.S_IFREG, stat.S_IFBLK}:
             raise Refusal(f"{path} is neither a file nor a disk.")
+        _lock(descriptor, path, shared=True)
         image = FileImage(descriptor)
         if not (unsure or is_an_image(image)):
             raise Refusal(f"{path} holds no MINIX version 3 file system.")
@@ -71,24 +73,51 @@ def draft(path: str, *, size: int | None = None) -> Iterator[str]:
     if size is None and stat.S_ISBLK(os.stat(path).st_mode):
         yield path
         return
-    folder, name = os.path.split(path)
-    descriptor, place = tempfile.mkstemp(prefix=f".{name[:100]}.", dir=folder)
-    try:
+    with ExitStack() as held:
+        original = None if size is not None else held.enter_context(_held(path))
+        folder, name = os.path.split(path)
+        descriptor, place = tempfile.mkstemp(prefix=f".{name[:100]}.", dir=folder)
         try:
-            if size is None:
-                _copy(path, descriptor)
-            else:
-                os.ftruncate(descriptor, size)
-                os.fchmod(descriptor, 0o666 & ~_umask())
-            yield place
-            os.fsync(descriptor)
+            try:
+                if original is not None:
+                    _copy(original, descriptor)
+                else:
+                    os.ftruncate(descriptor, size or 0)
+                    os.fchmod(descriptor, 0o666 & ~_umask())
+                yield place
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(place, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(place)
+            raise
+
+
+@contextmanager
+def _held(path: str) -> Iterator[int]:
+    """An image, open and kept from all others: what they changed now would be lost.
+
+    Raises:
+        Refusal: somebody else has it.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _lock(descriptor, path, shared=False)
+            if is_current(descriptor, path):
+                yield descriptor
+                return
         finally:
             os.close(descriptor)
-        os.replace(place, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(place)
-        raise
+
+
+def _lock(descriptor: int, path: str, *, shared: bool) -> None:
+    try:
+        lock(descriptor, path, shared=shared)
+    except OSError as error:
+        raise Refusal(f"{error.strerror}.") from None
 
 
 @contextmanager
@@ -126,18 +155,14 @@ def reason(error: Exception) -> str:
     return str(error)
 
 
-def _copy(path: str, target: int) -> None:
+def _copy(source: int, target: int) -> None:
     """Copy a file with its holes, permissions and, where that is allowed, owner."""
-    source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        found = os.fstat(source)
-        os.ftruncate(target, found.st_size)
-        write_parts(target, parts(source))
-        with suppress(PermissionError):
-            os.fchown(target, found.st_uid, found.st_gid)
-        os.fchmod(target, stat.S_IMODE(found.st_mode))
-    finally:
-        os.close(source)
+    found = os.fstat(source)
+    os.ftruncate(target, found.st_size)
+    write_parts(target, parts(source))
+    with suppress(PermissionError):
+        os.fchown(target, found.st_uid, found.st_gid)
+    os.fchmod(target, stat.S_IMODE(found.st_mode))
 
 
 def _umask() -> int:

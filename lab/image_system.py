@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from kernels import boot
 from lab.choice import HYBRID, Choice, Groups, parse
@@ -16,7 +16,7 @@ from servers.disk import Disk
 from servers.filesystem import FileSystem, Stat
 from servers.filesystem.check.inodes import KINDS
 from servers.filesystem.layout import MAX_ID, MAX_SIZE, MAX_TIME
-from twinos import Bind, BootError, KernelPanic, Op, ServerDied, fail
+from twinos import BootError, KernelPanic, ServerDied, fail
 from twinos.errors import describe
 from twinos.wiring import boot_order
 
@@ -45,9 +45,11 @@ def booted(
         with boot(
             choice.kernel,
             FileSystem,
-            config={Disk: {"image": image}, FileSystem: {"inodes": inodes}},
+            config={
+                Disk: {"image": image, "read_only": not writing},
+                FileSystem: {"inodes": inodes},
+            },
             groups=_groups(choice),
-            layers=() if writing else (without_writes,),
         ) as system:
             files = system[FileSystem]
             files.umask(0)
@@ -62,21 +64,6 @@ def _groups(choice: Choice) -> Groups:
     groups = (tuple(service for service in group if service in order) for group in choice.groups)
     needed = tuple(group for group in groups if group)
     return needed or ((FileSystem,),) if choice.kernel == HYBRID else ()
-
-
-def without_writes(bind: Bind) -> Bind:
-    """A layer under which a disk keeps what it has."""
-
-    def bound(operation: Op) -> Any:
-        if operation.service == Disk.__name__ and operation.name in {"write", "writev", "flush"}:
-            return _ignore
-        return bind(operation)
-
-    return bound
-
-
-def _ignore(*_: object) -> None:
-    """Pretend that it was written."""
 
 
 def read_files(files: FileSystem, top: str) -> Iterator[Entry]:

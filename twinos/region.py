@@ -3,11 +3,18 @@
 A service that names a `Region` in its constructor gets the same memory back after it died. A region
 is born empty: `size == 0` says that this is the service's first life. It can be shared by grant
 (see `kernels`): whoever holds it sees the same bytes.
+
+Beside its bytes a region keeps one open file: what is locked by it stays locked while its service
+is between two lives. The file waits as a message in a pair of sockets that nobody reads from, only
+looks into (systemd's descriptor store, without a protocol).
 """
 
+import array
 import fcntl
 import mmap
 import os
+import socket
+from collections.abc import Iterable
 from typing import Final
 
 PAGE: Final = mmap.PAGESIZE
@@ -21,11 +28,12 @@ class Region:
         writable: whether this holder may write.
     """
 
-    __slots__ = ("_descriptor", "_memory", "_writable")
+    __slots__ = ("_descriptor", "_memory", "_shelf", "_writable")
 
     def __init__(self, descriptor: int, *, writable: bool = True) -> None:
         self._descriptor = descriptor
         self._writable = writable
+        self._shelf: tuple[socket.socket, socket.socket] | None = None
         self._memory: mmap.mmap | None = None
         self._map()
 
@@ -34,6 +42,7 @@ class Region:
         """A new region of `size` zero bytes; `name` is for /proc and for people."""
         flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
         region = cls(os.memfd_create(f"twinos:{name}", flags))
+        region._shelf = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         if size:
             region.resize(size)
         return region
@@ -54,6 +63,29 @@ class Region:
     def descriptor(self) -> int:
         """The memory file, for the kernel to pass on."""
         return self._descriptor
+
+    @property
+    def descriptors(self) -> Iterable[int]:
+        """All that belongs to the region, for the kernel to hand to the service."""
+        return [self._descriptor, *(end.fileno() for end in self._shelf or ())]
+
+    def keep(self, descriptor: int) -> None:
+        """Keep an open file until the region is closed everywhere; once, by the service itself."""
+        if self._shelf is None:
+            raise ValueError("a region that was granted keeps no files")
+        socket.send_fds(self._shelf[0], [b"\0"], [descriptor])
+
+    def kept(self) -> int | None:
+        """The open file that `keep` was given, as a new descriptor; None if there is none."""
+        if self._shelf is None:
+            return None
+        room = socket.CMSG_SPACE(array.array("i", [0]).itemsize)
+        flags = socket.MSG_PEEK | socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+        try:
+            ((_, _, data),) = self._shelf[1].recvmsg(1, room, flags)[1]
+        except BlockingIOError:
+            return None
+        return array.array("i", data)[0]
 
     def resize(self, size: int) -> None:
         """Make the region `size` bytes long, new bytes zero, and map it anew.
@@ -84,6 +116,9 @@ class Region:
             self._memory = None
             os.close(self._descriptor)
             self._descriptor = -1
+            for end in self._shelf or ():
+                end.close()
+            self._shelf = None
 
     def __del__(self) -> None:
         self.close()

@@ -2,7 +2,9 @@
 
 import errno
 import math
-from stat import S_IFDIR, S_IFREG, S_ISGID
+import os
+from stat import S_IFDIR, S_IFLNK, S_IFREG, S_ISGID
+from typing import Final
 
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import MAX_TIME
@@ -22,6 +24,8 @@ from twinos import Caller, fail, op
 
 _UNCHANGED = -1
 _NS = 1_000_000_000
+_KEPT_ON_DISK: Final = frozenset([S_IFREG, S_IFDIR, S_IFLNK])
+"""What can't be written on a disk that is only read; a device or FIFO leads elsewhere."""
 
 
 class AttributeOperations(State):
@@ -52,12 +56,14 @@ class AttributeOperations(State):
             inode = self._walker.find(self._context(caller), path)
         except OSError:
             return False
+        if mode & WRITE and self._read_only and inode.kind in _KEPT_ON_DISK:
+            return False
         return 0 <= mode <= 7 and permits(inode, caller, mode)
 
     @op
     def chmod(self, caller: Caller, path: str, mode: int) -> None:
         """Set a file's permission bits. EPERM unless the caller owns it; path errors."""
-        inode = self._walker.find(self._settled(caller), path)
+        inode = self._walker.find(self._changing(caller, path), path)
         set_mode(inode, caller, mode, path)
         self._attributes_changed(inode)
 
@@ -66,14 +72,14 @@ class AttributeOperations(State):
         self, caller: Caller, path: str, uid: int, gid: int, follow_symlinks: bool = True
     ) -> None:
         """Set a file's user and group; -1 leaves one as it is. EPERM, EINVAL; path errors."""
-        inode = self._walker.find(self._settled(caller), path, follow=follow_symlinks)
+        inode = self._walker.find(self._changing(caller, path), path, follow=follow_symlinks)
         set_owner(inode, caller, uid, gid, path)
         self._attributes_changed(inode)
 
     @op
     def lchown(self, caller: Caller, path: str, uid: int, gid: int) -> None:
         """`chown` of a symbolic link itself."""
-        inode = self._walker.find(self._settled(caller), path, follow=False)
+        inode = self._walker.find(self._changing(caller, path), path, follow=False)
         set_owner(inode, caller, uid, gid, path)
         self._attributes_changed(inode)
 
@@ -81,6 +87,7 @@ class AttributeOperations(State):
     def fchmod(self, caller: Caller, fd: int, mode: int) -> None:
         """`chmod` of an open file. EBADF, EPERM."""
         inode = self._file(caller, fd).inode
+        self._require_writable()
         set_mode(inode, caller, mode)
         self._attributes_changed(inode)
 
@@ -88,6 +95,7 @@ class AttributeOperations(State):
     def fchown(self, caller: Caller, fd: int, uid: int, gid: int) -> None:
         """`chown` of an open file. EBADF, EPERM, EINVAL."""
         inode = self._file(caller, fd).inode
+        self._require_writable()
         set_owner(inode, caller, uid, gid)
         self._attributes_changed(inode)
 
@@ -107,7 +115,7 @@ class AttributeOperations(State):
         """
         if times is not None and ns is not None:
             raise fail(errno.EINVAL, path)
-        inode = self._walker.find(self._settled(caller), path, follow=follow_symlinks)
+        inode = self._walker.find(self._changing(caller, path), path, follow=follow_symlinks)
         if not owns(inode, caller):
             if times is not None or ns is not None:
                 raise fail(errno.EPERM, path)
@@ -120,7 +128,7 @@ class AttributeOperations(State):
         """Give a file this size; what is new reads as zeros. EISDIR, EINVAL, EFBIG; path errors."""
         if length < 0:
             raise fail(errno.EINVAL, path)
-        inode = self._walker.find(self._settled(caller), path)
+        inode = self._walker.find(self._changing(caller, path), path)
         if inode.kind == S_IFDIR:
             raise fail(errno.EISDIR, path)
         if inode.kind != S_IFREG:
@@ -132,7 +140,8 @@ class AttributeOperations(State):
     def statvfs(self, caller: Caller, path: str) -> StatVFS:
         """How large the file system is, and how full. Path errors."""
         self._walker.find(self._context(caller), path)
-        return self._volume.statvfs()
+        found = self._volume.statvfs()
+        return found._replace(f_flag=os.ST_RDONLY) if self._read_only else found
 
     @op
     def sync(self) -> None:

@@ -17,8 +17,6 @@ _UNSUPPORTED: Final = os.O_TMPFILE & ~os.O_DIRECTORY | os.O_PATH
 # Names of a module cost more to look up than a module's own.
 _CREATING: Final = os.O_CREAT | _UNSUPPORTED
 _NOFOLLOW: Final = os.O_NOFOLLOW
-_HARMLESS: Final = os.O_ACCMODE | os.O_CLOEXEC
-"""Flags for which any regular file can be opened by the superuser."""
 _INT64_END: Final = 1 << 63
 _LONGEST: Final = 64 << 20
 """Bytes that one `read` gives at most; a longer one comes short, as POSIX allows."""
@@ -45,7 +43,7 @@ class FileOperations(State):
             inode = self._open_creating(context, path, flags, mode)
         else:
             inode = self._walker.find(context, path, follow=not flags & _NOFOLLOW)
-            if flags & ~_HARMLESS or caller.uid or inode.kind != S_IFREG:
+            if flags & ~self._harmless or caller.uid or inode.kind != S_IFREG:
                 self._open_existing(context, inode, flags, path)
         inode.opens += 1
         inode.recent = True
@@ -171,6 +169,7 @@ class FileOperations(State):
         follow = not flags & (os.O_EXCL | os.O_NOFOLLOW)
         parent, name, inode = self._walker.place_to_create(context, path, follow=follow)
         if inode is None:
+            self._require_writable(path)
             mode = S_IFREG | mode & 0o7777 & ~context.umask
             return self._make(context, parent, name, mode, path=path)
         if flags & os.O_EXCL:
@@ -193,6 +192,8 @@ class FileOperations(State):
         require(inode, context.caller, wanted, path)
         if inode.kind not in {S_IFREG, S_IFDIR}:
             raise fail(errno.ENXIO, path)
+        if writes:
+            self._require_writable(path)
         if flags & os.O_NOATIME and not owns(inode, context.caller):
             raise fail(errno.EPERM, path)
         if flags & os.O_TRUNC:

@@ -25,6 +25,7 @@ class RenameOperation(TreeOperations):
         """
         context = self._settled(caller)
         with Both(src, dst):
+            self._require_writable()
             self._rename(context, src, dst)
 
     def _rename(self, context: Context, src: str, dst: str) -> None:

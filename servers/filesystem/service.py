@@ -14,6 +14,7 @@ class FileSystem(FileOperations, RenameOperation, AttributeOperations):
     checked by its user, group and supplementary groups. *Path errors* are ENOENT, ENOTDIR, EACCES,
     ELOOP, ENAMETOOLONG, EINVAL (a zero in the path), and EUCLEAN and EIO for a damaged disk.
 
+    On a disk that is only read, whatever would change something is EROFS, and access times stay.
     What is written is in memory until `sync`, `fsync`, the end of the system, or until memory runs
     short.
 

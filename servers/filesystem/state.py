@@ -1,6 +1,7 @@
 """What all operations share: the volume, the callers' contexts, and the making of new files."""
 
 import errno
+import os
 import time as host_time
 from collections.abc import Callable
 from stat import S_IFDIR, S_IFLNK
@@ -41,6 +42,9 @@ class State(Service):
         self._memory = self._volume.memory
         self._walker = Walker(self._volume)
         self._max_files = descriptors
+        self._read_only = not disk.writable()
+        # Flags for which any regular file can be opened by the superuser.
+        self._harmless = os.O_CLOEXEC | (os.O_RDONLY if self._read_only else os.O_ACCMODE)
         self._contexts: dict[int, Context] = {}
 
     def _now(self) -> int:
@@ -72,6 +76,15 @@ class State(Service):
         if self._memory.used > self._memory.limit:
             self._make_room()
         return self._context(caller)
+
+    def _changing(self, caller: Caller, path: str | None = None) -> Context:
+        """`_settled`, for an operation that changes something. EROFS."""
+        self._require_writable(path)
+        return self._settled(caller)
+
+    def _require_writable(self, path: str | None = None) -> None:
+        if self._read_only:
+            raise fail(errno.EROFS, path)
 
     def _make_room(self) -> None:
         self._forget_paths()
@@ -106,7 +119,7 @@ class State(Service):
     def _accessed(self, inode: Inode) -> None:
         """The content was read."""
         now = self._now()
-        if inode.atime != now:
+        if inode.atime != now and not self._read_only:
             inode.atime = now
             self._volume.table.mark(inode)
 

@@ -26,14 +26,14 @@ class TreeOperations(State):
     @op
     def mkdir(self, caller: Caller, path: str, mode: int = 0o777) -> None:
         """Make a directory. EEXIST, EACCES, EMLINK, ENOSPC; path errors."""
-        context = self._settled(caller)
+        context = self._changing(caller, path)
         mode = S_IFDIR | mode & 0o1777 & ~context.umask
         self._make(context, *self._vacant(context, path, slash=True), mode, path=path)
 
     @op
     def rmdir(self, caller: Caller, path: str) -> None:
         """Remove an empty directory. ENOTDIR, ENOTEMPTY, EBUSY, EINVAL; path errors."""
-        context = self._settled(caller)
+        context = self._changing(caller, path)
         parent, name, inode = self._walker.place(context, path)
         if not is_plain(name):
             code = {".": errno.EINVAL, "..": errno.ENOTEMPTY, "": errno.EBUSY}[name]
@@ -54,7 +54,7 @@ class TreeOperations(State):
 
         EISDIR, ENOTDIR, EACCES, EPERM; path errors.
         """
-        context = self._settled(caller)
+        context = self._changing(caller, path)
         parent, name, inode = self._walker.place(context, path)
         if not is_plain(name):
             raise fail(errno.EISDIR, path)
@@ -76,6 +76,7 @@ class TreeOperations(State):
         """
         context = self._settled(caller)
         with Both(src, dst):
+            self._require_writable()
             inode = self._walker.find(context, src, follow=False)
             parent, name = self._vacant(context, dst)
             self._require_open(parent, caller)
@@ -96,6 +97,7 @@ class TreeOperations(State):
         """
         context = self._settled(caller)
         with Both(src, dst):
+            self._require_writable()
             target = encode_name(src)
             if not target:
                 raise fail(errno.ENOENT)
@@ -126,7 +128,7 @@ class TreeOperations(State):
             raise fail(errno.EPERM, path)
         if kind not in _DEVICES | _NODES or not 0 <= device <= _MAX_DEVICE:
             raise fail(errno.EINVAL, path)
-        context = self._settled(caller)
+        context = self._changing(caller, path)
         place = self._vacant(context, path)
         mode = (kind or S_IFREG) | mode & 0o7777 & ~context.umask
         device = device if kind in _DEVICES else 0
@@ -135,7 +137,7 @@ class TreeOperations(State):
     @op
     def mkfifo(self, caller: Caller, path: str, mode: int = 0o666) -> None:
         """Make a FIFO. EEXIST, EACCES, ENOSPC; path errors."""
-        context = self._settled(caller)
+        context = self._changing(caller, path)
         mode = S_IFIFO | mode & 0o7777 & ~context.umask
         self._make(context, *self._vacant(context, path), mode, path=path)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kernels import boot
 from lab import cli
+from servers.disk import Disk
 from servers.filesystem.check import MemoryImage, check
 
 
@@ -201,3 +203,25 @@ def test_repair(
     assert image_of("repair", "text") == cli.REFUSED
     assert "text can't be repaired: the superblock is damaged" in capfd.readouterr().err
     assert sorted(os.listdir(image.parent)) == ["image", "text"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["ls"], ["cat", "/f"], ["check"], ["repair"], ["export", "out"], ["import", "folder"]],
+)
+def test_an_image_in_use_is_left_alone(
+    image: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = image.parent
+    (place / "folder").mkdir()
+    action, *rest = arguments
+    paths = [str(place / name) if name in {"out", "folder"} else name for name in rest]
+    before = image.read_bytes()
+    with boot("monolithic", Disk, config={Disk: {"image": str(image)}}):
+        assert image_of(action, image, *paths) == 2
+    assert capsys.readouterr().err == (
+        f"twinos: the disk image {str(image)!r} is in use by another system.\n"
+    )
+    assert image.read_bytes() == before
+    assert sorted(os.listdir(place)) == ["folder", "image"]
+    assert image_of("check", image) == 0

@@ -1,7 +1,9 @@
 """Regions: memory that outlives its holders."""
 
+import fcntl
 import gc
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -79,4 +81,35 @@ def test_sizes_that_are_none() -> None:
     with pytest.raises(OSError, match="Invalid argument"):
         region.resize(-1)
     assert region.size == 0
+    region.close()
+
+
+def test_a_region_keeps_one_open_file_and_its_lock(tmp_path: Path) -> None:
+    region = Region.create("shelf")
+    assert region.kept() is None
+    descriptor = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    region.keep(descriptor)
+    os.close(descriptor)
+    for _ in range(2):
+        again = region.kept()
+        assert again is not None
+        assert os.path.samestat(os.fstat(again), os.stat(tmp_path / "file"))
+        assert not os.get_inheritable(again)
+        os.close(again)
+    other = os.open(tmp_path / "file", os.O_RDWR)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    region.close()
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)
+
+
+def test_a_grant_keeps_no_files() -> None:
+    region = Region.create("granted")
+    grant = Region(os.dup(region.descriptor))
+    assert grant.kept() is None
+    with pytest.raises(ValueError, match="keeps no files"):
+        grant.keep(0)
+    grant.close()
     region.close()
