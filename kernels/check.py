@@ -3,7 +3,8 @@
 A value that passes needs no coercer, and nearly all do; a call of one costs more than the test.
 """
 
-from typing import Any, Final, get_origin
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin
 
 import msgspec
 
@@ -32,8 +33,9 @@ _EXACT: Final[dict[Any, str]] = {
 
 def unless_exact(annotation: Any, name: str) -> str:
     """`if ...: `, true for whatever the variable `name` holds that needs the coercer."""
-    wrong = _EXACT.get(annotation)
-    return f"if {wrong.format(name)}: " if wrong else ""
+    arms = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
+    wrong = [_EXACT.get(arm, "") for arm in arms]
+    return f"if {' and '.join(f'({test})' for test in wrong).format(name)}: " if all(wrong) else ""
 
 
 def container(annotation: Any) -> type | None:

@@ -16,7 +16,7 @@ descriptors  what is kept for each caller
 path         from a path to an inode
 results      what operations answer with
 state        what operations share
-files, tree, rename, attributes
+opening, files, transfer, tree, rename, listing, attributes, callers, whole
              the operations
 service      the service
 
@@ -27,7 +27,7 @@ repair       making a damaged image obey them
 """
 
 from servers.filesystem.mkfs import make_filesystem
-from servers.filesystem.results import Stat, StatVFS
+from servers.filesystem.results import DirEntry, Stat, StatVFS
 from servers.filesystem.service import FileSystem
 
-__all__ = ["FileSystem", "Stat", "StatVFS", "make_filesystem"]
+__all__ = ["DirEntry", "FileSystem", "Stat", "StatVFS", "make_filesystem"]

@@ -2,13 +2,11 @@
 
 import errno
 import math
-import os
 from stat import S_IFDIR, S_IFLNK, S_IFREG, S_ISGID
 from typing import Final
 
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import MAX_TIME
-from servers.filesystem.path import MAX_DEPTH
 from servers.filesystem.permission import (
     WRITE,
     check_id,
@@ -18,8 +16,8 @@ from servers.filesystem.permission import (
     require,
     without_set_id,
 )
-from servers.filesystem.results import Stat, StatVFS
-from servers.filesystem.state import State
+from servers.filesystem.results import Stat
+from servers.filesystem.state import State, name_of
 from twinos import Caller, fail, op
 
 _UNCHANGED = -1
@@ -29,18 +27,34 @@ _KEPT_ON_DISK: Final = frozenset([S_IFREG, S_IFDIR, S_IFLNK])
 
 
 class AttributeOperations(State):
-    """Operations on inodes, on the file system, and on what is kept for the caller."""
+    """Operations on inodes.
+
+    Where a `path` may be a number it is a descriptor; with `dir_fd` a relative path begins in that
+    open directory. Errors of both are EBADF and ENOTDIR; EINVAL for a descriptor with `dir_fd` or
+    `follow_symlinks`, which are about paths.
+    """
 
     @op
-    def stat(self, caller: Caller, path: str, follow_symlinks: bool = True) -> Stat:
+    def stat(
+        self,
+        caller: Caller,
+        path: str | int,
+        *,
+        dir_fd: int | None = None,
+        follow_symlinks: bool = True,
+    ) -> Stat:
         """What is known of a file. ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, EINVAL."""
-        inode = self._walker.find(self._context(caller), path, follow=follow_symlinks)
+        context = self._context(caller)
+        if dir_fd is None and type(path) is str:  # nearly always
+            inode = self._walker.find(context, path, follow=follow_symlinks)
+        else:
+            inode = self._find(context, path, dir_fd, follow=follow_symlinks, fully=False)
         return inode.stat or self._volume.stat(inode)
 
     @op
-    def lstat(self, caller: Caller, path: str) -> Stat:
+    def lstat(self, caller: Caller, path: str, *, dir_fd: int | None = None) -> Stat:
         """`stat` of a symbolic link itself."""
-        inode = self._walker.find(self._context(caller), path, follow=False)
+        inode = self._find(self._context(caller), path, dir_fd, follow=False)
         return inode.stat or self._volume.stat(inode)
 
     @op
@@ -50,10 +64,23 @@ class AttributeOperations(State):
         return inode.stat or self._volume.stat(inode)
 
     @op
-    def access(self, caller: Caller, path: str, mode: int) -> bool:
-        """Whether the caller may do what `mode` asks: os.F_OK, or os.R_OK | os.W_OK | os.X_OK."""
+    def access(
+        self,
+        caller: Caller,
+        path: str,
+        mode: int,
+        *,
+        dir_fd: int | None = None,
+        effective_ids: bool = False,
+        follow_symlinks: bool = True,
+    ) -> bool:
+        """Whether the caller may do what `mode` asks: os.F_OK, or os.R_OK | os.W_OK | os.X_OK.
+
+        A caller has one user id, real and effective: `effective_ids` changes nothing.
+        """
+        del effective_ids
         try:
-            inode = self._walker.find(self._context(caller), path)
+            inode = self._find(self._context(caller), path, dir_fd, follow=follow_symlinks)
         except OSError:
             return False
         if mode & WRITE and self._read_only and inode.kind in _KEPT_ON_DISK:
@@ -61,19 +88,39 @@ class AttributeOperations(State):
         return 0 <= mode <= 7 and permits(inode, caller, mode)
 
     @op
-    def chmod(self, caller: Caller, path: str, mode: int) -> None:
-        """Set a file's permission bits. EPERM unless the caller owns it; path errors."""
-        inode = self._walker.find(self._changing(caller, path), path)
-        set_mode(inode, caller, mode, path)
+    def chmod(
+        self,
+        caller: Caller,
+        path: str | int,
+        mode: int,
+        *,
+        dir_fd: int | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        """Set a file's permission bits. EPERM unless the caller owns it; path errors.
+
+        EOPNOTSUPP for a symbolic link itself: it has none.
+        """
+        inode = self._find(self._changing(caller, path), path, dir_fd, follow=follow_symlinks)
+        if inode.kind == S_IFLNK:
+            raise fail(errno.EOPNOTSUPP, name_of(path))
+        set_mode(inode, caller, mode, name_of(path))
         self._attributes_changed(inode)
 
     @op
     def chown(
-        self, caller: Caller, path: str, uid: int, gid: int, follow_symlinks: bool = True
+        self,
+        caller: Caller,
+        path: str | int,
+        uid: int,
+        gid: int,
+        *,
+        dir_fd: int | None = None,
+        follow_symlinks: bool = True,
     ) -> None:
         """Set a file's user and group; -1 leaves one as it is. EPERM, EINVAL; path errors."""
-        inode = self._walker.find(self._changing(caller, path), path, follow=follow_symlinks)
-        set_owner(inode, caller, uid, gid, path)
+        inode = self._find(self._changing(caller, path), path, dir_fd, follow=follow_symlinks)
+        set_owner(inode, caller, uid, gid, name_of(path))
         self._attributes_changed(inode)
 
     @op
@@ -86,7 +133,7 @@ class AttributeOperations(State):
     @op
     def fchmod(self, caller: Caller, fd: int, mode: int) -> None:
         """`chmod` of an open file. EBADF, EPERM."""
-        inode = self._file(caller, fd).inode
+        inode = self._used(caller, fd).inode
         self._require_writable()
         set_mode(inode, caller, mode)
         self._attributes_changed(inode)
@@ -94,7 +141,7 @@ class AttributeOperations(State):
     @op
     def fchown(self, caller: Caller, fd: int, uid: int, gid: int) -> None:
         """`chown` of an open file. EBADF, EPERM, EINVAL."""
-        inode = self._file(caller, fd).inode
+        inode = self._used(caller, fd).inode
         self._require_writable()
         set_owner(inode, caller, uid, gid)
         self._attributes_changed(inode)
@@ -103,9 +150,11 @@ class AttributeOperations(State):
     def utime(
         self,
         caller: Caller,
-        path: str,
+        path: str | int,
         times: tuple[float, float] | None = None,
+        *,
         ns: tuple[int, int] | None = None,
+        dir_fd: int | None = None,
         follow_symlinks: bool = True,
     ) -> None:
         """Set the times of access and change, in seconds or nanoseconds; without either, to now.
@@ -114,18 +163,21 @@ class AttributeOperations(State):
         EINVAL for both forms at once, EPERM, EACCES; path errors.
         """
         if times is not None and ns is not None:
-            raise fail(errno.EINVAL, path)
-        inode = self._walker.find(self._changing(caller, path), path, follow=follow_symlinks)
+            raise fail(errno.EINVAL, name_of(path))
+        inode = self._find(self._changing(caller, path), path, dir_fd, follow=follow_symlinks)
         if not owns(inode, caller):
             if times is not None or ns is not None:
-                raise fail(errno.EPERM, path)
-            require(inode, caller, WRITE, path)
+                raise fail(errno.EPERM, name_of(path))
+            require(inode, caller, WRITE, name_of(path))
         inode.atime, inode.mtime = self._times(times, ns)
         self._attributes_changed(inode)
 
     @op
-    def truncate(self, caller: Caller, path: str, length: int) -> None:
+    def truncate(self, caller: Caller, path: str | int, length: int) -> None:
         """Give a file this size; what is new reads as zeros. EISDIR, EINVAL, EFBIG; path errors."""
+        if not isinstance(path, str):
+            self._cut(caller, path, length)
+            return
         if length < 0:
             raise fail(errno.EINVAL, path)
         inode = self._walker.find(self._changing(caller, path), path)
@@ -137,48 +189,17 @@ class AttributeOperations(State):
         self._resize(caller, inode, length, path)
 
     @op
-    def statvfs(self, caller: Caller, path: str) -> StatVFS:
-        """How large the file system is, and how full. Path errors."""
-        self._walker.find(self._context(caller), path)
-        found = self._volume.statvfs()
-        return found._replace(f_flag=os.ST_RDONLY) if self._read_only else found
+    def ftruncate(self, caller: Caller, fd: int, length: int) -> None:
+        """Give an open file this size; what is new reads as zeros. EBADF, EINVAL, EFBIG."""
+        self._cut(caller, fd, length)
 
-    @op
-    def sync(self) -> None:
-        """Have everything on the medium before this returns. EIO."""
-        self._volume.sync()
-
-    @op
-    def umask(self, caller: Caller, mask: int) -> int:
-        """Set the permission bits that the caller's new files don't get; what they were."""
-        context = self._context(caller)
-        old, context.umask = context.umask, mask & 0o777
-        return old
-
-    @op
-    def chdir(self, caller: Caller, path: str) -> None:
-        """Set the caller's working directory. ENOTDIR, EACCES; path errors."""
-        context = self._settled(caller)
-        self._change_directory(context, self._walker.find(context, path), path)
-
-    @op
-    def fchdir(self, caller: Caller, fd: int) -> None:
-        """Make an open directory the working directory. EBADF, ENOTDIR, EACCES."""
-        context = self._context(caller)
-        self._change_directory(context, self._file(caller, fd).inode)
-
-    @op
-    def getcwd(self, caller: Caller) -> str:
-        """The path of the caller's working directory. ENOENT if it has been removed."""
-        here = self._settled(caller).cwd
-        parts: list[str] = []
-        while here is not self._volume.root:
-            above, name = self._walker.name_of(here)
-            parts.append(name)
-            if len(parts) > MAX_DEPTH:
-                raise fail(errno.ENAMETOOLONG)
-            here = above
-        return "/" + "/".join(reversed(parts))
+    def _cut(self, caller: Caller, fd: int, length: int) -> None:
+        if length < 0:
+            raise fail(errno.EINVAL)
+        file = self._used(caller, fd)
+        if not file.access.write:
+            raise fail(errno.EINVAL)
+        self._resize(caller, file.inode, length)
 
     def _times(
         self, times: tuple[float, float] | None, ns: tuple[int, int] | None

@@ -5,12 +5,14 @@ See `nodes` for how a map lies on the disk.
 
 from __future__ import annotations
 
+import errno
 from array import array
 from typing import Final
 
 from servers.filesystem.inode import Inode, Memory
 from servers.filesystem.layout import BLOCK_SIZE, DIRECT, FANOUT, SECTOR, damaged
 from servers.filesystem.nodes import HOLES, LEVELS, PROMISED, Key, Nodes, child_of, runs, start_of
+from twinos import fail
 
 _PROMISES: Final = array("I", [PROMISED]) * FANOUT
 _SECTORS: Final = BLOCK_SIZE // SECTOR
@@ -57,6 +59,21 @@ class BlockMap(Nodes):
         """
         if self._back_in_one_place(inode, first, last):
             return
+        holes, missing = self._wanted(inode, first, last)
+        if holes:
+            self._zones.reserve(holes + len(missing))
+            self._fill(inode, first, last, missing)
+            if inode.sectors >= 0:
+                inode.sectors += (holes + len(missing)) * _SECTORS
+
+    def afford(self, inode: Inode, first: int, last: int) -> None:
+        """ENOSPC unless `back` of these file blocks would find room."""
+        holes, missing = self._wanted(inode, first, last)
+        if holes + len(missing) > self._zones.free:
+            raise fail(errno.ENOSPC)
+
+    def _wanted(self, inode: Inode, first: int, last: int) -> tuple[int, set[Key]]:
+        """How many of these file blocks have no zone, and which nodes are missing above them."""
         holes = 0
         missing: set[Key] = set()
         for key, slot, count in runs(first, last):
@@ -66,11 +83,7 @@ class BlockMap(Nodes):
             elif key is not None:
                 holes += count
                 self._note_missing(inode, key, missing)
-        if holes:
-            self._zones.reserve(holes + len(missing))
-            self._fill(inode, first, last, missing)
-            if inode.sectors >= 0:
-                inode.sectors += (holes + len(missing)) * _SECTORS
+        return holes, missing
 
     def _back_in_one_place(self, inode: Inode, first: int, last: int) -> bool:
         """`back` where all of it is in the inode, or in one leaf that is here: it mostly is."""

@@ -22,6 +22,7 @@ class Access(NamedTuple):
         append: whether writes go to the end.
         durable: whether writes are on the medium when they return.
         quiet: whether reads leave the access time alone.
+        place: whether it only says where the file is (O_PATH).
     """
 
     read: bool
@@ -29,18 +30,21 @@ class Access(NamedTuple):
     append: bool
     durable: bool
     quiet: bool
+    place: bool
 
 
 @lru_cache(maxsize=256)
 def access_of(flags: int) -> Access:
     """What a file opened with `flags` allows."""
-    mode = (flags & os.O_ACCMODE) + 1  # O_RDONLY, O_WRONLY, O_RDWR: 1, 2, 3
+    place = bool(flags & os.O_PATH)
+    mode = 0 if place else (flags & os.O_ACCMODE) + 1  # O_RDONLY, O_WRONLY, O_RDWR: 1, 2, 3
     return Access(
         read=bool(mode & 1),
         write=bool(mode & 2),
         append=bool(flags & os.O_APPEND),
         durable=bool(flags & _DURABLE),
         quiet=bool(flags & os.O_NOATIME),
+        place=place,
     )
 
 

@@ -52,9 +52,10 @@ class Names:
         parent: the inode of `..`.
         free: free slots, a heap.
         changed: what is to be written into slots: a name, or None for a free one.
+        order: the names in the order of their slots, while somebody has asked and none has changed.
     """
 
-    __slots__ = ("changed", "free", "inodes", "parent", "slots")
+    __slots__ = ("changed", "free", "inodes", "order", "parent", "slots")
 
     def __init__(self, parent: int) -> None:
         self.inodes: dict[str, int] = {}
@@ -62,6 +63,7 @@ class Names:
         self.parent = parent
         self.free: list[int] = []
         self.changed: dict[int, str | None] = {}
+        self.order: list[str] | None = None
 
 
 class Directories:
@@ -84,6 +86,13 @@ class Directories:
         """What the directory holds. EUCLEAN if it is damaged."""
         return directory.names or self._read(directory)
 
+    def order(self, directory: Inode) -> list[str]:
+        """The names in the order of their slots, which they keep."""
+        names = self.names(directory)
+        if names.order is None:
+            names.order = sorted(names.slots, key=names.slots.__getitem__)
+        return names.order
+
     def start(self, directory: Inode, parent: Inode) -> None:
         """Give a new directory its `.` and `..`. ENOSPC without a trace, EMLINK."""
         if parent.links >= LINK_MAX:
@@ -101,6 +110,7 @@ class Directories:
         names.inodes[name] = inode.number
         names.slots[name] = slot
         names.changed[slot] = name
+        names.order = None
         self._memory.used += Memory.NAME
 
     def remove(self, directory: Inode, name: str) -> None:
@@ -110,6 +120,7 @@ class Directories:
         slot = names.slots.pop(name)
         heappush(names.free, slot)
         names.changed[slot] = None
+        names.order = None
         self._memory.used -= Memory.NAME
 
     def replace(self, directory: Inode, name: str, inode: Inode) -> None:
@@ -124,6 +135,7 @@ class Directories:
         names.inodes[new] = names.inodes.pop(old)
         slot = names.slots[new] = names.slots.pop(old)
         names.changed[slot] = new
+        names.order = None
 
     def change_parent(self, directory: Inode, parent: Inode) -> None:
         """Have `..` mean another directory."""

@@ -1,86 +1,25 @@
-"""Operations on open files: what takes or gives a descriptor."""
+"""Operations on the content of open files."""
 
 import errno
 import os
-from stat import S_IFDIR, S_IFLNK, S_IFREG
+from stat import S_IFDIR
 from typing import Final
 
 from servers.filesystem.content import STEP
-from servers.filesystem.descriptors import Context, OpenFile, access_of
+from servers.filesystem.descriptors import OpenFile
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import BLOCK_SIZE
-from servers.filesystem.permission import READ, SET_ID, WRITE, owns, require
+from servers.filesystem.permission import SET_ID
 from servers.filesystem.state import State
 from twinos import Caller, fail, op
 
-_UNSUPPORTED: Final = os.O_TMPFILE & ~os.O_DIRECTORY | os.O_PATH
-# Names of a module cost more to look up than a module's own.
-_CREATING: Final = os.O_CREAT | _UNSUPPORTED
-_NOFOLLOW: Final = os.O_NOFOLLOW
-_INT64_END: Final = 1 << 63
+INT64_END: Final = 1 << 63
 _LONGEST: Final = 64 << 20
 """Bytes that one `read` gives at most; a longer one comes short, as POSIX allows."""
 
 
 class FileOperations(State):
-    """Operations on open files."""
-
-    @op
-    def open(self, caller: Caller, path: str, flags: int, mode: int = 0o777) -> int:
-        """Open a file, or make one (O_CREAT); its descriptor, the lowest free from 3 on.
-
-        Known flags: O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_CREAT, O_DIRECTORY, O_DSYNC, O_EXCL,
-        O_NOATIME, O_NOFOLLOW, O_SYNC, O_TRUNC; those about terminals, blocking and exec mean
-        nothing here.
-
-        EMFILE, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, ENOSPC; EOPNOTSUPP for O_TMPFILE and
-        O_PATH, ENXIO for devices, FIFOs and sockets: nobody is at their other end.
-        """
-        context = self._settled(caller)
-        if len(context.files) >= self._max_files:
-            raise fail(errno.EMFILE, path)
-        if flags & _CREATING:
-            inode = self._open_creating(context, path, flags, mode)
-        else:
-            inode = self._walker.find(context, path, follow=not flags & _NOFOLLOW)
-            if flags & ~self._harmless or caller.uid or inode.kind != S_IFREG:
-                self._open_existing(context, inode, flags, path)
-        inode.opens += 1
-        inode.recent = True
-        return context.add(OpenFile(inode, access_of(flags)))
-
-    @op
-    def close(self, caller: Caller, fd: int) -> None:
-        """Close a descriptor. EBADF."""
-        file = self._context(caller).remove(fd)
-        file.shares -= 1
-        if not file.shares:
-            self._volume.closed(file.inode)
-
-    @op
-    def dup(self, caller: Caller, fd: int) -> int:
-        """Another descriptor of the same open file: they share its position. EBADF, EMFILE."""
-        context = self._context(caller)
-        file = self._file(caller, fd)
-        if len(context.files) >= self._max_files:
-            raise fail(errno.EMFILE)
-        file.shares += 1
-        return context.add(file)
-
-    @op
-    def dup2(self, caller: Caller, fd: int, fd2: int) -> int:
-        """Make `fd2` a descriptor of the same open file as `fd`; close what it was. EBADF."""
-        context = self._context(caller)
-        file = self._file(caller, fd)
-        if not 0 <= fd2 < self._max_files:
-            raise fail(errno.EBADF)
-        if fd != fd2:
-            old = context.files.get(fd2)
-            file.shares += 1
-            context.files[fd2] = file
-            if old is not None:
-                self._release(old)
-        return fd2
+    """Operations on the content of open files."""
 
     @op
     def read(self, caller: Caller, fd: int, length: int) -> bytes:
@@ -118,7 +57,7 @@ class FileOperations(State):
         With O_APPEND it writes at the end all the same, as Linux does.
         """
         file = self._file(caller, fd)
-        if not 0 <= offset < _INT64_END:
+        if not 0 <= offset < INT64_END:
             raise fail(errno.EINVAL)
         return self._write(caller, file, data, file.inode.size if file.access.append else offset)
 
@@ -128,7 +67,7 @@ class FileOperations(State):
 
         EINVAL for a place before the start or beyond the largest size, ENXIO for no data there.
         """
-        file = self._file(caller, fd)
+        file = self._used(caller, fd)
         inode = file.inode
         if whence in {os.SEEK_DATA, os.SEEK_HOLE}:
             target = self._seek_content(inode, position, data=whence == os.SEEK_DATA)
@@ -142,66 +81,20 @@ class FileOperations(State):
         return target
 
     @op
-    def ftruncate(self, caller: Caller, fd: int, length: int) -> None:
-        """Give an open file this size; what is new reads as zeros. EBADF, EINVAL, EFBIG."""
-        file = self._file(caller, fd)
-        if length < 0 or not file.access.write:
-            raise fail(errno.EINVAL)
-        self._resize(caller, file.inode, length)
-
-    @op
     def fsync(self, caller: Caller, fd: int) -> None:
         """Have the file, and its name, on the medium before this returns. EBADF, EIO."""
-        self._file(caller, fd)
+        self._used(caller, fd)
         self._volume.sync()
 
     @op
     def fdatasync(self, caller: Caller, fd: int) -> None:
         """The same as `fsync` here. EBADF, EIO."""
-        self._file(caller, fd)
+        self._used(caller, fd)
         self._volume.sync()
-
-    def _open_creating(self, context: Context, path: str, flags: int, mode: int) -> Inode:
-        if flags & _UNSUPPORTED:
-            raise fail(errno.EOPNOTSUPP, path)
-        if flags & os.O_DIRECTORY:
-            raise fail(errno.EINVAL, path)
-        follow = not flags & (os.O_EXCL | os.O_NOFOLLOW)
-        parent, name, inode = self._walker.place_to_create(context, path, follow=follow)
-        if inode is None:
-            self._require_writable(path)
-            mode = S_IFREG | mode & 0o7777 & ~context.umask
-            return self._make(context, parent, name, mode, path=path)
-        if flags & os.O_EXCL:
-            raise fail(errno.EEXIST, path)
-        self._open_existing(context, inode, flags, path)
-        return inode
-
-    def _open_existing(self, context: Context, inode: Inode, flags: int, path: str) -> None:
-        """See whether the file may be opened so, and cut it if that is asked for."""
-        access = flags & os.O_ACCMODE
-        writes = access or flags & os.O_TRUNC
-        if inode.kind == S_IFDIR:
-            if writes or flags & os.O_CREAT:
-                raise fail(errno.EISDIR, path)
-        elif flags & os.O_DIRECTORY:
-            raise fail(errno.ENOTDIR, path)
-        elif inode.kind == S_IFLNK:
-            raise fail(errno.ELOOP, path)
-        wanted = (READ if access != os.O_WRONLY else 0) | (WRITE if writes else 0)
-        require(inode, context.caller, wanted, path)
-        if inode.kind not in {S_IFREG, S_IFDIR}:
-            raise fail(errno.ENXIO, path)
-        if writes:
-            self._require_writable(path)
-        if flags & os.O_NOATIME and not owns(inode, context.caller):
-            raise fail(errno.EPERM, path)
-        if flags & os.O_TRUNC:
-            self._resize(context.caller, inode, 0)
 
     def _read(self, file: OpenFile, offset: int, length: int) -> bytes:
         inode = file.inode
-        if length < 0 or not 0 <= offset < _INT64_END:
+        if length < 0 or not 0 <= offset < INT64_END:
             raise fail(errno.EINVAL)
         if not file.access.read:
             raise fail(errno.EBADF)
@@ -273,10 +166,14 @@ class FileOperations(State):
                     raise
                 break
             done += len(part)
-            if self._memory.used > self._memory.limit:
-                self._volume.table.mark(inode)
-                self._make_room()
+            self._settle(inode)
         return done
+
+    def _settle(self, inode: Inode) -> None:
+        """Make room in memory in the middle of a long operation on this file."""
+        if self._memory.used > self._memory.limit:
+            self._volume.table.mark(inode)
+            self._make_room()
 
     def _seek_content(self, inode: Inode, position: int, *, data: bool) -> int:
         if not 0 <= position < inode.size:

@@ -41,52 +41,62 @@ class Walker:
         self._volume = volume
         self._inodes = volume.table.inodes
 
-    def find(self, context: Context, path: str, *, follow: bool = True) -> Inode:
+    def find(
+        self, context: Context, path: str, *, follow: bool = True, at: Inode | None = None
+    ) -> Inode:
         """The file at `path`; if that is a symbolic link, what it leads to, or the link itself.
+
+        Args:
+            context: whose path it is.
+            path: the path.
+            follow: whether a link in last place is followed.
+            at: where a relative path begins, if not in the working directory.
 
         Raises:
             OSError: ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, EINVAL (a zero in the path),
                 EILSEQ; EUCLEAN and EIO.
         """
         cut = path.rfind("/") + 1
-        directory = context.known.get(path[:cut])
+        directory = context.known.get(path[:cut]) if at is None else None
         if directory is not None and directory.names is not None:
             inode = self._inodes.get(directory.names.inodes.get(path[cut:], 0))
             if inode is not None and (inode.kind != S_IFLNK or not follow):
                 return inode
         walk = _Walk(self._volume, context, path)
-        _, _, inode = walk.last(context.cwd, walk.path, follow=follow)
+        _, _, inode = walk.last(at or context.cwd, walk.path, follow=follow)
         if inode is None:
             raise fail(errno.ENOENT, path)
         return inode
 
-    def place(self, context: Context, path: str) -> Place:
+    def place(self, context: Context, path: str, at: Inode | None = None) -> Place:
         """Where the last name of `path` stands, or would stand. Errors are those of `find`."""
-        place = self._known_place(context, path)
+        place = self._known_place(context, path) if at is None else None
         if place is not None:
             return place
         walk = _Walk(self._volume, context, path)
         head, name = split(walk.path)
-        return walk.look(walk.directory(context.cwd, head), name)
+        return walk.look(walk.directory(at or context.cwd, head), name)
 
-    def place_to_create(self, context: Context, path: str, *, follow: bool) -> Place:
+    def place_to_create(
+        self, context: Context, path: str, *, follow: bool, at: Inode | None = None
+    ) -> Place:
         """`place` for `open` with O_CREAT: where links lead to, and EISDIR for a final slash."""
-        place = self._known_place(context, path)
+        place = self._known_place(context, path) if at is None else None
         if place is not None:
             inode = place[2]
             if inode is None or inode.kind != S_IFLNK or not follow:
                 return place
         walk = _Walk(self._volume, context, path, creating=True)
-        return walk.last(context.cwd, walk.path, follow=follow)
+        return walk.last(at or context.cwd, walk.path, follow=follow)
 
-    def parent(self, context: Context, path: str) -> tuple[Inode, str]:
+    def parent(self, context: Context, path: str, at: Inode | None = None) -> tuple[Inode, str]:
         """The directory of the last name of `path`, and that name, whether it is there or not."""
-        place = self._known_place(context, path)
+        place = self._known_place(context, path) if at is None else None
         if place is not None:
             return place[:2]
         walk = _Walk(self._volume, context, path)
         head, name = split(walk.path)
-        return walk.directory(context.cwd, head), name
+        return walk.directory(at or context.cwd, head), name
 
     def look(self, directory: Inode, name: str) -> Inode | None:
         """What has this name in a directory that `parent` found. ENAMETOOLONG."""

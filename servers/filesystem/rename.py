@@ -17,35 +17,72 @@ class RenameOperation(TreeOperations):
     """The operation `rename`, beside the simpler ones on names."""
 
     @op
-    def rename(self, caller: Caller, src: str, dst: str) -> None:
+    def rename(
+        self,
+        caller: Caller,
+        src: str,
+        dst: str,
+        *,
+        src_dir_fd: int | None = None,
+        dst_dir_fd: int | None = None,
+    ) -> None:
         """Give a file another name, in one step; what had that name goes.
 
         EISDIR, ENOTDIR, ENOTEMPTY, EINVAL (into itself), EBUSY, EACCES, EPERM, EMLINK, ENOSPC; path
         errors.
         """
-        context = self._settled(caller)
+        self._rename(self._settled(caller), src, dst, src_dir_fd, dst_dir_fd)
+
+    @op
+    def replace(
+        self,
+        caller: Caller,
+        src: str,
+        dst: str,
+        *,
+        src_dir_fd: int | None = None,
+        dst_dir_fd: int | None = None,
+    ) -> None:
+        """The same as `rename`."""
+        self._rename(self._settled(caller), src, dst, src_dir_fd, dst_dir_fd)
+
+    def _rename(
+        self, context: Context, src: str, dst: str, src_fd: int | None, dst_fd: int | None
+    ) -> None:
         with Both(src, dst):
             self._require_writable()
-            self._rename(context, src, dst)
+            start = None if src_fd is None else self._at(context, src, src_fd)
+            end = None if dst_fd is None else self._at(context, dst, dst_fd)
+            source = self._walker.parent(context, src, start)
+            target = self._walker.parent(context, dst, end)
+            slashed = src.endswith("/") or dst.endswith("/")
+            self._rename_at(context.caller, *source, *target, slashed=slashed)
 
-    def _rename(self, context: Context, src: str, dst: str) -> None:
+    def _rename_at(
+        self,
+        caller: Caller,
+        old_parent: Inode,
+        old_name: str,
+        new_parent: Inode,
+        new_name: str,
+        *,
+        slashed: bool,
+    ) -> None:
         walker = self._walker
-        old_parent, old_name = walker.parent(context, src)
-        new_parent, new_name = walker.parent(context, dst)
         if not (is_plain(old_name) and is_plain(new_name)):
             raise fail(errno.EBUSY)
         inode = walker.look(old_parent, old_name)
         if inode is None:
             raise fail(errno.ENOENT)
         victim = walker.look(new_parent, new_name)
-        if inode.kind != S_IFDIR and (src.endswith("/") or dst.endswith("/")):
+        if inode.kind != S_IFDIR and slashed:
             raise fail(errno.ENOTDIR)
         if old_parent is not new_parent:
             self._check_not_inside(inode, new_parent, errno.EINVAL)
             if victim is not None:
                 self._check_not_inside(victim, old_parent, errno.ENOTEMPTY)
         if victim is not inode:
-            self._check_rename(context.caller, old_parent, inode, new_parent, victim)
+            self._check_rename(caller, old_parent, inode, new_parent, victim)
             self._move(old_parent, old_name, inode, new_parent, new_name, victim)
 
     def _check_not_inside(self, upper: Inode, lower: Inode, code: int) -> None:

@@ -1,5 +1,6 @@
 """What operations answer with: the names and the order of `os.stat_result` and its like."""
 
+from stat import S_IFDIR, S_IFLNK, S_IFREG
 from typing import Final, NamedTuple
 
 from servers.filesystem.inode import Inode
@@ -45,6 +46,38 @@ class StatVFS(NamedTuple):
     f_flag: int
     f_namemax: int
     f_fsid: int = MAGIC
+
+
+class DirEntry(NamedTuple):
+    """A name in a directory, and what it names itself: no symbolic link is followed.
+
+    Attributes:
+        name: the name.
+        d_ino: the inode's number.
+        d_type: its type, one of `stat.S_IF*`; 0 if a damaged disk does not say.
+        d_off: where the entries after this one begin, for `readdir`.
+    """
+
+    name: str
+    d_ino: int
+    d_type: int
+    d_off: int
+
+    def inode(self) -> int:
+        """The inode's number."""
+        return self.d_ino
+
+    def is_dir(self) -> bool:
+        """Whether it is a directory."""
+        return self.d_type == S_IFDIR
+
+    def is_file(self) -> bool:
+        """Whether it is a regular file."""
+        return self.d_type == S_IFREG
+
+    def is_symlink(self) -> bool:
+        """Whether it is a symbolic link."""
+        return self.d_type == S_IFLNK
 
 
 def stat_of(inode: Inode, sectors: int) -> Stat:

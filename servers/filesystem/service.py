@@ -1,12 +1,24 @@
 """The service: all operations, and what happens when callers and the system go."""
 
 from servers.filesystem.attributes import AttributeOperations
-from servers.filesystem.files import FileOperations
+from servers.filesystem.callers import CallerOperations
+from servers.filesystem.listing import ListingOperations
+from servers.filesystem.opening import OpenOperations
 from servers.filesystem.rename import RenameOperation
+from servers.filesystem.transfer import TransferOperations
+from servers.filesystem.whole import WholeOperations
 from twinos import Caller
 
 
-class FileSystem(FileOperations, RenameOperation, AttributeOperations):
+class FileSystem(
+    OpenOperations,
+    TransferOperations,
+    RenameOperation,
+    ListingOperations,
+    AttributeOperations,
+    CallerOperations,
+    WholeOperations,
+):
     """Files and directories in the MINIX version 3 format.
 
     Operations carry the names, the argument order and the meaning of Python's `os` module; errors

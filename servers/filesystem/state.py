@@ -11,7 +11,7 @@ from servers.disk import Disk
 from servers.filesystem.descriptors import Context, OpenFile
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import MAX_TIME
-from servers.filesystem.path import Walker
+from servers.filesystem.path import Walker, checked
 from servers.filesystem.permission import SEARCH, SET_ID, WRITE, ownership, require, without_set_id
 from servers.filesystem.volume import Volume
 from twinos import Caller, Service, fail
@@ -71,15 +71,68 @@ class State(Service):
         except KeyError:
             raise fail(errno.EBADF) from None
 
+    def _used(self, caller: Caller, fd: int) -> OpenFile:
+        """`_file`, of which more is wanted than to know where the file is. EBADF."""
+        file = self._file(caller, fd)
+        if file.access.place:
+            raise fail(errno.EBADF)
+        return file
+
+    def _at(self, context: Context, path: str, dir_fd: int | None) -> Inode | None:
+        """Where a relative path begins: at an open directory; None is the working directory.
+
+        EBADF, ENOTDIR; what is wrong with the path itself comes first.
+        """
+        if dir_fd is None or checked(path).startswith("/"):
+            return None
+        file = context.files.get(dir_fd)
+        if file is None:
+            raise fail(errno.EBADF, path)
+        if file.inode.kind != S_IFDIR:
+            raise fail(errno.ENOTDIR, path)
+        return file.inode
+
+    def _find(
+        self,
+        context: Context,
+        path: str | int,
+        dir_fd: int | None = None,
+        *,
+        follow: bool = True,
+        fully: bool = True,
+    ) -> Inode:
+        """The file that an operation is about.
+
+        Args:
+            context: whose request it is.
+            path: its path, or a descriptor.
+            dir_fd: where a relative path begins, if not in the working directory.
+            follow: whether a symbolic link in last place is followed.
+            fully: whether a descriptor must be more than a place (O_PATH).
+
+        Raises:
+            OSError: path errors; EBADF; EINVAL, a descriptor and how to find a path.
+        """
+        if isinstance(path, str):
+            at = None if dir_fd is None else self._at(context, path, dir_fd)
+            return self._walker.find(context, path, follow=follow, at=at)
+        if dir_fd is not None or not follow:
+            raise fail(errno.EINVAL)
+        file = context.files.get(path)
+        if file is None or (fully and file.access.place):
+            raise fail(errno.EBADF)
+        return file.inode
+
     def _settled(self, caller: Caller) -> Context:
         """The caller's context, after making room in memory: for the start of an operation."""
         if self._memory.used > self._memory.limit:
             self._make_room()
         return self._context(caller)
 
-    def _changing(self, caller: Caller, path: str | None = None) -> Context:
+    def _changing(self, caller: Caller, path: str | int) -> Context:
         """`_settled`, for an operation that changes something. EROFS."""
-        self._require_writable(path)
+        if self._read_only:
+            self._require_writable(name_of(path))
         return self._settled(caller)
 
     def _require_writable(self, path: str | None = None) -> None:
@@ -209,3 +262,8 @@ class Both:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
             error.filename, error.filename2 = self._src, self._dst
+
+
+def name_of(path: str | int) -> str | None:
+    """What the text of an error names: a path, but no descriptor."""
+    return path if isinstance(path, str) else None

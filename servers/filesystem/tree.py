@@ -1,4 +1,4 @@
-"""Operations on names: what makes, removes, moves and lists them."""
+"""Operations on names: what makes and removes them."""
 
 import errno
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK
@@ -9,7 +9,7 @@ from servers.filesystem.directory import encode_name
 from servers.filesystem.inode import S_IFMT, Inode
 from servers.filesystem.layout import LINK_MAX, PATH_MAX
 from servers.filesystem.path import is_plain
-from servers.filesystem.permission import READ, SEARCH, WRITE, require, require_removable
+from servers.filesystem.permission import SEARCH, WRITE, require, require_removable
 from servers.filesystem.state import Both, State
 from twinos import Caller, fail, op
 
@@ -21,20 +21,24 @@ _MAX_DEVICE: Final = 0xFFFF
 
 
 class TreeOperations(State):
-    """Operations on directories."""
+    """Operations on names. With `dir_fd` a relative path begins in that open directory."""
 
     @op
-    def mkdir(self, caller: Caller, path: str, mode: int = 0o777) -> None:
+    def mkdir(
+        self, caller: Caller, path: str, mode: int = 0o777, *, dir_fd: int | None = None
+    ) -> None:
         """Make a directory. EEXIST, EACCES, EMLINK, ENOSPC; path errors."""
         context = self._changing(caller, path)
         mode = S_IFDIR | mode & 0o1777 & ~context.umask
-        self._make(context, *self._vacant(context, path, slash=True), mode, path=path)
+        place = self._vacant(context, path, dir_fd, slash=True)
+        self._make(context, *place, mode, path=path)
 
     @op
-    def rmdir(self, caller: Caller, path: str) -> None:
+    def rmdir(self, caller: Caller, path: str, *, dir_fd: int | None = None) -> None:
         """Remove an empty directory. ENOTDIR, ENOTEMPTY, EBUSY, EINVAL; path errors."""
         context = self._changing(caller, path)
-        parent, name, inode = self._walker.place(context, path)
+        at = None if dir_fd is None else self._at(context, path, dir_fd)
+        parent, name, inode = self._walker.place(context, path, at)
         if not is_plain(name):
             code = {".": errno.EINVAL, "..": errno.ENOTEMPTY, "": errno.EBUSY}[name]
             raise fail(code, path)
@@ -49,36 +53,53 @@ class TreeOperations(State):
         self._remove(parent, name, inode)
 
     @op
-    def unlink(self, caller: Caller, path: str) -> None:
+    def unlink(self, caller: Caller, path: str, *, dir_fd: int | None = None) -> None:
         """Remove a name; the file goes with its last one, once nobody has it open.
 
         EISDIR, ENOTDIR, EACCES, EPERM; path errors.
         """
-        context = self._changing(caller, path)
-        parent, name, inode = self._walker.place(context, path)
+        self._unlink(self._changing(caller, path), path, dir_fd)
+
+    @op
+    def remove(self, caller: Caller, path: str, *, dir_fd: int | None = None) -> None:
+        """The same as `unlink`."""
+        self._unlink(self._changing(caller, path), path, dir_fd)
+
+    def _unlink(self, context: Context, path: str, dir_fd: int | None) -> None:
+        at = None if dir_fd is None else self._at(context, path, dir_fd)
+        parent, name, inode = self._walker.place(context, path, at)
         if not is_plain(name):
             raise fail(errno.EISDIR, path)
         if inode is None:
             raise fail(errno.ENOENT, path)
         if path.endswith("/"):
             raise fail(errno.EISDIR if inode.kind == S_IFDIR else errno.ENOTDIR, path)
-        if caller.uid:
-            require_removable(parent, inode, caller, path)
+        if context.caller.uid:
+            require_removable(parent, inode, context.caller, path)
         if inode.kind == S_IFDIR:
             raise fail(errno.EISDIR, path)
         self._remove(parent, name, inode)
 
     @op
-    def link(self, caller: Caller, src: str, dst: str) -> None:
-        """Give a file one more name; of a symbolic link, the link itself gets it.
+    def link(
+        self,
+        caller: Caller,
+        src: str,
+        dst: str,
+        *,
+        src_dir_fd: int | None = None,
+        dst_dir_fd: int | None = None,
+        follow_symlinks: bool = False,
+    ) -> None:
+        """Give a file one more name; of a symbolic link, the link itself gets it, as on Linux.
 
         EEXIST, EPERM for a directory, EMLINK, EACCES, ENOSPC; path errors.
         """
         context = self._settled(caller)
         with Both(src, dst):
             self._require_writable()
-            inode = self._walker.find(context, src, follow=False)
-            parent, name = self._vacant(context, dst)
+            inode = self._find(context, src, src_dir_fd, follow=follow_symlinks)
+            parent, name = self._vacant(context, dst, dst_dir_fd)
             self._require_open(parent, caller)
             if inode.kind == S_IFDIR:
                 raise fail(errno.EPERM)
@@ -90,11 +111,20 @@ class TreeOperations(State):
             self._touch(parent)
 
     @op
-    def symlink(self, caller: Caller, src: str, dst: str) -> None:
+    def symlink(
+        self,
+        caller: Caller,
+        src: str,
+        dst: str,
+        target_is_directory: bool = False,
+        *,
+        dir_fd: int | None = None,
+    ) -> None:
         """Make a symbolic link `dst` that leads to `src`, whatever that is or will be.
 
-        EEXIST, EACCES, ENAMETOOLONG, ENOSPC; path errors.
+        EEXIST, EACCES, ENAMETOOLONG, ENOSPC; path errors. `target_is_directory` means nothing here.
         """
+        del target_is_directory
         context = self._settled(caller)
         with Both(src, dst):
             self._require_writable()
@@ -105,20 +135,37 @@ class TreeOperations(State):
                 raise fail(errno.EINVAL)
             if len(target) >= PATH_MAX:
                 raise fail(errno.ENAMETOOLONG)
-            place = self._vacant(context, dst)
+            place = self._vacant(context, dst, dir_fd)
             self._make(context, *place, S_IFLNK | 0o777, path=dst, target=target)
 
     @op
-    def readlink(self, caller: Caller, path: str) -> str:
-        """Where a symbolic link leads to. EINVAL if it is none; path errors."""
-        inode = self._walker.find(self._settled(caller), path, follow=False)
+    def readlink(self, caller: Caller, path: str, *, dir_fd: int | None = None) -> str:
+        """Where a symbolic link leads to. EINVAL if it is none; path errors.
+
+        An empty path means the link that `dir_fd` itself is (of O_PATH | O_NOFOLLOW).
+        """
+        context = self._settled(caller)
+        if not path and dir_fd is not None:
+            inode = self._find(context, dir_fd, fully=False)
+            if inode.kind != S_IFLNK:
+                raise fail(errno.ENOENT, path)
+        else:
+            inode = self._find(context, path, dir_fd, follow=False)
         if inode.kind != S_IFLNK:
             raise fail(errno.EINVAL, path)
         self._accessed(inode)
         return self._walker.target(inode)
 
     @op
-    def mknod(self, caller: Caller, path: str, mode: int = 0o600, device: int = 0) -> None:
+    def mknod(
+        self,
+        caller: Caller,
+        path: str,
+        mode: int = 0o600,
+        device: int = 0,
+        *,
+        dir_fd: int | None = None,
+    ) -> None:
         """Make a file, FIFO, socket or, for the superuser, a device; its type is in `mode`.
 
         EEXIST, EPERM, EINVAL, EACCES, ENOSPC; path errors.
@@ -129,35 +176,26 @@ class TreeOperations(State):
         if kind not in _DEVICES | _NODES or not 0 <= device <= _MAX_DEVICE:
             raise fail(errno.EINVAL, path)
         context = self._changing(caller, path)
-        place = self._vacant(context, path)
+        place = self._vacant(context, path, dir_fd)
         mode = (kind or S_IFREG) | mode & 0o7777 & ~context.umask
         device = device if kind in _DEVICES else 0
         self._make(context, *place, mode, path=path, device=device)
 
     @op
-    def mkfifo(self, caller: Caller, path: str, mode: int = 0o666) -> None:
+    def mkfifo(
+        self, caller: Caller, path: str, mode: int = 0o666, *, dir_fd: int | None = None
+    ) -> None:
         """Make a FIFO. EEXIST, EACCES, ENOSPC; path errors."""
         context = self._changing(caller, path)
         mode = S_IFIFO | mode & 0o7777 & ~context.umask
-        self._make(context, *self._vacant(context, path), mode, path=path)
+        self._make(context, *self._vacant(context, path, dir_fd), mode, path=path)
 
-    @op
-    def listdir(self, caller: Caller, path: str = ".") -> tuple[str, ...]:
-        """The names in a directory, `.` and `..` apart, in no order. ENOTDIR, EACCES; path errors.
-
-        It is all of them at one moment: names that come and go later don't confuse it.
-        """
-        inode = self._walker.find(self._settled(caller), path)
-        if inode.kind != S_IFDIR:
-            raise fail(errno.ENOTDIR, path)
-        require(inode, caller, READ, path)
-        names = self._volume.directories.names(inode)
-        self._accessed(inode)
-        return tuple(names.inodes)
-
-    def _vacant(self, context: Context, path: str, *, slash: bool = False) -> tuple[Inode, str]:
+    def _vacant(
+        self, context: Context, path: str, dir_fd: int | None = None, *, slash: bool = False
+    ) -> tuple[Inode, str]:
         """The directory and the name for something new; a slash may follow that of a directory."""
-        parent, name, inode = self._walker.place(context, path)
+        at = None if dir_fd is None else self._at(context, path, dir_fd)
+        parent, name, inode = self._walker.place(context, path, at)
         if inode is not None:
             raise fail(errno.EEXIST, path)
         if path.endswith("/") and not slash:

@@ -48,6 +48,9 @@ class Platter:
     def flush(self) -> None:
         pass
 
+    def writable(self) -> Any:
+        return True
+
     def blank(self) -> Any:
         return not any(self.data)
 

@@ -1,0 +1,141 @@
+"""Operations that give and take descriptors."""
+
+import errno
+import os
+from stat import S_IFDIR, S_IFLNK, S_IFREG
+from typing import Final
+
+from servers.filesystem.descriptors import Context, OpenFile, access_of
+from servers.filesystem.inode import Inode
+from servers.filesystem.permission import READ, WRITE, owns, require
+from servers.filesystem.state import State
+from twinos import Caller, fail, op
+
+# Names of a module cost more to look up than a module's own.
+_PATH: Final = os.O_PATH
+_NOFOLLOW: Final = os.O_NOFOLLOW
+_UNUSUAL: Final = os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY | os.O_PATH
+
+
+class OpenOperations(State):
+    """Operations that give and take descriptors."""
+
+    @op
+    def open(
+        self,
+        caller: Caller,
+        path: str,
+        flags: int,
+        mode: int = 0o777,
+        *,
+        dir_fd: int | None = None,
+    ) -> int:
+        """Open a file, or make one (O_CREAT); its descriptor, the lowest free from 3 on.
+
+        Known flags: O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_CREAT, O_DIRECTORY, O_DSYNC, O_EXCL,
+        O_NOATIME, O_NOFOLLOW, O_PATH, O_SYNC, O_TRUNC; those about terminals, blocking and exec
+        mean nothing here. With O_PATH the descriptor only says where the file is, which needs no
+        permission: for `fstat`, `fchdir`, `dup`, and as a `dir_fd`.
+
+        EMFILE, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, EINVAL, ENOSPC; EOPNOTSUPP for
+        O_TMPFILE, ENXIO for devices, FIFOs and sockets: nobody is at their other end.
+        """
+        context = self._settled(caller)
+        if len(context.files) >= self._max_files:
+            raise fail(errno.EMFILE, path)
+        at = None if dir_fd is None else self._at(context, path, dir_fd)
+        if flags & _UNUSUAL:
+            inode = self._open_unusual(context, path, flags, mode, at)
+        else:
+            inode = self._walker.find(context, path, follow=not flags & _NOFOLLOW, at=at)
+            if flags & ~self._harmless or caller.uid or inode.kind != S_IFREG:
+                self._open_existing(context, inode, flags, path)
+        inode.opens += 1
+        inode.recent = True
+        return context.add(OpenFile(inode, access_of(flags)))
+
+    @op
+    def close(self, caller: Caller, fd: int) -> None:
+        """Close a descriptor. EBADF."""
+        file = self._context(caller).remove(fd)
+        file.shares -= 1
+        if not file.shares:
+            self._volume.closed(file.inode)
+
+    @op
+    def closerange(self, caller: Caller, fd_low: int, fd_high: int) -> None:
+        """Close the descriptors from `fd_low` to `fd_high` - 1 that there are."""
+        context = self._context(caller)
+        for fd in [fd for fd in context.files if fd_low <= fd < fd_high]:
+            self._release(context.remove(fd))
+
+    @op
+    def dup(self, caller: Caller, fd: int) -> int:
+        """Another descriptor of the same open file: they share its position. EBADF, EMFILE."""
+        context = self._context(caller)
+        file = self._file(caller, fd)
+        if len(context.files) >= self._max_files:
+            raise fail(errno.EMFILE)
+        file.shares += 1
+        return context.add(file)
+
+    @op
+    def dup2(self, caller: Caller, fd: int, fd2: int) -> int:
+        """Make `fd2` a descriptor of the same open file as `fd`; close what it was. EBADF."""
+        context = self._context(caller)
+        file = self._file(caller, fd)
+        if not 0 <= fd2 < self._max_files:
+            raise fail(errno.EBADF)
+        if fd != fd2:
+            old = context.files.get(fd2)
+            file.shares += 1
+            context.files[fd2] = file
+            if old is not None:
+                self._release(old)
+        return fd2
+
+    def _open_unusual(
+        self, context: Context, path: str, flags: int, mode: int, at: Inode | None
+    ) -> Inode:
+        """`open` that may make a file, or only wants to know where it is."""
+        if flags & _PATH:
+            found = self._walker.find(context, path, follow=not flags & _NOFOLLOW, at=at)
+            if flags & os.O_DIRECTORY and found.kind != S_IFDIR:
+                raise fail(errno.ENOTDIR, path)
+            return found
+        if not flags & os.O_CREAT:
+            raise fail(errno.EOPNOTSUPP, path)
+        if flags & os.O_DIRECTORY:
+            raise fail(errno.EINVAL, path)
+        follow = not flags & (os.O_EXCL | os.O_NOFOLLOW)
+        parent, name, inode = self._walker.place_to_create(context, path, follow=follow, at=at)
+        if inode is None:
+            self._require_writable(path)
+            mode = S_IFREG | mode & 0o7777 & ~context.umask
+            return self._make(context, parent, name, mode, path=path)
+        if flags & os.O_EXCL:
+            raise fail(errno.EEXIST, path)
+        self._open_existing(context, inode, flags, path)
+        return inode
+
+    def _open_existing(self, context: Context, inode: Inode, flags: int, path: str) -> None:
+        """See whether the file may be opened so, and cut it if that is asked for."""
+        access = flags & os.O_ACCMODE
+        writes = access or flags & os.O_TRUNC
+        if inode.kind == S_IFDIR:
+            if writes or flags & os.O_CREAT:
+                raise fail(errno.EISDIR, path)
+        elif flags & os.O_DIRECTORY:
+            raise fail(errno.ENOTDIR, path)
+        elif inode.kind == S_IFLNK:
+            raise fail(errno.ELOOP, path)
+        wanted = (READ if access != os.O_WRONLY else 0) | (WRITE if writes else 0)
+        require(inode, context.caller, wanted, path)
+        if inode.kind not in {S_IFREG, S_IFDIR}:
+            raise fail(errno.ENXIO, path)
+        if writes:
+            self._require_writable(path)
+        if flags & os.O_NOATIME and not owns(inode, context.caller):
+            raise fail(errno.EPERM, path)
+        if flags & os.O_TRUNC:
+            self._resize(context.caller, inode, 0)
