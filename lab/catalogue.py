@@ -1,14 +1,21 @@
-"""Finding services: every one that a module below `servers` defines; there is no list to edit."""
+"""Finding services: every one that a module below `servers` defines; there is no list to edit.
+
+Projects of others name theirs as entry points of the group `twinos.services`.
+"""
 
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
+from typing import Final
 
 import servers
 from lab.refusal import Refusal, broken
 from twinos import Service
+
+ENTRY_POINTS: Final = "twinos.services"
 
 
 def services() -> dict[str, type[Service]]:
@@ -20,12 +27,33 @@ def services() -> dict[str, type[Service]]:
     found: dict[str, type[Service]] = {}
     for module in pkgutil.walk_packages(servers.__path__, "servers.", onerror=_refuse):
         for service in _defined_in(_import(module.name)):
-            other = found.setdefault(service.__name__, service)
-            if other is not service:
-                where = f"{other.__module__} and {service.__module__}"
-                raise Refusal(f"two services are called {service.__name__}: {where}.")
+            _add(found, service)
+    for service in _of_others():
+        _add(found, service)
     whole = (service for service in found.values() if not _is_part(service, found.values()))
     return {service.__name__: service for service in sorted(whole, key=lambda s: s.__name__)}
+
+
+def _add(found: dict[str, type[Service]], service: type[Service]) -> None:
+    other = found.setdefault(service.__name__, service)
+    if other is not service:
+        where = f"{other.__module__} and {service.__module__}"
+        raise Refusal(f"two services are called {service.__name__}: {where}.")
+
+
+def _of_others() -> Iterator[type[Service]]:
+    for entry in entry_points(group=ENTRY_POINTS):
+        service = _load(entry)
+        if not (isinstance(service, type) and issubclass(service, Service)):
+            raise Refusal(f"the entry point {entry.name!r} ({entry.value}) is no service.")
+        yield service
+
+
+def _load(entry: EntryPoint) -> object:
+    try:
+        return entry.load()
+    except Exception as error:  # as above: it may fail in any way
+        raise broken(f"the entry point {entry.name!r}", error) from error
 
 
 def _defined_in(module: ModuleType) -> list[type[Service]]:

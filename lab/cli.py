@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "bench": "time workloads under several kernels and compare",
     "run": "run one workload once and say what it did",
     "workloads": "list the workloads, or describe one",
+    "new": "write a service of your own, with its test and its workload",
     "services": "list the services and their operations, or describe one",
     "paging": "run page replacement policies on reference strings, or set an exercise",
     "privileges": "who may call which operations, and map which regions",

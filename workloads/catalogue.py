@@ -1,11 +1,18 @@
-"""Finding workloads: whatever a module of this package declares; there is no list to edit."""
+"""Finding workloads: whatever a module of this package declares; there is no list to edit.
+
+Projects of others name their modules as entry points of the group `twinos.workloads`.
+"""
 
 import importlib
 import pkgutil
 from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import Final
 
 import workloads
 from workloads.workload import DECLARED, Workload
+
+ENTRY_POINTS: Final = "twinos.workloads"
 
 
 def catalogue() -> dict[str, Workload]:
@@ -16,6 +23,8 @@ def catalogue() -> dict[str, Workload]:
     """
     for module in sorted(module.name for module in pkgutil.walk_packages(workloads.__path__)):
         importlib.import_module(f"{workloads.__name__}.{module}")
+    for entry in entry_points(group=ENTRY_POINTS):
+        entry.load()
     found: dict[str, Workload] = {}
     for one in sorted(DECLARED, key=lambda one: one.function.__module__):
         if found.setdefault(one.name, one) is not one:
