@@ -1,27 +1,28 @@
-"""Comparing kernels: many boots in random order, and what they add up to.
+"""Comparing kernels: many boots in random order.
 
 Workloads with the same needs share a boot (a session); every kernel gets as many boots of each
-session. Counting boots come first: they also find a workload that fails before time is spent on
-timing. Then, round by round, one boot of each kernel and session, shuffled: what drifts during a
-run drifts for all.
+session. What measuring itself costs comes first. Then counting boots: they also find a workload
+that fails before time is spent on timing. Then, if asked for, a pilot that finds how many rounds
+are enough. Then, round by round, one boot of each kernel and session, shuffled: what drifts during
+a run drifts for all.
 """
 
 import os
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from statistics import median
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
-from lab import environment, stats
+from lab import environment, pilot, stats, steadiness
+from lab.assembly import Boot, Boots, Session, costs, ratios
 from lab.choice import Choice
 from lab.dispatch import dispatch
-from lab.measuring import Cost
 from lab.placement import Cpus
 from lab.progress import Progress
-from lab.schema import Aim, Floors, Placement, Ratio, Row, Run, Users
-from lab.station import NULL, Job, Measured, Mode
+from lab.schema import Pilot, Placement, Run, Users
+from lab.station import Job, Measured, Mode
 from workloads.workload import Workload
 
 BUDGET_NS: Final = 50_000_000
@@ -31,17 +32,18 @@ BOOTS: Final = 9
 QUICK_BOOTS: Final = stats.MIN_VALUES
 """Boots of each kernel and session, that is, rounds."""
 
-CALL_AIM: Final = 10.0
-"""Null through the monolithic kernel, arguments checked, in bare method calls: at most."""
-PIPE_AIM: Final = 1.5
-"""Null through the microkernel in raw pipe round trips, both processes on one CPU: at most."""
-
-Session = tuple[Workload, ...]
+CarryOut = Callable[[Job], Measured]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A comparison to be made; ratios are over the first of the kernels."""
+    """A comparison to be made; ratios are over the first of the kernels.
+
+    Attributes:
+        precision: the half-width of intervals that a pilot is to choose the number of boots for, as
+            a fraction; None: `boots` says how many.
+        unsteady: whether to measure a host that is too unsteady to be measured, too.
+    """
 
     workloads: Sequence[Workload]
     kernels: Sequence[Choice]
@@ -52,6 +54,8 @@ class Plan:
     users: Users
     quick: bool
     command: str
+    precision: float | None = None
+    unsteady: bool = True
 
     def job(self, kernel: Choice, session: Session, mode: Mode, seed: int) -> Job:
         """One boot of it."""
@@ -64,13 +68,6 @@ class Plan:
             budget_ns=QUICK_BUDGET_NS if self.quick else BUDGET_NS,
             seed=seed,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Boot:
-    kernel: Choice
-    session: Session
-    measured: Measured
 
 
 def sessions(workloads: Iterable[Workload]) -> list[Session]:
@@ -87,125 +84,102 @@ def sessions(workloads: Iterable[Workload]) -> list[Session]:
     return [tuple(members) for _, members in together]
 
 
-def measure(plan: Plan) -> Run:
+def measure(plan: Plan, carry_out: CarryOut | None = None) -> Run:
     """Make a comparison.
 
+    Args:
+        plan: which.
+        carry_out: has one boot made; a fresh interpreter makes it if nobody says otherwise.
+
     Raises:
-        Refusal: a kernel does not boot as asked.
+        Refusal: a kernel does not boot as asked, or the host is too unsteady.
         Failure: a workload failed.
     """
     load_before = os.getloadavg()
-    rng = random.Random(plan.seed)
-    pairs = list(product(plan.kernels, sessions(plan.workloads)))
-    with Progress(len(pairs) * (1 + plan.boots), "boot") as progress:
-
-        def boot(kernel: Choice, session: Session, mode: Mode) -> _Boot:
-            progress.begin(f"{kernel.name} {'+'.join(_groups(session))}, {mode}")
-            measured = dispatch(plan.job(kernel, session, mode, rng.getrandbits(32)))
-            progress.step()
-            return _Boot(kernel, session, measured)
-
-        counted = [boot(*pair, "count") for pair in pairs]
-        timed = [
-            boot(*pair, "time")
-            for _ in range(plan.boots)
-            for pair in rng.sample(pairs, k=len(pairs))
-        ]
-    rows = tuple(
-        _row(plan, counted, timed, *each) for each in product(plan.workloads, plan.kernels)
-    )
+    overhead = steadiness.measure(plan.cpus.user)
+    if not plan.unsteady:
+        steadiness.check(overhead)
+    with _Campaign(plan, carry_out or dispatch) as campaign:
+        counted = campaign.count()
+        chosen = campaign.choose() if plan.precision else None
+        rounds = chosen.boots if chosen else plan.boots
+        timed = campaign.time(rounds)
+    boots = Boots(plan.workloads, plan.kernels, plan.placement, plan.users, counted, timed)
+    rows = boots.rows()
     setting = environment.Setting(
-        plan.placement, plan.cpus, plan.seed, plan.boots, plan.quick, plan.command
+        plan.placement, plan.cpus, plan.seed, rounds, plan.quick, plan.command
     )
     return Run(
         environment=environment.describe(setting, load_before),
-        floors=_floors(timed),
+        floors=boots.floors(),
         rows=rows,
-        ratios=_ratios(plan.kernels, rows),
-        aims=_aims(plan, timed),
+        ratios=ratios(plan.kernels, rows),
+        aims=boots.aims(),
+        overhead=overhead,
+        pilot=chosen,
     )
+
+
+class _Campaign:
+    """The boots of a comparison, one after the other, and how far they are."""
+
+    def __init__(self, plan: Plan, carry_out: CarryOut) -> None:
+        self._plan = plan
+        self._carry_out = carry_out
+        self._rng = random.Random(plan.seed)
+        self._pairs = list(product(plan.kernels, sessions(plan.workloads)))
+        rounds = 1 + (pilot.ROUNDS + stats.MIN_VALUES if plan.precision else plan.boots)
+        self._progress = Progress(len(self._pairs) * rounds, "boot")
+
+    def __enter__(self) -> Self:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.__exit__(kind, error, traceback)
+
+    def count(self) -> list[Boot]:
+        return [self._boot(*pair, "count") for pair in self._pairs]
+
+    def time(self, rounds: int) -> list[Boot]:
+        return [
+            self._boot(*pair, "time")
+            for _ in range(rounds)
+            for pair in self._rng.sample(self._pairs, k=len(self._pairs))
+        ]
+
+    def choose(self) -> Pilot:
+        """Find out how many rounds are enough; the boots made for it serve nothing else."""
+        precision = self._plan.precision or 0.0
+        tried = self.time(pilot.ROUNDS)
+        boots = pilot.rounds_for(self._ratios(tried), precision)
+        self._progress.expect((boots - stats.MIN_VALUES) * len(self._pairs))
+        return Pilot(rounds=pilot.ROUNDS, precision=precision, boots=boots)
+
+    def _ratios(self, tried: Sequence[Boot]) -> list[list[float]]:
+        first, *others = self._plan.kernels
+        return [
+            stats.ratios(_ns(tried, workload, other), _ns(tried, workload, first))
+            for workload in self._plan.workloads
+            for other in others
+        ]
+
+    def _boot(self, kernel: Choice, session: Session, mode: Mode) -> Boot:
+        self._progress.begin(f"{kernel.name} {'+'.join(_groups(session))}, {mode}")
+        job = self._plan.job(kernel, session, mode, self._rng.getrandbits(32))
+        measured = self._carry_out(job)
+        self._progress.step()
+        return Boot(kernel, session, measured)
 
 
 def _groups(session: Session) -> list[str]:
     return list(dict.fromkeys(one.name if one.macro else one.group for one in session))
 
 
-def _costs(boots: Iterable[_Boot], workload: Workload, kernel: Choice) -> list[Cost]:
-    return [
-        boot.measured.costs[workload.name]
-        for boot in boots
-        if boot.kernel is kernel and workload.name in boot.measured.costs
-    ]
-
-
-def _row(
-    plan: Plan, counted: list[_Boot], timed: list[_Boot], workload: Workload, kernel: Choice
-) -> Row:
-    (count,) = _costs(counted, workload, kernel)
-    boots_us = tuple(cost.ns / 1000 for cost in _costs(timed, workload, kernel))
-    return Row(
-        workload=workload.name,
-        group=workload.group,
-        options=dict(workload.options),
-        kernel=kernel.name,
-        transport=kernel.transport(plan.users),
-        placement=plan.placement,
-        users=plan.users,
-        boots_us=boots_us,
-        median_us=median(boots_us),
-        ci95_us=stats.median_interval(boots_us),
-        messages_per_op=count.messages,
-        bytes_per_op=count.bytes,
-    )
-
-
-def _ratios(kernels: Sequence[Choice], rows: Sequence[Row]) -> tuple[Ratio, ...]:
-    over = kernels[0].name
-    base = {row.workload: row.boots_us for row in rows if row.kernel == over}
-    return tuple(_ratio(row, over, base[row.workload]) for row in rows if row.kernel != over)
-
-
-def _ratio(row: Row, over: str, base_us: Sequence[float]) -> Ratio:
-    rounds = stats.ratios(row.boots_us, base_us)
-    return Ratio(
-        workload=row.workload,
-        kernel=row.kernel,
-        over=over,
-        ratio=median(rounds),
-        ci95=stats.median_interval(rounds),
-    )
-
-
-def _floors(timed: Sequence[_Boot]) -> Floors:
-    calls = tuple(boot.measured.method_call_ns / 1000 for boot in timed)
-    pipes = tuple(boot.measured.pipe_round_trip_ns / 1000 for boot in timed)
-    return Floors(
-        method_call_us=median(calls),
-        pipe_round_trip_us=median(pipes),
-        method_call_boots_us=calls,
-        pipe_round_trip_boots_us=pipes,
-    )
-
-
-def _aims(plan: Plan, timed: Sequence[_Boot]) -> tuple[Aim, ...]:
-    """The null call of each kernel over the floor of its transport, boot by boot."""
-    if all(one.name != NULL for one in plan.workloads):
-        return ()
-    return tuple(_aim(plan, kernel, timed) for kernel in plan.kernels)
-
-
-def _aim(plan: Plan, kernel: Choice, timed: Sequence[_Boot]) -> Aim:
-    calls = kernel.transport(plan.users) == "call"
-    multiples = [
-        boot.measured.costs[NULL].ns
-        / (boot.measured.method_call_ns if calls else boot.measured.pipe_round_trip_ns)
-        for boot in timed
-        if boot.kernel is kernel and NULL in boot.measured.costs
-    ]
-    return Aim(
-        kernel=kernel.name,
-        over="method call" if calls else "pipe round trip",
-        ratio=median(multiples),
-        ci95=stats.median_interval(multiples),
-        aim=CALL_AIM if calls else PIPE_AIM,
-    )
+def _ns(boots: Sequence[Boot], workload: Workload, kernel: Choice) -> list[float]:
+    return [cost.ns for cost in costs(boots, workload, kernel)]

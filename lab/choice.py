@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kernels import KERNELS, System, boot
+from kernels import KERNELS, Layer, System, boot
 from lab.catalogue import services
 from lab.placement import Cpus
 from lab.refusal import Refusal, unknown
@@ -47,6 +47,7 @@ class Choice:
         cpus: Cpus,
         *,
         count: bool,
+        layers: Sequence[Layer] = (),
     ) -> System:
         """A system of this kernel with the services `wanted`."""
         return boot(
@@ -57,6 +58,7 @@ class Choice:
             users=users,
             cpus={cpus.server},
             count=count,
+            layers=layers,
         )
 
     def _partition(self, wanted: Sequence[type[Service]]) -> Groups:

@@ -29,6 +29,20 @@ class Setting(NamedTuple):
     command: str
 
 
+class Identity(NamedTuple):
+    """What must not change in the middle of a run."""
+
+    host: str
+    commit: str | None
+    services_sha256: str
+
+
+def identity() -> Identity:
+    """This host, this checkout, these services."""
+    commit, _ = _commit()
+    return Identity(platform.node(), commit, _digest(Path(folder) for folder in servers.__path__))
+
+
 def describe(setting: Setting, load_before: tuple[float, float, float]) -> Environment:
     """The environment of a run that has just ended.
 

@@ -34,6 +34,13 @@ class Progress:
         elif self._done % -(-self._total // self.LINES) == 0:
             print(f"{self._unit} {self._done + 1} of {self._total}: {what}", file=sys.stderr)
 
+    def expect(self, more: int) -> None:
+        """There are more steps to come than was known."""
+        self._total += more
+        if self._bar is not None:
+            self._bar.total = self._total
+            self._bar.refresh()
+
     def step(self) -> None:
         """One step is done."""
         self._done += 1

@@ -1,4 +1,4 @@
-"""A measured run as JSON: schema `twinos/run/1`, described in results/README.md."""
+"""A measured run as JSON: schema `twinos/run/2`, described in results/README.md."""
 
 import os
 import tempfile
@@ -10,7 +10,7 @@ import msgspec
 from lab.refusal import Refusal
 from lab.stats import Interval
 
-SCHEMA: Final = "twinos/run/1"
+SCHEMA: Final = "twinos/run/2"
 
 Placement = Literal["one", "two"]
 Users = Literal["inline", "process"]
@@ -41,6 +41,36 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     load_after: tuple[float, float, float]
 
 
+class Overhead(msgspec.Struct, frozen=True, kw_only=True):
+    """What measuring itself costs, measured before anything else was.
+
+    Attributes:
+        clock_us: reading the clock.
+        loop_us: a turn of the loop that times calls, around a function that does nothing.
+        loop_batches_us: the same, batch by batch.
+        spread: the slowest batch over the fastest.
+    """
+
+    clock_us: float
+    loop_us: float
+    loop_batches_us: tuple[float, ...]
+    spread: float
+
+
+class Pilot(msgspec.Struct, frozen=True, kw_only=True):
+    """How the number of boots was chosen.
+
+    Attributes:
+        rounds: boots of each kernel that were made for it; none of them is reported.
+        precision: the wanted half-width of a ratio's interval, as a fraction of the ratio.
+        boots: how many were found to be needed.
+    """
+
+    rounds: int
+    precision: float
+    boots: int
+
+
 class Floors(msgspec.Struct, frozen=True, kw_only=True):
     """What the host itself costs, in µs: medians, and the values of the single boots."""
 
@@ -61,6 +91,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         ci95_us: None where the boots are too few for one.
         messages_per_op: requests and replies that crossed between address spaces, exactly.
         bytes_per_op: their bytes.
+        requests_per_op: requests that the user made: what a real kernel would call traps.
+        cpu_us: processor time per operation, of all processes; the median over boots.
+        cpu_boots_us: the same, boot by boot.
+        switches_per_op: context switches of all processes; the median over boots.
+        memory_kib: proportional memory of all processes when the boot ended; the median over boots.
+        boot_ms: from nothing to a system that answers; the median over boots.
     """
 
     workload: str
@@ -75,6 +111,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     ci95_us: Interval | None
     messages_per_op: float
     bytes_per_op: float
+    requests_per_op: float = 0.0
+    cpu_us: float = 0.0
+    cpu_boots_us: tuple[float, ...] = ()
+    switches_per_op: float = 0.0
+    memory_kib: float = 0.0
+    boot_ms: float = 0.0
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +147,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=SCH
     rows: tuple[Row, ...]
     ratios: tuple[Ratio, ...]
     aims: tuple[Aim, ...]
+    overhead: Overhead | None = None
+    pilot: Pilot | None = None
 
 
 def to_json(run: Run) -> str:

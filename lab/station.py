@@ -5,20 +5,32 @@ next and stay as they are within one: they are part of what a boot's value varie
 reads a `Job` from standard input and writes an `Answer` to standard output.
 """
 
+import os
 import random
 import signal
 import sys
 from collections.abc import Sequence
+from time import perf_counter_ns
 from types import FrameType
 from typing import Final, Literal
 
 import msgspec
 
-from kernels import System
+from kernels import Layer, System
 from kernels.host import die_with_parent
-from lab import choice, timing
+from lab import choice, meter, timing
 from lab.floors import method_call, pipe_round_trip
-from lab.measuring import COUNTED_CALLS, Cost, count, running, time_beside, time_once
+from lab.measuring import (
+    COUNTED_CALLS,
+    Cost,
+    Requests,
+    account,
+    account_once,
+    count,
+    running,
+    time_beside,
+    time_once,
+)
 from lab.placement import Cpus, pin
 from lab.refusal import Failure, Refusal
 from lab.schema import Users
@@ -58,11 +70,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measured(msgspec.Struct, frozen=True, tag=True):
-    """The cost of each workload and, from a boot that timed, of the floors."""
+    """The cost of each workload and, from a boot that timed, of the floors and of the boot."""
 
     costs: dict[str, Cost]
     method_call_ns: float = 0.0
     pipe_round_trip_ns: float = 0.0
+    boot_ns: float = 0.0
+    memory_kib: float = 0.0
 
 
 class Broken(msgspec.Struct, frozen=True, tag=True):
@@ -81,10 +95,16 @@ def carry_out(job: Job) -> Answer:
     try:
         with pipe_round_trip(job.cpus) as round_trip:
             chosen = _chosen(job)
+            others = meter.descendants(os.getpid())
+            if job.mode != "time":
+                return _untimed(job, chosen)
+            start = perf_counter_ns()
             with _boot(job, chosen) as system:
-                if job.mode == "time":
-                    return _time(job, chosen, system, (method_call(), round_trip))
-                return Measured({one.name: _once(job, one, system) for one in chosen})
+                taken = perf_counter_ns() - start
+                pids = meter.descendants(os.getpid(), without=others)
+                measured = _time(job, chosen, system, (method_call(), round_trip), pids)
+                memory = meter.memory_kib(pids)
+                return msgspec.structs.replace(measured, boot_ns=taken, memory_kib=memory)
     except Refusal as refusal:
         return Broken(str(refusal), refused=True)
     except Failure as failure:
@@ -98,37 +118,51 @@ def _chosen(job: Job) -> list[Workload]:
     return chosen
 
 
-def _boot(job: Job, chosen: Sequence[Workload]) -> System:
+def _boot(job: Job, chosen: Sequence[Workload], layers: Sequence[Layer] = ()) -> System:
     services = tuple(dict.fromkeys(service for one in chosen for service in one.services))
     config = {service: settings for one in chosen for service, settings in one.config.items()}
     kernel = choice.parse(job.kernel)
     try:
-        return kernel.boot(services, config, job.users, job.cpus, count=job.mode == "count")
+        count = job.mode == "count"
+        return kernel.boot(services, config, job.users, job.cpus, count=count, layers=layers)
     except (OSError, WiringError, BootError) as error:
         raise Refusal(f"{job.kernel} does not boot: {describe(error)}.") from error
 
 
-def _once(job: Job, workload: Workload, system: System) -> Cost:
+def _untimed(job: Job, chosen: Sequence[Workload]) -> Measured:
+    requests = Requests()
+    with _boot(job, chosen, [requests] if job.mode == "count" else []) as system:
+        requests.on = True
+        return Measured({one.name: _once(job, one, system, requests) for one in chosen})
+
+
+def _once(job: Job, workload: Workload, system: System, requests: Requests) -> Cost:
     with running(workload, system) as operation:
         if job.mode == "once":
             return Cost(ns=time_once(operation))
-        return count(operation, system, 1 if workload.macro else COUNTED_CALLS)
+        return count(operation, system, 1 if workload.macro else COUNTED_CALLS, requests)
 
 
 def _time(
-    job: Job, chosen: Sequence[Workload], system: System, floors: Sequence[timing.Call]
+    job: Job,
+    chosen: Sequence[Workload],
+    system: System,
+    floors: Sequence[timing.Call],
+    pids: Sequence[int],
 ) -> Measured:
     floor_ns = None if NULL in job.workloads else timing.time_calls(floors, FLOOR_BUDGET_NS)
     costs = {}
     for workload in chosen:
         with running(workload, system) as operation:
             if workload.macro:
-                ns = time_once(operation)
-            elif workload.name == NULL:
+                costs[workload.name] = account_once(operation, pids)
+                continue
+            if workload.name == NULL:
                 ns, floor_ns = time_beside(operation, floors, job.budget_ns)
             else:
                 ns, _ = time_beside(operation, (), job.budget_ns)
-        costs[workload.name] = Cost(ns=ns)
+            beside = account(operation, pids, ns * operation.ops)
+            costs[workload.name] = msgspec.structs.replace(beside, ns=ns)
     method_ns, pipe_ns = floor_ns or (0.0, 0.0)
     return Measured(costs, method_ns, pipe_ns)
 

@@ -34,6 +34,25 @@ def render(run: Run, width: int) -> str:
     return "\n\n".join((tables, *filled))
 
 
+def counters(run: Run) -> str:
+    """What each workload takes beside time, by kernel."""
+    table = [
+        [
+            row.workload,
+            row.kernel,
+            exact(row.requests_per_op),
+            exact(row.messages_per_op),
+            f"{figure(row.cpu_us)} µs",
+            figure(row.switches_per_op),
+            f"{row.memory_kib / 1024:,.1f} MiB",
+            f"{row.boot_ms:,.0f} ms",
+        ]
+        for row in run.rows
+    ]
+    headers = ["workload", "kernel", "requests", "messages", "processor", "switches"]
+    return _tabulate(table, [*headers, "memory", "booting"])
+
+
 def page_width() -> int:
     """Of the terminal; a page that is no terminal is as wide as need be."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize

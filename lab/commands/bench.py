@@ -1,19 +1,22 @@
 """`twinos bench`: time workloads under several kernels and compare."""
 
 import argparse
-import os
 import secrets
 import shlex
 import sys
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from lab import bench, placement, selection
+from lab import archive, bench, placement, selection
+from lab.archive import runs_folder, unused
 from lab.choice import parse
+from lab.journal import Journal
 from lab.refusal import Failure, Refusal
-from lab.schema import Run, save, to_json
-from lab.table import page_width, render
+from lab.schema import Placement, Run, to_json
+from lab.table import counters, page_width, render
+
+__all__ = ["configure", "execute", "runs_folder", "unused"]
 
 EPILOG: Final = """\
 Each kernel is booted several times, in random alternation; one boot gives one value. The table
@@ -27,6 +30,7 @@ examples:
   twinos bench --quick                everything, roughly, in under 30 s
   twinos bench null files             two groups (`twinos workloads` lists them)
   twinos bench null --placement two   user and servers on different processors
+  twinos bench macro --precision 5    as many boots as intervals of ±5 % take, by a pilot
   twinos bench read-4k --json - --boots 20
 """
 
@@ -42,50 +46,110 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="names of workloads or groups; without any: all",
     )
     add("--kernel", action="append", metavar="K", help="may be given again; ratios: over the first")
-    add("--placement", choices=("one", "two"), default="one", help="processors; one by default")
+    add("--placement", choices=("one", "two", "both"), default="one", help=_PLACEMENT)
     add("--users", choices=("inline", "process"), default="inline", help=_USERS)
-    add("--boots", type=_boots, metavar="N", help=f"of each kernel; {bench.BOOTS} by default")
+    number = parser.add_mutually_exclusive_group()
+    number.add_argument(
+        "--boots", type=_boots, metavar="N", help=f"of each kernel; {bench.BOOTS} by default"
+    )
+    number.add_argument("--precision", type=_percent, metavar="PERCENT", help=_PRECISION)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="smaller and shorter, under 30 s")
     size.add_argument("--full", action="store_true", help="also what takes long")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="size a workload")
     add("--seed", type=int, help="of the order of boots; random by default")
+    add("--counters", action="store_true", help="also requests, processor time, switches, memory")
+    add("--anyway", action="store_true", help="also on a host too unsteady to be measured")
     add("--json", metavar="FILE", help="also write the run there; - for standard output")
+    add("--resume", metavar="FILE", help="go on with an interrupted run")
 
 
+_PLACEMENT: Final = "processors; one by default; both: two runs"
 _USERS: Final = "users in the kernel's process (inline, the default), or in one of their own"
+_PRECISION: Final = "have a pilot choose the boots for intervals this narrow"
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, print, save."""
-    wanted = _wanted(arguments.json)
-    run = bench.measure(_plan(arguments))
+    if arguments.resume:
+        arguments, journal = _taken_up(Path(arguments.resume))
+    else:
+        seed = secrets.randbits(32) if arguments.seed is None else arguments.seed
+        arguments.seed = seed
+        given = sys.argv[sys.argv.index("bench") + 1 :] if "bench" in sys.argv else []
+        path = archive.unfinished(runs_folder(), seed)
+        journal = Journal(path, archive.header(given, seed))
+    arguments.given = journal.header.arguments
+    wanted = _wanted(arguments)
+    plans = list(_plans(arguments))
+    runs = _measured(plans, journal)
+    texts = [to_json(run) for run in runs] if arguments.json == "-" else _texts(arguments, runs)
     try:  # first of all: whoever reads standard output may have gone
-        for target in (unused(runs_folder(), run), *wanted):
-            _save(run, target)
+        for run in runs:
+            for target in (unused(runs_folder(), run), *wanted):
+                archive.keep(run, target)
     finally:
-        text = to_json(run) if arguments.json == "-" else render(run, page_width()) + "\n"
-        sys.stdout.write(text)
+        sys.stdout.write("\n".join(texts))
     return 0
 
 
-def _plan(arguments: argparse.Namespace) -> bench.Plan:
+def _measured(plans: Sequence[bench.Plan], journal: Journal) -> list[Run]:
+    """The runs; what an interruption leaves of them is said."""
+    try:
+        runs = [bench.measure(plan, journal.measure) for plan in plans]
+    except (Refusal, Failure):
+        journal.remove()
+        raise
+    except BaseException:
+        if journal.done:
+            shown = archive.relative(journal.path)
+            print(f"To go on: twinos bench --resume {shown}", file=sys.stderr)
+        raise
+    journal.remove()
+    return runs
+
+
+def _taken_up(path: Path) -> tuple[argparse.Namespace, Journal]:
+    """The command that an interrupted run was made by, and what it measured."""
+    journal = Journal.open(path)
+    archive.check_header(journal.header, path)
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    arguments = parser.parse_args(journal.header.arguments)
+    arguments.seed = journal.header.seed
+    return arguments, journal
+
+
+def _texts(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:
+    shown = [render(run, page_width()) + "\n" for run in runs]
+    if arguments.counters:
+        shown = [f"{text}\n{counters(run)}\n" for text, run in zip(shown, runs, strict=True)]
+    return shown
+
+
+def _plans(arguments: argparse.Namespace) -> Iterator[bench.Plan]:
     asked = selection.chosen(arguments.workloads, quick=arguments.quick, full=arguments.full)
     workloads = selection.runnable(asked, named=bool(arguments.workloads))
     names = arguments.kernel or ["monolithic", "microkernel"]
     if len(set(names)) != len(names):
         raise Refusal("--kernel names one kernel twice.")
-    return bench.Plan(
-        workloads=selection.with_settings(workloads, arguments.set),
-        kernels=[parse(name) for name in names],
-        boots=arguments.boots or (bench.QUICK_BOOTS if arguments.quick else bench.BOOTS),
-        seed=secrets.randbits(32) if arguments.seed is None else arguments.seed,
-        placement=arguments.placement,
-        cpus=placement.choose(arguments.placement),
-        users=arguments.users,
-        quick=arguments.quick,
-        command=shlex.join(["twinos", *sys.argv[1:]]),
-    )
+    sized = selection.with_settings(workloads, arguments.set)
+    kernels = [parse(name) for name in names]
+    places: tuple[Placement, ...] = ("one", "two")
+    for place in places if arguments.placement == "both" else (arguments.placement,):
+        yield bench.Plan(
+            workloads=sized,
+            kernels=kernels,
+            boots=arguments.boots or (bench.QUICK_BOOTS if arguments.quick else bench.BOOTS),
+            seed=arguments.seed,
+            placement=place,
+            cpus=placement.choose(place),
+            users=arguments.users,
+            quick=arguments.quick,
+            command=shlex.join(["twinos", "bench", *arguments.given]),
+            precision=arguments.precision,
+            unsteady=arguments.anyway or arguments.quick,
+        )
 
 
 def _boots(text: str) -> int:
@@ -94,40 +158,24 @@ def _boots(text: str) -> int:
     return int(text)
 
 
-def _wanted(json: str | None) -> list[Path]:
+def _percent(text: str) -> float:
+    try:
+        percent = float(text)
+    except ValueError:
+        percent = 0.0
+    if not 0.1 <= percent <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no percentage from 0.1 to 100")
+    return percent / 100
+
+
+def _wanted(arguments: argparse.Namespace) -> list[Path]:
     """Where else to save; refused before anything is measured for it."""
+    json = arguments.json
+    if json is not None and arguments.placement == "both":
+        raise Refusal("--json takes one run, and --placement both makes two.")
     if json is None or json == "-":
         return []
     target = Path(json)
     if target.is_dir() or not target.parent.is_dir():
         raise Refusal(f"--json {json}: it is a folder, or there is no folder for it.")
     return [target]
-
-
-def _save(run: Run, target: Path) -> None:
-    try:
-        save(run, target)
-    except OSError as error:
-        raise Failure(f"the run could not be saved as {target}: {error.strerror}.") from None
-    print(f"Saved as {_relative(target)}", file=sys.stderr)
-
-
-def runs_folder() -> Path:
-    """`results/runs` of the checkout around the current folder, or else of that folder itself."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "twinos").is_dir() and (folder / "results").is_dir():
-            return folder / "results" / "runs"
-    return here / "results" / "runs"
-
-
-def unused(folder: Path, run: Run) -> Path:
-    """A file name for a run; no run is ever written over."""
-    moment = datetime.fromisoformat(run.environment.date)
-    name = f"{moment:%Y%m%dT%H%M%SZ}-{run.environment.seed:08x}"
-    candidates = [folder / f"{name}.json", *(folder / f"{name}-{n}.json" for n in range(2, 100))]
-    return next(path for path in candidates if not path.exists())
-
-
-def _relative(path: Path) -> str:
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -87,7 +87,7 @@ def test_what_is_written_is_read(
 def test_the_keys_are_those_of_the_schema(run: Run) -> None:
     written = json.loads(schema.to_json(run))
     assert next(iter(written)) == "schema"
-    assert written["schema"] == "twinos/run/1"
+    assert written["schema"] == "twinos/run/2"
     assert {"environment", "floors", "rows", "ratios"} <= written.keys()
     assert {"method_call_us", "pipe_round_trip_us"} <= written["floors"].keys()
 
@@ -124,11 +124,11 @@ def test_a_failed_save_leaves_what_was_there(
         (b"[1]", "r is no saved run: it is not JSON with a schema."),
         (b'{"rows": []}', "r is no saved run: it is not JSON with a schema."),
         (
-            b'{"schema": "twinos/run/2"}',
-            "r has the schema 'twinos/run/2'; this version of TwinOS reads 'twinos/run/1'.",
+            b'{"schema": "twinos/run/1"}',
+            "r has the schema 'twinos/run/1'; this version of TwinOS reads 'twinos/run/2'.",
         ),
         (
-            b'{"schema": "twinos/run/1"}',
+            b'{"schema": "twinos/run/2"}',
             "r is damaged: Object missing required field `environment`.",
         ),
     ],
