@@ -6,6 +6,7 @@ seed, so taken up again it finds them, one after the other, and makes only those
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -58,6 +59,7 @@ class Journal:
         self._before = list(entries)
         self._found = 0
         self._written = bool(self._before)
+        self._keeps = True
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -83,8 +85,8 @@ class Journal:
 
     @property
     def done(self) -> int:
-        """How many boots it holds."""
-        return max(self._found, len(self._before))
+        """How many boots it holds; 0 where it could not be written."""
+        return max(self._found, len(self._before)) if self._keeps else 0
 
     def measure(self, job: Job) -> Measured:
         """Have a job done, unless it was.
@@ -99,15 +101,21 @@ class Journal:
             measured = entry.measured
         else:
             measured = dispatch(job)
-            self._append(Entry(job, measured))
+            try:
+                self._append(Entry(job, measured))
+            except OSError:  # no place for it: the run is made all the same
+                self._keeps = False
         self._found += 1
         return measured
 
     def remove(self) -> None:
         """Forget it: the comparison is saved, or worth nothing."""
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
     def _append(self, entry: Entry) -> None:
+        if not self._keeps:
+            return
         lines = [] if self._written else [self.header]
         data = b"".join(msgspec.json.encode(line) + b"\n" for line in (*lines, entry))
         self.path.parent.mkdir(parents=True, exist_ok=True)
