@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 from kernels import boot
 from lab import archive, bench, meter, pilot, schema, steadiness
 from lab.choice import parse
+from lab.dispatch import dispatch
 from lab.journal import Header, Journal
-from lab.measuring import COUNTED_CALLS, Cost, Requests, account, account_once, count, running
+from lab.measuring import Cost, account, account_once, running
 from lab.placement import Cpus
 from lab.refusal import Refusal
 from lab.schema import Overhead
 from lab.station import Job, Measured
 from lab.stats import median_interval
 from servers.clock import Clock
-from servers.filesystem import FileSystem
 from tests.conftest import reap_orphans
 from workloads.catalogue import catalogue, select
 
@@ -53,13 +53,13 @@ def measured(number: int) -> Measured:
 
 @pytest.mark.parametrize("kernel", ["monolithic", "microkernel"])
 def test_the_users_requests_are_counted_and_no_others(kernel: str) -> None:
-    one = catalogue()["create-1k"]  # the file system asks the disk for itself
-    requests = Requests()
-    with boot(kernel, FileSystem, count=True, layers=[requests]) as system:
-        requests.on = True
-        with running(one, system) as operation:
-            cost = count(operation, system, 2, requests)
-    assert cost.requests == 4
+    cpu = min(os.sched_getaffinity(0))
+    cpus, options = Cpus(cpu, cpu), {"size": 5000}
+    counting = Job(
+        kernel=kernel, users="inline", cpus=cpus, mode="count", workloads={"create-10k": options}
+    )
+    cost = dispatch(counting).costs["create-10k"]
+    assert cost.requests == 4, "open, write, close, unlink; what the file system asks is no user's"
     assert cost.messages == (8 if kernel == "microkernel" else 0)
 
 
@@ -277,4 +277,3 @@ def test_a_killed_run_is_gone_on_with(interrupted: Path, tmp_path: Path) -> None
         if json.loads(line)["job"]["mode"] == "time"
     ]
     assert set(times) <= {us for row in run.rows for us in row.boots_us}
-    assert COUNTED_CALLS
