@@ -16,6 +16,7 @@ from kernels.control import (
     Ask,
     Connect,
     Dismiss,
+    Ended,
     Enrol,
     Granted,
     Inquest,
@@ -23,6 +24,7 @@ from kernels.control import (
     Panicked,
     Refused,
     Share,
+    Started,
     Tour,
     Verdict,
     close_all,
@@ -72,7 +74,7 @@ class Agent:
         self._lines: dict[tuple[str, int], Line] = {}
         running.add(self)
 
-    def ask(self, message: Ask) -> tuple[Granted | Verdict, list[int]]:
+    def ask(self, message: Ask) -> tuple[Granted | Verdict | Started | Ended, list[int]]:
         """Ask, and wait for the answer and the descriptors that come with it.
 
         Raises:

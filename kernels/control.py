@@ -112,6 +112,37 @@ class LastWords(Ask, frozen=True):
     sentence: str
 
 
+class Start(Ask, frozen=True):
+    """Asks, from a service that may, to start a function as somebody's program."""
+
+    module: str
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    memory: int
+
+
+class Renice(Ask, frozen=True):
+    """Asks, from such a service, to set how nice a program is."""
+
+    caller: int
+    nice: int
+
+
+class Send(Ask, frozen=True):
+    """Asks, from such a service, to send a signal of the host to a caller's process."""
+
+    caller: int
+    signal: int
+
+
+class Status(Ask, frozen=True):
+    """Asks, from such a service, how a program ended."""
+
+    caller: int
+
+
 class Shutdown(Ask, frozen=True):
     """Asks, from the owner, to shut the system down."""
 
@@ -132,6 +163,19 @@ class Refused(Answer, frozen=True):
 
     error: ErrorParts | None
     sentence: str = ""
+
+
+class Started(Answer, frozen=True):
+    """The program runs, as this caller and in this process of the host."""
+
+    caller: Caller
+    host: int
+
+
+class Ended(Answer, frozen=True):
+    """How a program ended: its exit status, or minus the signal that killed it."""
+
+    status: int
 
 
 class Verdict(Answer, frozen=True):
@@ -168,6 +212,8 @@ class Stop(Order, frozen=True):
     """Write back, and exit."""
 
 
+News = Departure | Ready | Failed | LastWords
+Tasking = Start | Send | Renice | Status
 Asks = (
     Connect
     | Inquest
@@ -179,13 +225,11 @@ Asks = (
     | Knock
     | Tour
     | Boot
-    | Departure
-    | Ready
-    | Failed
-    | LastWords
+    | News
+    | Tasking
     | Shutdown
 )
-Answers = Granted | Refused | Verdict | Panicked
+Answers = Granted | Refused | Started | Ended | Verdict | Panicked
 Orders = Serve | Departed | Stop
 
 ASKS: Final = decoder(Asks)

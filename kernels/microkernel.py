@@ -45,11 +45,11 @@ class Remote:
         self._agent = Agent(connection)
         self._processes: list[_Child] = []
 
-    def enter(self) -> None:
-        """Take up what the kernel gives a user's process."""
+    def enter(self, caller: Caller | None = None) -> None:
+        """Take up what the kernel gives a user's process, `caller`'s if that is known."""
         tally = self._agent.look_around()
         if tally:
-            self._agent.counters = Counters(Region(tally[0]), row=0)
+            self._agent.counters = Counters(Region(tally[0]), row=caller.id if caller else 0)
 
     def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
         """A new caller."""
@@ -225,5 +225,20 @@ def _run_program(
     kernel = Remote(services, connection, layers)
     user = User(kernel, services, kernel.introduce(credentials))
     status = function(user, *arguments)
+    kernel.close()
+    return status if isinstance(status, int) else os.EX_OK
+
+
+def run_task(
+    connection: socket.socket,
+    services: Services,
+    layers: Sequence[Layer],
+    caller: Caller,
+    main: Callable[[User], Any],
+) -> int:
+    """What the process of a program does that the nucleus started, as whom it said."""
+    kernel = Remote(services, connection, layers)
+    kernel.enter(caller)
+    status = main(User(kernel, services, caller))
     kernel.close()
     return status if isinstance(status, int) else os.EX_OK

@@ -13,6 +13,7 @@ from kernels.interrupts import shield
 from kernels.space import Space, create_regions, find_region, identities
 from kernels.stub import Layer, layered
 from kernels.system import SHUT_DOWN, Counts, Process
+from kernels.tasks import NoTasks
 from twinos import Bind, Caller, KernelPanic, Op, Region, Service, WiringError
 from twinos.errors import describe
 from twinos.privileges import narrowed, role, unmappable
@@ -46,6 +47,7 @@ class Monolithic:
                 reach=_nothing_elsewhere,
                 on_bug=self._panic,
                 layers=layers,
+                tasks=NoTasks(),
             )
         except BaseException:
             self._close_regions()  # now: whoever keeps the error would keep the image locked

@@ -35,6 +35,7 @@ from kernels.control import (
     Serve,
     Share,
     Shutdown,
+    Tasking,
     Tour,
     Verdict,
     close_all,
@@ -44,6 +45,7 @@ from kernels.control import (
 from kernels.host import name_process
 from kernels.launch import close_all_but, settle
 from kernels.pipes import channel_ends
+from kernels.programs import Programs
 from kernels.records import Credentials, Peer, Server
 from kernels.space import find_region
 from kernels.supervisor import Plan, Supervisor
@@ -71,6 +73,7 @@ class _Nucleus:
         self._plan = plan
         self._board = Switchboard(self._handle, self._left)
         self._supervisor = Supervisor(plan, self._board)
+        self._programs = Programs(plan, self._board, self._new_caller, self._supervisor.forget)
         self._named = {service.__name__: service for service in plan.order}
         self._server_of = {
             s: server for server in self._supervisor.servers for s in server.services
@@ -88,6 +91,7 @@ class _Nucleus:
         self._supervisor.start_all()
         while not self._stopping:
             self._board.turn()
+        self._programs.end_all()
         failure = self._supervisor.stop_all()
         for peer in self._board.peers:
             peer.kill()
@@ -114,6 +118,8 @@ class _Nucleus:
                 peer.introduced(parcel.descriptors.pop())
         elif isinstance(ask, Become):
             self._become(peer, parcel.number, (ask.uid, ask.gid, ask.groups))
+        elif isinstance(ask, Tasking):
+            self._programs.handle(peer, parcel.number, ask)
         else:
             self._reply(peer, parcel.number, ask)
 
@@ -191,10 +197,13 @@ class _Nucleus:
     def _enrol(self, peer: Peer, number: int, credentials: Credentials) -> None:
         if not peer.may_be(credentials):
             raise fail(errno.EPERM)
-        self._last_caller += 1
-        caller = Caller(self._last_caller, "user", *credentials)
+        caller = self._new_caller(credentials)
         peer.callers[caller.id] = caller
         peer.answer(Granted(caller), number)
+
+    def _new_caller(self, credentials: Credentials) -> Caller:
+        self._last_caller += 1
+        return Caller(self._last_caller, "user", *credentials)
 
     def _become(self, peer: Peer, number: int, credentials: Credentials) -> None:
         if not peer.may_be(credentials):

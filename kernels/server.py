@@ -44,6 +44,7 @@ from kernels.pipes import (
 from kernels.remote import Dispatch, dispatcher
 from kernels.space import Regions, Space
 from kernels.stub import Layer
+from kernels.tasks import RemoteTasks
 from twinos import Bind, BootError, Caller, KernelPanic, Op, Region, Service, operations
 from twinos.codec import MalformedMessage
 from twinos.errors import describe, take_apart
@@ -113,6 +114,7 @@ class _Server:
             reach=self._reach,
             on_bug=self._die,
             layers=post.layers,
+            tasks=RemoteTasks(self._agent),
         )
 
     def _reach(self, client: type[Service], callee: type[Service]) -> Bind:

@@ -13,7 +13,7 @@ from kernels.gate import Gate, OnBug, refuse
 from kernels.source import GATE, function
 from kernels.stub import Layer, checked_stub, layered, plain_stub
 from kernels.system import SHUT_DOWN
-from twinos import Bind, BootError, Caller, Op, Region, Service, WiringError, operations
+from twinos import Bind, BootError, Caller, Op, Region, Service, Tasks, WiringError, operations
 from twinos.errors import describe, is_failure
 from twinos.privileges import narrowed
 from twinos.values import coercer
@@ -66,6 +66,7 @@ class Space:
         reach: delivers to services elsewhere.
         on_bug: see `Gate`.
         layers: binders around every handle.
+        tasks: what is given to those that manage processes.
 
     Raises:
         OSError: a constructor failed so.
@@ -82,11 +83,13 @@ class Space:
         reach: Reach,
         on_bug: OnBug,
         layers: Sequence[Layer] = (),
+        tasks: Tasks,
     ) -> None:
         self.gate = Gate(on_bug)
         self._identity = identity
         self._reach = reach
         self._layers = layers
+        self._tasks = tasks
         self._instances: dict[type[Service], Service] = {}
         self._paths = _Paths(services)
         with self.gate.lock:  # a constructor may call what waits
@@ -174,8 +177,9 @@ class Space:
             name: self._handle(service, callee, wanted.allowed[name])
             for name, callee in wanted.handles.items()
         }
+        tasks = dict.fromkeys(wanted.tasks, self._tasks)
         try:
-            return service(**handles, **regions, **settings)
+            return service(**handles, **regions, **tasks, **settings)
         except Exception as error:
             if is_failure(error):
                 raise

@@ -101,6 +101,14 @@ class Supervisor:
         """Whether a server has yet to free what it kept for a caller that is gone."""
         return any(caller in server.departing for server in self.servers)
 
+    def forget(self) -> None:
+        """In a child that is no server: let go of the memory of all of them."""
+        for regions in self.regions.values():
+            for region in regions.values():
+                region.close()
+        if self.tally is not None:
+            self.tally.close()
+
     def _start(self, server: Server) -> None:
         """Start a server, or try again a little later if the host has no room for it."""
         if self._stopping:

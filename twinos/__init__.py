@@ -24,6 +24,7 @@ from twinos.privileges import only, shared
 from twinos.region import Region
 from twinos.service import Service, operations
 from twinos.signal import Signal, Until, Waits
+from twinos.tasks import Task, Tasks
 
 __all__ = [
     "Bind",
@@ -36,6 +37,8 @@ __all__ = [
     "ServerDied",
     "Service",
     "Signal",
+    "Task",
+    "Tasks",
     "Until",
     "Waits",
     "WiringError",

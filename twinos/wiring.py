@@ -16,6 +16,7 @@ from twinos.errors import ContractError, WiringError
 from twinos.privileges import Only, Shared, role
 from twinos.region import Region
 from twinos.service import Service, operations
+from twinos.tasks import Tasks
 from twinos.values import check_type, coercer
 
 Services = tuple[type[Service], ...]
@@ -34,6 +35,7 @@ class Needs:
         allowed: which of their operations.
         regions: the memory that the kernel keeps for it.
         shared: which of it every user may map.
+        tasks: parameters by which it may start processes.
         settings: plain values, with their types and defaults.
     """
 
@@ -41,6 +43,7 @@ class Needs:
     allowed: Mapping[str, frozenset[str]]
     regions: tuple[str, ...]
     shared: frozenset[str]
+    tasks: tuple[str, ...]
     settings: Mapping[str, inspect.Parameter]
 
 
@@ -55,6 +58,7 @@ def needs(service: type[Service]) -> Needs:
     allowed: dict[str, frozenset[str]] = {}
     shared: set[str] = set()
     regions: list[str] = []
+    tasks: list[str] = []
     settings: dict[str, inspect.Parameter] = {}
     for parameter in _parameters(service):
         kind, marks = _apart(parameter.annotation)
@@ -65,10 +69,12 @@ def needs(service: type[Service]) -> Needs:
             regions.append(parameter.name)
             if any(isinstance(mark, Shared) for mark in marks):
                 shared.add(parameter.name)
+        elif kind is Tasks:
+            tasks.append(parameter.name)
         else:
             settings[parameter.name] = parameter.replace(annotation=kind)
             _check_setting(service, settings[parameter.name])
-    return Needs(handles, allowed, tuple(regions), frozenset(shared), settings)
+    return Needs(handles, allowed, tuple(regions), frozenset(shared), tuple(tasks), settings)
 
 
 def dependencies(service: type[Service]) -> Services:

@@ -16,7 +16,7 @@ descriptors  what is kept for each caller
 path         from a path to an inode
 results      what operations answer with
 state        what operations share
-opening, files, transfer, tree, rename, listing, attributes, callers, whole
+opening, files, transfer, tree, rename, listing, attributes, callers, programs, whole
              the operations
 service      the service
 

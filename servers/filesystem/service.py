@@ -4,6 +4,7 @@ from servers.filesystem.attributes import AttributeOperations
 from servers.filesystem.callers import CallerOperations
 from servers.filesystem.listing import ListingOperations
 from servers.filesystem.opening import OpenOperations
+from servers.filesystem.programs import ProgramOperations
 from servers.filesystem.rename import RenameOperation
 from servers.filesystem.transfer import TransferOperations
 from servers.filesystem.whole import WholeOperations
@@ -17,6 +18,7 @@ class FileSystem(
     ListingOperations,
     AttributeOperations,
     CallerOperations,
+    ProgramOperations,
     WholeOperations,
 ):
     """Files and directories in the MINIX version 3 format.

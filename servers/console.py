@@ -1,0 +1,136 @@
+"""The console: a keyboard and a screen. The host's terminal stands for both."""
+
+import errno
+import os
+import select
+import time
+from collections import deque
+from typing import Final
+
+from twinos import Caller, Service, Signal, Waits, fail, op
+
+STREAMS: Final = (1, 2)
+"""The host's descriptors of output and errors, by the same numbers as a program's."""
+STEP: Final = 4096
+"""Bytes written at a time: the host takes as many without waiting when it says that it is ready."""
+RETRY: Final = 0.005
+"""Seconds until a screen that takes nothing is tried again."""
+TYPED_AHEAD: Final = 1 << 20
+"""Bytes that the keyboard keeps until somebody reads."""
+
+
+class Console(Service):
+    """A terminal that all programs share.
+
+    What is written appears on the host's standard output or error. What is read is what somebody
+    has `typed`, line by line or in other pieces; a piece of no bytes is an end of file, once.
+
+    Args:
+        terminal: whether a person sits there, so that programs show each line at once.
+        keep: keep what is written, in memory, for `screen`, instead of showing it.
+    """
+
+    def __init__(self, terminal: bool = False, keep: bool = False) -> None:
+        self._terminal = terminal
+        self._screen: bytearray | None = bytearray() if keep else None
+        self._typed: deque[bytes] = deque()
+        self._size = 0
+        self._readers = 0
+        self._arrived, self._wanted = Signal(), Signal()
+
+    @op(idempotent=True)
+    def isatty(self) -> bool:
+        """Whether a person sits there."""
+        return self._terminal
+
+    @op
+    def read(self, length: int) -> Waits[bytes]:
+        """Read up to `length` bytes of what was typed, of one piece; wait if there is none.
+
+        EINVAL.
+        """
+        if length < 0:
+            raise fail(errno.EINVAL)
+        if not length:
+            return b""
+        self._readers += 1
+        try:
+            while not self._typed:
+                self._wanted.notify()
+                yield self._arrived
+        finally:
+            self._readers -= 1
+        piece = self._typed.popleft()
+        if len(piece) > length:
+            self._typed.appendleft(piece[length:])
+        self._size -= min(len(piece), length)
+        return piece[:length]
+
+    @op
+    def ready(self, timeout: float) -> Waits[bool]:
+        """Whether there is something to read within `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        self._readers += 1
+        try:
+            while not self._typed and time.monotonic() < deadline:
+                self._wanted.notify()
+                yield self._arrived.until(deadline)
+        finally:
+            self._readers -= 1
+        return bool(self._typed)
+
+    @op
+    def write(self, data: bytes, stream: int = 1) -> Waits[int]:
+        """Show something; the number of bytes that were shown.
+
+        EBADF for what is no stream; EPIPE and EIO if the host's terminal is gone.
+        """
+        if stream not in STREAMS:
+            raise fail(errno.EBADF)
+        if self._screen is not None:
+            self._screen += data
+            return len(data)
+        poll = select.poll()
+        poll.register(stream, select.POLLOUT)
+        rest = memoryview(data)
+        while rest:
+            if poll.poll(0):
+                rest = rest[os.write(stream, rest[:STEP]) :]
+            else:
+                yield Signal().until(time.monotonic() + RETRY)
+        return len(data)
+
+    @op
+    def typed(self, caller: Caller, piece: bytes) -> None:
+        """The keyboard: somebody typed this. EPERM unless the superuser; ENOSPC."""
+        _require_superuser(caller)
+        if self._size + len(piece) > TYPED_AHEAD:
+            raise fail(errno.ENOSPC)
+        self._typed.append(piece)
+        self._size += len(piece)
+        self._arrived.notify()
+
+    @op
+    def wanted(self, caller: Caller, timeout: float) -> Waits[bool]:
+        """The keyboard: whether somebody waits for a key, within `timeout` seconds. EPERM."""
+        _require_superuser(caller)
+        deadline = time.monotonic() + timeout
+        while not (waits := bool(self._readers and not self._typed)):
+            if time.monotonic() >= deadline:
+                break
+            yield self._wanted.until(deadline)
+        return waits
+
+    @op
+    def screen(self, caller: Caller) -> bytes:
+        """What has been written since this was last asked, if it is kept. EPERM."""
+        _require_superuser(caller)
+        shown = bytes(self._screen or b"")
+        if self._screen is not None:
+            self._screen.clear()
+        return shown
+
+
+def _require_superuser(caller: Caller) -> None:
+    if caller.uid:
+        raise fail(errno.EPERM)

@@ -1,0 +1,64 @@
+"""Operations for the process manager: what a program is made of, and what it inherits."""
+
+import errno
+from stat import S_IFREG
+
+from servers.filesystem.permission import SEARCH, permits
+from servers.filesystem.state import State
+from servers.who import Who, require_service
+from twinos import Caller, fail, op
+
+
+class ProgramOperations(State):
+    """What only services may ask, on behalf of programs: EPERM for users."""
+
+    @op
+    def load(self, caller: Caller, who: Who, path: str, length: int) -> bytes:
+        """The first bytes of a program that `who` may execute.
+
+        EACCES for what is no regular file or not executable; EPERM; path errors.
+        """
+        require_service(caller)
+        other = Caller(*who)
+        inode = self._walker.find(self._settled(other), path)
+        if inode.kind != S_IFREG or not permits(inode, other, SEARCH):
+            raise fail(errno.EACCES, path)
+        return self._content.read(inode, 0, max(length, 0))
+
+    @op
+    def inherit(
+        self,
+        caller: Caller,
+        parent: Who,
+        child: Who,
+        descriptors: tuple[int, ...],
+        directory: str = "",
+    ) -> None:
+        """Give a new caller a parent's umask, working directory, and some of its open files.
+
+        The files keep their numbers, and share their positions with the parent's.
+
+        Args:
+            caller: the process manager.
+            parent: whose they are.
+            child: who gets them.
+            descriptors: which.
+            directory: another working directory for the child; empty: the parent's.
+
+        Raises:
+            OSError: EBADF, EPERM; path errors for the directory, which the child must be allowed
+                to search.
+        """
+        require_service(caller)
+        source, target = self._settled(Caller(*parent)), self._context(Caller(*child))
+        files = {number: self._file(source.caller, number) for number in descriptors}
+        old, target.cwd = target.cwd, source.cwd
+        target.cwd.opens += 1
+        self._volume.closed(old)
+        if directory:
+            inode = self._walker.find(target, directory)
+            self._change_directory(target, inode, directory)
+        target.umask = source.umask
+        for number, file in files.items():
+            file.shares += 1
+            target.files[number] = file

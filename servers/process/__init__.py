@@ -1,0 +1,32 @@
+"""Processes: the service `ProcessManager` and, on the program's side, `Process`.
+
+From the bottom up:
+
+    signals       numbers, sets, defaults
+    table         what is known of each process
+    accounts      what it has used
+    program       program files, and what is started for one
+    sending       operations: signals
+    groups        operations: groups, sessions, priorities
+    manager       the service: spawn, exit, wait
+    user          handles to services
+    descriptions  what is open, whichever service keeps it
+    descriptors   one numbering for all of that
+    streams       Python's files over descriptors
+    process       a process, as its program has it
+    startup       what every program does first and last
+"""
+
+from servers.process.manager import ProcessManager
+from servers.process.process import Killed, Process, reason_of
+from servers.process.table import Descriptor, Order, ProcessInfo
+
+__all__ = [
+    "Descriptor",
+    "Killed",
+    "Order",
+    "Process",
+    "ProcessInfo",
+    "ProcessManager",
+    "reason_of",
+]

@@ -1,0 +1,256 @@
+"""The process manager: who runs, whose child it is, and how it ended."""
+
+import errno
+import os
+import signal as host_signal
+import time
+from typing import Annotated, Final
+
+from servers.filesystem import FileSystem
+from servers.pipes import Pipes
+from servers.process.accounts import usage
+from servers.process.groups import Groups
+from servers.process.program import HEAD, executable
+from servers.process.signals import CHILD, IGNORE, members
+from servers.process.startup import run
+from servers.process.table import (
+    CONTINUED,
+    INIT,
+    ZOMBIE,
+    Beginning,
+    Entry,
+    Order,
+    ProcessInfo,
+    exited,
+    selected,
+)
+from servers.who import Who
+from twinos import Caller, Tasks, Waits, fail, only, op
+
+PROCESSES: Final = 128
+"""Processes that there may be, zombies included."""
+DESCRIPTORS: Final = 256
+"""Open files that a process may have."""
+ARG_MAX: Final = 128 << 10
+"""Bytes of arguments and environment together."""
+MEMORY: Final = 1 << 30
+"""Bytes of address space on the host that a program may have."""
+
+
+class ProcessManager(Groups):
+    """Processes after POSIX: spawn, exit, wait, signals, groups and sessions.
+
+    A program is a host process that the kernel starts (see `Tasks`), so that who asks is known from
+    the channel. Whoever booted the system is no program: it becomes a process by `register`.
+
+    Process 1, init, is none of the host. Who loses its parent is its child, and is not waited for.
+
+    Args:
+        files: to read programs, and to hand on open files.
+        pipes: to hand on ends of pipes.
+        tasks: starts and signals processes of the host.
+        processes: how many there may be, zombies included.
+        memory: bytes of the host's address space that a program may have.
+    """
+
+    def __init__(
+        self,
+        files: Annotated[FileSystem, only("load", "inherit")],
+        pipes: Annotated[Pipes, only("inherit")],
+        tasks: Tasks,
+        processes: int = PROCESSES,
+        memory: int = MEMORY,
+    ) -> None:
+        super().__init__(tasks, processes)
+        self._files = files
+        self._pipes = pipes
+        self._memory = memory
+
+    @op
+    def register(self, caller: Caller, command: str) -> int:
+        """Become a process, a child of init that leads a session; its pid.
+
+        Raises:
+            OSError: EEXIST: it is one. EAGAIN: there are too many.
+        """
+        if self._table.is_known(caller):
+            raise fail(errno.EEXIST)
+        pid = self._table.new_pid()
+        self._table.add(Entry(pid, INIT, pid, pid, Who(*caller), command, started=time.monotonic()))
+        return pid
+
+    @op
+    def spawn(self, caller: Caller, order: Order) -> int:
+        """Start a program as a child of the caller; its pid.
+
+        It inherits the caller's working directory, umask, mask, and the signals that it ignores.
+
+        Raises:
+            OSError: ENOENT, EACCES and the like; ENOEXEC: it is no program; E2BIG; EBADF; EMFILE;
+                EAGAIN: there are too many processes; EPERM: other credentials, or no such group.
+        """
+        parent, who = self._table.of_caller(caller), Who(*caller)
+        check_size(order)
+        self._check_group(parent, order.group)
+        own = (caller.uid, caller.gid, caller.groups)
+        if caller.uid and order.user not in {None, own}:
+            raise fail(errno.EPERM)
+        found = executable(
+            lambda file: self._files.load(who, file, HEAD), order.path, order.arguments
+        )
+        pid = self._table.new_pid()
+        task = self._tasks.start(run, *(order.user or own), self._memory)
+        child = Who(*task.caller)
+        try:
+            self._bequeath(who, child, order)
+        except BaseException:
+            self._tasks.signal(child.id, host_signal.SIGKILL)
+            raise
+        ignored = members(parent.ignored & ~order.heeded)
+        self._table.add(
+            Entry(
+                pid,
+                parent.pid,
+                parent.group if order.group == -1 else order.group or pid,
+                parent.session,
+                child,
+                " ".join(found.arguments),
+                host=task.host,
+                mask=parent.mask,
+                actions=dict.fromkeys(ignored, IGNORE),
+                beginning=Beginning(pid, *found, order.environment, order.descriptors),
+                nice=parent.nice,
+                started=time.monotonic(),
+            )
+        )
+        return pid
+
+    @op
+    def begin(self, caller: Caller) -> Beginning:
+        """What a program asks first: who it is and what it is to do. ESRCH; EINVAL: later."""
+        entry = self._table.of_caller(caller)
+        if entry.beginning is None:
+            raise fail(errno.EINVAL)
+        beginning, entry.beginning = entry.beginning, None
+        return beginning
+
+    @op
+    def exit(self, caller: Caller, status: int) -> None:
+        """End: nothing of the process is left but its status, for its parent. ESRCH."""
+        self._end(self._table.of_caller(caller), exited(status))
+
+    @op
+    def waitpid(self, caller: Caller, pid: int, options: int = 0) -> Waits[tuple[int, int]]:
+        """Wait till a child ends; with WUNTRACED, WCONTINUED also till it stops or goes on.
+
+        Args:
+            caller: the parent.
+            pid: which child: its pid; -1, any; 0, any in the caller's group; less, in that group.
+            options: WNOHANG, WUNTRACED and WCONTINUED, as in `os`.
+
+        Returns:
+            Its pid and status; `os.waitstatus_to_exitcode` and the like read it. Zeros with
+            WNOHANG: nothing has happened.
+
+        Raises:
+            OSError: ECHILD: there is no such child.
+        """
+        parent = self._table.of_caller(caller)
+        while True:
+            for child in selected(self._table.children(parent), pid, parent):
+                if child.state == ZOMBIE:
+                    self._table.forget(child)
+                    return child.pid, child.status
+                if child.news and options & _told_by(child.news):
+                    status, child.news = child.news, 0
+                    return child.pid, status
+            if options & os.WNOHANG:
+                return 0, 0
+            yield parent.changed
+
+    @op
+    def getpid(self, caller: Caller) -> int:
+        """The caller's process id. ESRCH: it is no process."""
+        return self._table.of_caller(caller).pid
+
+    @op
+    def getppid(self, caller: Caller) -> int:
+        """Its parent's. ESRCH."""
+        return self._table.of_caller(caller).parent
+
+    @op
+    def processes(self) -> tuple[ProcessInfo, ...]:
+        """All processes, after ps(1)."""
+        return tuple(_info(entry) for entry in self._table)
+
+    def _bequeath(self, parent: Who, child: Who, order: Order) -> None:
+        """Have the services that keep open files hand them on."""
+
+        def kept_by(service: str) -> tuple[int, ...]:
+            return tuple({d.handle: None for d in order.descriptors if d.service == service})
+
+        self._files.inherit(parent, child, kept_by(FileSystem.__name__), order.directory)
+        ends = kept_by(Pipes.__name__)
+        if ends:
+            self._pipes.inherit(parent, child, ends)
+
+    def _departed(self, caller: Caller) -> None:
+        if not self._table.is_known(caller):
+            return
+        entry = self._table.of_departed(caller)
+        if entry.alive:
+            self._end(entry, entry.cause or self._unexpected(entry))
+
+    def _unexpected(self, entry: Entry) -> int:
+        """How a process ended that did not say so."""
+        try:
+            code = self._tasks.status(entry.who.id) if entry.who and entry.host else 0
+        except OSError:
+            return int(host_signal.SIGKILL)
+        return exited(code) if code >= 0 else -code
+
+    def _end(self, entry: Entry, status: int) -> None:
+        """Make a process a zombie, and its children init's."""
+        entry.state, entry.status = ZOMBIE, status
+        for child in self._table.children(entry):
+            child.parent = INIT
+            if child.state == ZOMBIE:
+                self._table.forget(child)
+        parent = self._table.entries.get(entry.parent)
+        if parent is None or parent.pid == INIT or parent.actions.get(CHILD) == IGNORE:
+            self._table.forget(entry)
+        if parent is not None:
+            self._send(parent, CHILD)
+            parent.changed.notify()
+
+
+def _told_by(news: int) -> int:
+    """The option of waitpid that asks for such news."""
+    return os.WCONTINUED if news == CONTINUED else os.WUNTRACED
+
+
+def _info(entry: Entry) -> ProcessInfo:
+    cpu, memory = usage(entry.host) if entry.alive else (0.0, 0)
+    return ProcessInfo(
+        pid=entry.pid,
+        ppid=entry.parent,
+        pgid=entry.group,
+        sid=entry.session,
+        uid=entry.who.uid if entry.who else 0,
+        state=entry.state,
+        nice=entry.nice,
+        started=entry.started,
+        cpu=cpu,
+        memory=memory,
+        command=entry.command,
+    )
+
+
+def check_size(order: Order) -> None:
+    """E2BIG and EMFILE for more than a program is given."""
+    size = sum(len(text) + 1 for text in order.arguments)
+    size += sum(len(name) + len(value) + 2 for name, value in order.environment)
+    if size > ARG_MAX:
+        raise fail(errno.E2BIG, order.path)
+    if len(order.descriptors) > DESCRIPTORS:
+        raise fail(errno.EMFILE)

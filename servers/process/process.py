@@ -1,0 +1,228 @@
+"""A process, as the program that runs in it has it: its system calls, by the names of `os`."""
+
+import errno
+import signal as host_signal
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from io import TextIOWrapper
+from typing import Any, NoReturn
+
+from servers.clock import Clock
+from servers.memory import AddressSpace, MemoryManager
+from servers.process.descriptors import Descriptors
+from servers.process.manager import ProcessManager
+from servers.process.signals import CATCH, CHILD, DEFAULT, IGNORE
+from servers.process.streams import Raw, text
+from servers.process.table import Beginning, Descriptor, Order
+from servers.process.user import User
+
+Handler = Callable[[int], Any]
+
+KEYBOARD = Descriptor(0, "Console", 0), Descriptor(1, "Console", 1), Descriptor(2, "Console", 2)
+"""Standard streams that are the console."""
+
+
+class Process(Descriptors):
+    """A running program: who it is, what it has open, and what it can ask for.
+
+        def main(process: Process, *arguments: str) -> int:
+            for path in arguments:
+                fd = process.open(path)
+                while data := process.read(fd, 4096):
+                    process.write(1, data)
+                process.close(fd)
+            return 0
+
+    Args:
+        user: its handles to services.
+        beginning: what it was told when it began.
+    """
+
+    def __init__(self, user: User, beginning: Beginning) -> None:
+        super().__init__(user, beginning.descriptors)
+        self.pid = beginning.pid
+        self.name = beginning.arguments[0]
+        self.environ = dict(beginning.environment)
+        self._manager = user[ProcessManager]
+        self._handlers: dict[int, Handler] = {}
+        self._actions: dict[int, int] = {}
+        self.exiting: list[Callable[[], None]] = [self._flush]
+
+    @classmethod
+    def enter(cls, user: User, command: str, environment: Mapping[str, str]) -> "Process":
+        """Become a process of the system: for whoever booted it. See `ProcessManager.register`."""
+        pid = user[ProcessManager].register(command)
+        process = cls(user, Beginning(pid, "", (command,), tuple(environment.items()), KEYBOARD))
+        process.listen()
+        return process
+
+    def read(self, fd: int, length: int) -> bytes:
+        """Read up to `length` bytes; none at the end. EBADF and whatever its service says."""
+        return self.description(fd).read(length)
+
+    def write(self, fd: int, data: bytes) -> int:
+        """Write; how many bytes. EPIPE, after SIGPIPE, if nobody reads; EBADF; ENOSPC and alike."""
+        try:
+            return self.description(fd).write(data)
+        except BrokenPipeError as error:
+            if error.errno == errno.EPIPE:
+                self.raise_signal(host_signal.SIGPIPE)
+            raise
+
+    def write_all(self, fd: int, data: bytes) -> None:
+        """Write all of `data`."""
+        while data:
+            data = data[self.write(fd, data) :]
+
+    def spawn(
+        self,
+        path: str,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        descriptors: Mapping[int, int] | None = None,
+        group: int = -1,
+        directory: str = "",
+        user: tuple[int, int, tuple[int, ...]] | None = None,
+        heeded: int = 0,
+    ) -> int:
+        """Start a program as a child; its pid. See `ProcessManager.spawn` for the errors.
+
+        Args:
+            path: the program's file.
+            arguments: its name and its arguments.
+            environment: None: this process's.
+            descriptors: ours by the child's number; None: all that are inheritable, as they are.
+            group: its process group: 0, a new one; -1, this process's.
+            directory: its working directory; empty: this process's.
+            user: its user, group and supplementary groups; None: this process's.
+            heeded: signals that it is not to ignore though this process does: a set.
+        """
+        given = self.environ if environment is None else environment
+        return self._manager.spawn(
+            Order(
+                path,
+                tuple(arguments),
+                tuple(given.items()),
+                self.passed(descriptors),
+                group,
+                directory,
+                user,
+                heeded,
+            )
+        )
+
+    def waitpid(self, pid: int, options: int = 0) -> tuple[int, int]:
+        """Wait for a child: its pid and status. See `ProcessManager.waitpid`."""
+        return self._manager.waitpid(pid, options)
+
+    def kill(self, pid: int, signal: int) -> None:
+        """Send a signal: EINVAL, ESRCH, EPERM."""
+        self._manager.kill(pid, signal)
+        if self._actions:
+            self.deliver()
+
+    def raise_signal(self, signal: int) -> None:
+        """Send a signal to this process; return when it has been dealt with."""
+        if self._actions.get(signal) == IGNORE:
+            return
+        self._manager.kill(self.pid, signal)
+        self.deliver()
+        if signal not in self._actions and signal != CHILD:
+            self._manager.pause()  # until the host has ended it
+
+    def signal(self, number: int, handler: Handler | int) -> None:
+        """Say what to do about a signal: SIG_DFL, SIG_IGN, or call `handler(number)`.
+
+        What waits goes on waiting after the handler, unless that raises. EINVAL.
+        """
+        action = {host_signal.SIG_DFL: DEFAULT, host_signal.SIG_IGN: IGNORE}.get(handler, CATCH)  # type: ignore[call-overload]  # handlers are no Handlers
+        if action == CATCH:
+            self._handlers[number] = handler  # type: ignore[assignment]  # it is callable
+        self._manager.sigaction(number, action)
+        self._actions[number] = action
+        if not action:
+            del self._actions[number]
+
+    def deliver(self) -> None:
+        """Call the handlers of signals that have come."""
+        for number in self._manager.deliver():
+            handler = self._handlers.get(number)
+            if handler is not None and self._actions.get(number) == CATCH:
+                handler(number)
+            elif number not in self._actions:
+                raise Killed(number)
+
+    def listen(self) -> None:
+        """Have the host's poke look for signals. Only in the main thread."""
+        host_signal.signal(host_signal.SIGURG, lambda _number, _frame: self.deliver())
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; handlers run meanwhile. EINVAL."""
+        self._user[Clock].sleep(seconds)
+
+    @property
+    def manager(self) -> ProcessManager:
+        """Groups, sessions, masks and what else there is to ask."""
+        return self._manager
+
+    @cached_property
+    def memory(self) -> AddressSpace:
+        """The address space of this process: empty until something is mapped."""
+        frames = self._user.region(MemoryManager, "frames")
+        return AddressSpace(
+            self._user[MemoryManager], frames, self._user.region(MemoryManager, "tables")
+        )
+
+    @cached_property
+    def stdin(self) -> TextIOWrapper:
+        """Standard input, as text; `.buffer` has the bytes."""
+        return text(Raw(self, 0, writes=False), lines=False)
+
+    @cached_property
+    def stdout(self) -> TextIOWrapper:
+        """Standard output, written line by line to a person, else in larger pieces."""
+        return text(Raw(self, 1, writes=True), lines=1 in self._open and self.isatty(1))
+
+    @cached_property
+    def stderr(self) -> TextIOWrapper:
+        """Standard error, written line by line."""
+        return text(Raw(self, 2, writes=True), lines=True)
+
+    def complain(self, what: str, error: BaseException | None = None) -> int:
+        """Say `NAME: WHAT: REASON` on standard error; the status of a failure."""
+        self._flush()
+        reason = f": {reason_of(error)}" if error is not None else ""
+        self.stderr.write(f"{self.name}: {what}{reason}\n")
+        return 1
+
+    def exit(self, status: int = 0) -> NoReturn:
+        """End this program: what its streams hold is written, and `main` is left."""
+        raise SystemExit(status)
+
+    def leave(self, status: int) -> None:
+        """Close everything, and tell the process manager how it ended."""
+        self.close_all()
+        self._manager.exit(status)
+
+    def _flush(self) -> None:
+        for name in ("stdout", "stderr"):
+            if name in self.__dict__:
+                self.__dict__[name].flush()
+
+
+class Killed(BaseException):
+    """A signal ends a process that runs by itself, and so must do it itself.
+
+    Args:
+        number: the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def reason_of(error: BaseException) -> str:
+    """An error as programs tell it: the host's text for the errno."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

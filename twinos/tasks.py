@@ -1,0 +1,67 @@
+"""Tasks: low-level process management, which the kernel does itself.
+
+A service that names `Tasks` in its constructor may have the kernel start host processes, signal
+them, and say how they ended. So the wiring is the privilege here, too: one service decides which
+programs run (the process manager), and the kernel only does what it says.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from twinos.caller import Caller
+
+
+class Task(NamedTuple):
+    """A host process that the kernel started.
+
+    Attributes:
+        caller: who it is when it asks for something; bound to it before its first instruction.
+        host: its process id on the host, for accounts.
+    """
+
+    caller: Caller
+    host: int
+
+
+class Tasks(Protocol):
+    """What the kernel does for a service that manages processes.
+
+    Every method fails with ENOSYS under a kernel that lives in its user's own process.
+    """
+
+    def start(
+        self, main: Callable[..., Any], uid: int, gid: int, groups: tuple[int, ...], memory: int
+    ) -> Task:
+        """Run `main(user)` in a process of its own, as a new caller with these credentials.
+
+        Its caller's departure is told to every service when it has ended, however it did.
+
+        Args:
+            main: a function at the top of a module.
+            uid: whose process it is, for ever unless it is the superuser's.
+            gid: of which group.
+            groups: of which supplementary groups.
+            memory: bytes of address space on the host that it may have at most.
+
+        Raises:
+            OSError: EAGAIN, the host has no room for it.
+        """
+
+    def signal(self, caller: int, number: int) -> None:
+        """Send a signal of the host to a caller's process.
+
+        One that was not started by `start` can only be sent SIGURG, which is harmless.
+
+        Raises:
+            OSError: ESRCH, it is gone. EPERM, another signal for a process that runs by itself.
+        """
+
+    def renice(self, caller: int, nice: int) -> None:
+        """Set how nice a started process is to others of the host. ESRCH, EACCES."""
+
+    def status(self, caller: int) -> int:
+        """How a started process ended: its exit status, or minus the signal that ended it.
+
+        Raises:
+            OSError: ESRCH, there is none, it still runs, or it has been asked before.
+        """

@@ -1,0 +1,1 @@
+"""Programs: each a function `main(process, *arguments) -> status`, one a file."""
