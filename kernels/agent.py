@@ -34,6 +34,7 @@ from kernels.control import (
 )
 from kernels.counters import Counters
 from kernels.forks import running
+from kernels.host import unpoked
 from kernels.pipes import Channel, Line
 from kernels.remote import remote_binder
 from kernels.system import SHUT_DOWN, LeftError
@@ -82,7 +83,7 @@ class Agent:
             BootError: a server could not start.
             KernelPanic: the kernel's process is gone, or its one space is.
         """
-        with self._lock:
+        with self._lock, unpoked():
             try:
                 parcel = self._exchange(message)
             except OSError as error:

@@ -3,7 +3,12 @@
 import ctypes
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
+
+POKE: Final = signal.SIGURG
+"""What a process gets that has something to look at; by default it does nothing."""
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
@@ -20,3 +25,16 @@ def die_with_parent(parent: int) -> None:
 def name_process(name: str) -> None:
     """What ps and top show for this process; 15 bytes at most."""
     _libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+
+
+@contextmanager
+def unpoked() -> Iterator[None]:
+    """Put pokes off: their handler may ask the kernel something, in the middle of another question.
+
+    For this thread; a process that is poked keeps them away from its other ones.
+    """
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {POKE})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from kernels.control import (
     Answer,
@@ -29,7 +29,7 @@ from kernels.control import (
     Tasking,
     socket_pair,
 )
-from kernels.host import die_with_parent, name_process
+from kernels.host import POKE, die_with_parent, name_process
 from kernels.launch import close_all_but, fork
 from kernels.records import Credentials, Peer
 from kernels.supervisor import Plan
@@ -37,9 +37,6 @@ from kernels.switchboard import Switchboard
 from twinos import Caller, fail
 from twinos.errors import take_apart
 from twinos.wiring import needs
-
-HARMLESS: Final = signal.SIGURG
-"""What may be sent to a process that runs by itself: by default it does nothing."""
 
 
 class Programs:
@@ -104,7 +101,7 @@ class Programs:
         others = [other for other in self._board.peers if ask.caller in other.callers]
         if not others:
             raise fail(errno.ESRCH)
-        if ask.signal != HARMLESS:
+        if ask.signal != POKE:
             raise fail(errno.EPERM)
         if others[0].owner:
             os.kill(self._plan.owner, ask.signal)

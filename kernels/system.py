@@ -5,12 +5,15 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVar
 
 from kernels.stub import checked_stub
 from twinos import Bind, Caller, Region, Service, WiringError
 from twinos.values import coercer
 from twinos.wiring import Services
+
+if TYPE_CHECKING:
+    from kernels.poking import Ear
 
 S = TypeVar("S", bound=Service)
 
@@ -84,6 +87,7 @@ class User:
         self._kernel = kernel
         self._stubs: dict[type[Service], Service] = {}
         self._grants: dict[tuple[type[Service], str], Region] = {}
+        self._ear: Ear | None = None
 
     def __getitem__(self, service: type[S]) -> S:
         """The stub of `service`, with its type."""
@@ -117,6 +121,16 @@ class User:
             raise LeftError
         return self._kernel.process(self.caller, function, *arguments)
 
+    def listen(self, poked: Callable[[], None]) -> None:
+        """Have `poked` called, in the main thread, when a service has the kernel poke this process.
+
+        Only in the main thread; and one function, for all users in this process.
+        """
+        if self._ear is None:
+            from kernels.poking import Ear  # noqa: PLC0415 (few programs need it)
+
+            self._ear = Ear(poked)
+
     def close(self) -> None:
         """Leave the system: services free what they kept for this user."""
         if self._stubs is not _CLOSED:
@@ -136,6 +150,9 @@ class User:
 
     def _leave(self) -> None:
         self._stubs = _CLOSED
+        if self._ear is not None:
+            self._ear.close()
+            self._ear = None
         for grant in self._grants.values():
             grant.close()
         self._grants.clear()

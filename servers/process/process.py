@@ -52,9 +52,7 @@ class Process(Descriptors):
     def enter(cls, user: User, command: str, environment: Mapping[str, str]) -> "Process":
         """Become a process of the system: for whoever booted it. See `ProcessManager.register`."""
         pid = user[ProcessManager].register(command)
-        process = cls(user, Beginning(pid, "", (command,), tuple(environment.items()), KEYBOARD))
-        process.listen()
-        return process
+        return cls(user, Beginning(pid, "", (command,), tuple(environment.items()), KEYBOARD))
 
     def read(self, fd: int, length: int) -> bytes:
         """Read up to `length` bytes; none at the end. EBADF and whatever its service says."""
@@ -119,7 +117,7 @@ class Process(Descriptors):
     def kill(self, pid: int, signal: int) -> None:
         """Send a signal: EINVAL, ESRCH, EPERM."""
         self._manager.kill(pid, signal)
-        if self._actions:
+        if pid <= 0 or pid == self.pid:
             self.deliver()
 
     def raise_signal(self, signal: int) -> None:
@@ -134,10 +132,12 @@ class Process(Descriptors):
     def signal(self, number: int, handler: Handler | int) -> None:
         """Say what to do about a signal: SIG_DFL, SIG_IGN, or call `handler(number)`.
 
-        What waits goes on waiting after the handler, unless that raises. EINVAL.
+        What waits goes on waiting after the handler, unless that raises. Only in the main thread.
+        EINVAL.
         """
         action = {host_signal.SIG_DFL: DEFAULT, host_signal.SIG_IGN: IGNORE}.get(handler, CATCH)  # type: ignore[call-overload]  # handlers are no Handlers
         if action == CATCH:
+            self._user.listen(self.deliver)
             self._handlers[number] = handler  # type: ignore[assignment]  # it is callable
         self._manager.sigaction(number, action)
         self._actions[number] = action
@@ -152,10 +152,6 @@ class Process(Descriptors):
                 handler(number)
             elif number not in self._actions:
                 raise Killed(number)
-
-    def listen(self) -> None:
-        """Have the host's poke look for signals. Only in the main thread."""
-        host_signal.signal(host_signal.SIGURG, lambda _number, _frame: self.deliver())
 
     def sleep(self, seconds: float) -> None:
         """Wait; handlers run meanwhile. EINVAL."""

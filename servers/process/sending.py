@@ -150,7 +150,8 @@ class Sending(Service):
 
     def _poke(self, target: Entry, number: int) -> None:
         target.pending |= bit(number)
-        self._signal_host(target, POKE)
+        with suppress(OSError):  # who can't be poked will ask
+            self._signal_host(target, POKE)
         target.changed.notify()
 
     def _stop(self, target: Entry, number: int) -> None:

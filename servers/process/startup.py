@@ -18,7 +18,6 @@ def run(user: User) -> int:
 
     beginning = user[ProcessManager].begin()
     process = Process(user, beginning)
-    process.listen()
     with suppress(KernelPanic):  # then nobody is left to be told
         status = _execute(process, beginning.program, beginning.arguments)
         process.leave(status)

@@ -1,5 +1,6 @@
 """What a process needs of whoever runs it: handles to services."""
 
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from twinos import Region, Service
@@ -12,6 +13,9 @@ class User(Protocol):
 
     def __getitem__(self, service: type[S]) -> S:
         """The handle of a service."""
+
+    def listen(self, poked: Callable[[], None]) -> None:
+        """Have a function called when a service has the kernel poke this process."""
 
     def region(self, service: type[Service], name: str) -> Region:
         """Memory that a service shares."""

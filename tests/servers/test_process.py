@@ -74,10 +74,10 @@ def run(machine: Machine, name: str, *arguments: str, **options: object) -> tupl
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     kernel: Kernel = request.param
     config = {ProcessManager: {"processes": 24}, MemoryManager: {"pages": 256, "page_tables": 64}}
-    handler = signal.getsignal(signal.SIGURG)
     with kernel.boot(*SERVICES, config=config) as system:
-        yield Machine(system)
-    signal.signal(signal.SIGURG, handler)
+        machine = Machine(system)
+        yield machine
+        machine.process.leave(0)
 
 
 def test_a_status(machine: Machine) -> None:
