@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "paging": "run page replacement policies on reference strings, or set an exercise",
     "privileges": "who may call which operations, and map which regions",
     "image": "make, fill, read, check and repair disk images",
+    "mount": "show a disk image as a directory of the host",
 }
 
 REQUIRED: Final = ("msgspec", "tabulate", "tqdm")

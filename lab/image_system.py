@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
-from kernels import boot
+from kernels import System, boot
 from lab.choice import HYBRID, Choice, Groups, parse
 from lab.image_entry import CHUNK, Content, Entry, LeftOut
 from lab.refusal import Failure
@@ -16,6 +16,7 @@ from servers.disk import Disk
 from servers.filesystem import FileSystem, Stat
 from servers.filesystem.check.inodes import KINDS
 from servers.filesystem.layout import MAX_ID, MAX_SIZE, MAX_TIME
+from servers.filesystem.state import DESCRIPTORS
 from twinos import BootError, KernelPanic, ServerDied, fail
 from twinos.errors import describe
 from twinos.wiring import boot_order
@@ -40,6 +41,22 @@ def booted(
     Raises:
         Failure: the system does not come up, or breaks down.
     """
+    with booted_system(image, kernel, writing=writing, inodes=inodes) as system:
+        files = system[FileSystem]
+        files.umask(0)
+        yield files
+
+
+@contextmanager
+def booted_system(
+    image: str,
+    kernel: str,
+    *,
+    writing: bool,
+    inodes: int | None = None,
+    files: int = DESCRIPTORS,
+) -> Iterator[System]:
+    """As `booted`, the system itself, in which each user may have so many `files` open."""
     choice = parse(kernel)
     try:
         with boot(
@@ -47,13 +64,11 @@ def booted(
             FileSystem,
             config={
                 Disk: {"image": image, "read_only": not writing},
-                FileSystem: {"inodes": inodes},
+                FileSystem: {"inodes": inodes, "descriptors": files},
             },
             groups=_groups(choice),
         ) as system:
-            files = system[FileSystem]
-            files.umask(0)
-            yield files
+            yield system
     except (BootError, KernelPanic, ServerDied) as error:
         raise Failure(f"the system broke down: {describe(error)}.") from error
 

@@ -22,6 +22,10 @@ MAY_IMPORT = {
 RUN_TIME = {"msgspec", "tabulate", "tqdm"}
 EXTRAS = {
     "lab/agreement.py": {"hypothesis"},  # for tests of services: the extra `dev` brings it
+    "lab/mount/operations.py": {"pyfuse3"},
+    "lab/mount/reply.py": {"pyfuse3"},
+    "lab/mount/session.py": {"pyfuse3", "trio"},
+    "lab/mount/state.py": {"pyfuse3"},
     "workloads/sqlite/__init__.py": {"apsw"},  # for its types
     "workloads/sqlite/vfs.py": {"apsw"},
 }
