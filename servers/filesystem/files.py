@@ -35,6 +35,8 @@ class FileOperations(State):
     @op
     def pread(self, caller: Caller, fd: int, length: int, offset: int) -> bytes:
         """Read from `offset`, and leave the position alone. Errors are those of `read`."""
+        if offset < 0:
+            raise fail(errno.EINVAL)
         return self._read(self._file(caller, fd), offset, length)
 
     @op
@@ -56,9 +58,9 @@ class FileOperations(State):
 
         With O_APPEND it writes at the end all the same, as Linux does.
         """
-        file = self._file(caller, fd)
         if not 0 <= offset < INT64_END:
             raise fail(errno.EINVAL)
+        file = self._file(caller, fd)
         return self._write(caller, file, data, file.inode.size if file.access.append else offset)
 
     @op
@@ -106,7 +108,7 @@ class FileOperations(State):
             end = min(offset + min(length, _LONGEST), inode.size)
             steps = range(offset, end, STEP)
             data = b"".join([self._read_step(inode, at, min(STEP, end - at)) for at in steps])
-        if not (0 <= self._time() - inode.atime < 1 or file.access.quiet):
+        if not (0 <= self._time() - inode.atime < 1 or file.access.quiet or not length):
             self._accessed(inode)
         if self._memory.used > self._memory.limit:
             self._make_room()

@@ -50,69 +50,6 @@ def times(files: FileSystem, path: str) -> Any:
     return status.st_atime, status.st_mtime, status.st_ctime
 
 
-# Times: which are set by what (a for access, m for change, c for change of status).
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "of_file", "of_directory"),
-    [
-        ("stat", ("d/f",), "", ""),
-        ("listdir", ("d",), "", "a"),
-        ("readlink", ("d/l",), "", ""),
-        ("chmod", ("d/f", 0o600), "c", ""),
-        ("chown", ("d/f", 1, 1), "c", ""),
-        ("utime", ("d/f",), "amc", ""),
-        ("truncate", ("d/f", 1), "mc", ""),
-        ("link", ("d/f", "d/g"), "c", "mc"),
-        ("rename", ("d/f", "d/f"), "", ""),
-        ("rename", ("d/l", "d/m"), "", "mc"),
-        ("unlink", ("d/other",), "c", "mc"),
-        ("mkdir", ("d/x",), "", "mc"),
-        ("symlink", ("t", "d/x"), "", "mc"),
-        ("mkfifo", ("d/x",), "", "mc"),
-        ("open", ("d/f", os.O_RDONLY), "", ""),
-        ("open", ("d/f", os.O_RDONLY | os.O_CREAT), "", ""),
-        ("open", ("d/x", os.O_RDONLY | os.O_CREAT), "", "mc"),
-        ("open", ("d/f", os.O_WRONLY | os.O_TRUNC), "mc", ""),
-        ("access", ("d/f", os.R_OK), "", ""),
-        ("read", (4, 1), "a", ""),
-        ("pread", (4, 1, 0), "a", ""),
-        ("write", (4, b"x"), "mc", ""),
-        ("write", (4, b""), "", ""),
-        ("pwrite", (4, b"x", 5000), "mc", ""),
-        ("ftruncate", (4, 0), "mc", ""),
-        ("fchmod", (4, 0o600), "c", ""),
-        ("lseek", (4, 0, 0), "", ""),
-        ("close", (4,), "", ""),
-    ],
-)
-def test_times(
-    files: FileSystem, clock: list[int], name: str, arguments: Any, of_file: Any, of_directory: Any
-) -> None:
-    files.mkdir(ROOT, "d")
-    make(files, "d/unused")
-    make(files, "d/f", b"12345678")
-    files.link(ROOT, "d/f", "d/other")
-    files.symlink(ROOT, "f", "d/l")
-    before = times(files, "d/f"), times(files, "d")
-    clock[0] += 100
-    getattr(files, name)(ROOT, *arguments)
-    for path, old, expected in (("d/f", before[0], of_file), ("d", before[1], of_directory)):
-        found = [
-            letter
-            for letter, was, now in zip("amc", old, times(files, path), strict=True)
-            if was != now
-        ]
-        assert "".join(found) == expected, path
-
-
-def test_renaming_counts_as_a_change_of_status(files: FileSystem, clock: list[int]) -> None:
-    make(files, "f")
-    clock[0] += 5
-    files.rename(ROOT, "f", "g")
-    assert times(files, "g")[2] == clock[0]
-
-
 def test_utime_takes_seconds_and_nanoseconds_and_keeps_what_the_format_can(
     files: FileSystem,
 ) -> None:
