@@ -27,7 +27,7 @@ def world(
         if reason := can_be_others():
             pytest.skip(reason)
         with host(str(tmp_path_factory.mktemp("root"))) as there:
-            os.chmod(there._root, 0o755)  # noqa: S103 (a root directory)
+            os.chmod(there._root, 0o755)
             yield there
         return
     with (
