@@ -21,6 +21,7 @@ from kernels.control import (
     Granted,
     Inquest,
     Knock,
+    OpenMailbox,
     Panicked,
     Refused,
     Share,
@@ -35,6 +36,7 @@ from kernels.control import (
 from kernels.counters import Counters
 from kernels.forks import running
 from kernels.host import unpoked
+from kernels.mail import SocketCounter
 from kernels.pipes import Channel, Line
 from kernels.remote import remote_binder
 from kernels.system import SHUT_DOWN, LeftError
@@ -73,6 +75,7 @@ class Agent:
         self._asked = 0
         self._gone = GONE
         self._lines: dict[tuple[str, int], Line] = {}
+        self._counters: dict[int, list[SocketCounter]] = {}
         running.add(self)
 
     def ask(self, message: Ask) -> tuple[Granted | Verdict | Started | Ended, list[int]]:
@@ -135,8 +138,34 @@ class Agent:
         _, descriptors = self.ask(Share(self._own(caller), service, name))
         return Region(descriptors[0])
 
+    def mailbox(self, caller: Caller, name: str) -> SocketCounter:
+        """A party of the rendezvous in the kernel proper."""
+        (counter,) = self._mailbox(caller, name, 1)
+        return counter
+
+    def open_twice(self, caller: Caller, name: str) -> tuple[SocketCounter, SocketCounter]:
+        """The same, for who receives and does other things at the same time."""
+        one, other = self._mailbox(caller, name, 2)
+        return one, other
+
+    def _mailbox(self, caller: Caller, name: str, sockets: int) -> list[SocketCounter]:
+        answer, descriptors = self.ask(OpenMailbox(self._own(caller), name, sockets))
+        if not isinstance(answer, Granted) or answer.endpoint is None:
+            raise KernelPanic(f"the kernel answered {answer!r}")
+        counters = [
+            SocketCounter(
+                answer.endpoint, socket.socket(fileno=descriptor), lambda: KernelPanic(self._gone)
+            )
+            for descriptor in descriptors
+        ]
+        open_ones = [c for c in self._counters.get(caller.id, ()) if not c.is_closed]
+        self._counters[caller.id] = [*open_ones, *counters]
+        return counters
+
     def dismiss(self, caller: Caller) -> None:
         """Close the channels of a caller that asks no more, and wait until services know."""
+        for counter in self._counters.pop(caller.id, ()):
+            counter.close()
         for key in [key for key in self._lines if key[1] == caller.id]:
             self._lines.pop(key).retire(LeftError)
         self.ask(Dismiss(self._own(caller)))
@@ -170,6 +199,8 @@ class Agent:
         for line in self._lines.values():
             line.retire(partial(KernelPanic, SHUT_DOWN))
         self._lines.clear()
+        for counter in [c for counters in self._counters.values() for c in counters]:
+            counter.close(partial(KernelPanic, SHUT_DOWN))
         self._disconnect()
         if self.door is not None:
             self.door.close()

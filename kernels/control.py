@@ -19,6 +19,8 @@ import msgspec
 from twinos import Caller, fail
 from twinos.codec import decoder, encode
 from twinos.errors import ErrorParts
+from twinos.letters import Outcome, Primitive
+from twinos.message import Endpoint
 
 LONGEST: Final = 1 << 16
 """Bytes in one control message at most."""
@@ -71,6 +73,14 @@ class Share(Ask, frozen=True):
     caller: int
     service: str
     region: str
+
+
+class OpenMailbox(Ask, frozen=True):
+    """Asks for a mailbox of that name, for a caller that this process is, and for sockets to it."""
+
+    caller: int
+    name: str
+    sockets: int
 
 
 class Hello(Ask, frozen=True):
@@ -156,6 +166,7 @@ class Granted(Answer, frozen=True):
 
     caller: Caller | None = None
     life: int = 0
+    endpoint: Endpoint | None = None
 
 
 class Refused(Answer, frozen=True):
@@ -214,21 +225,8 @@ class Stop(Order, frozen=True):
 
 News = Departure | Ready | Failed | LastWords
 Tasking = Start | Send | Renice | Status
-Asks = (
-    Connect
-    | Inquest
-    | Enrol
-    | Become
-    | Dismiss
-    | Share
-    | Hello
-    | Knock
-    | Tour
-    | Boot
-    | News
-    | Tasking
-    | Shutdown
-)
+Users = Connect | Inquest | Enrol | Become | Dismiss | Share | OpenMailbox | Hello | Knock | Tour
+Asks = Users | Tasking | News | Boot | Shutdown
 Answers = Granted | Refused | Started | Ended | Verdict | Panicked
 Orders = Serve | Departed | Stop
 
@@ -248,7 +246,7 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
 
 def post(
     connection: socket.socket,
-    message: Ask | Answer | Order,
+    message: Ask | Answer | Order | Primitive | Outcome,
     descriptors: Sequence[int] = (),
     number: int = 0,
 ) -> None:

@@ -16,6 +16,7 @@ from kernels.agent import Agent
 from kernels.control import Become, Boot, Hello, Shutdown, post, socket_pair
 from kernels.counters import Counters
 from kernels.launch import launch, spawn
+from kernels.mail import SocketCounter
 from kernels.nucleus import run_nucleus
 from kernels.records import Credentials
 from kernels.stub import Layer, layered
@@ -69,6 +70,10 @@ class Remote:
     def region(self, service: type[Service], name: str, caller: Caller) -> Region:
         """A grant of a service's region."""
         return self._agent.region(service.__name__, name, caller)
+
+    def mailbox(self, caller: Caller, name: str) -> SocketCounter:
+        """A party of the rendezvous in the kernel proper."""
+        return self._agent.mailbox(caller, name)
 
     def counts(self) -> Counts:
         """Messages of all processes since boot."""

@@ -6,10 +6,12 @@ the whole system: after it, nothing answers any more.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from kernels.forks import running
 from kernels.interrupts import shield
+from kernels.mail import LocalCounter, LocalOffice
 from kernels.space import Space, create_regions, find_region, identities
 from kernels.stub import Layer, layered
 from kernels.system import SHUT_DOWN, Counts, Process
@@ -38,6 +40,7 @@ class Monolithic:
         self._layers = layers
         self._regions = create_regions(order)
         self._callers = len(order)
+        self._office = LocalOffice(order)
         try:
             self._space: Space | None = Space(
                 order,
@@ -45,6 +48,7 @@ class Monolithic:
                 regions=self._regions,
                 identity=identities(order),
                 reach=_nothing_elsewhere,
+                mail=self._office.open_twice,
                 on_bug=self._panic,
                 layers=layers,
                 tasks=NoTasks(),
@@ -63,6 +67,7 @@ class Monolithic:
 
     def dismiss(self, caller: Caller) -> None:
         """Tell the services that `caller` is gone."""
+        self._office.close_those_of(caller)
         if self._space is not None and not self._space.gate.is_down:
             self._space.depart(caller)
 
@@ -84,6 +89,11 @@ class Monolithic:
         region.seal()
         return Region(os.dup(region.descriptor))
 
+    def mailbox(self, caller: Caller, name: str) -> LocalCounter:
+        """A party of the rendezvous in this address space."""
+        self._running_space()
+        return self._office.open(caller, name)
+
     def counts(self) -> Counts:
         """None: nothing crosses between address spaces."""
         return Counts(0, 0)
@@ -101,6 +111,7 @@ class Monolithic:
         space, self._space = self._space, None
         if space is None:
             return
+        self._office.close(partial(KernelPanic, SHUT_DOWN))
         try:
             if not space.gate.is_down:
                 space.stop()
@@ -113,7 +124,9 @@ class Monolithic:
     def abandon(self) -> None:
         """This is a child of the process that booted: it must not touch the parent's disk."""
         if self._space is not None:
-            self._space.gate.after_fork(f"this system belongs to process {os.getppid()}")
+            reason = f"this system belongs to process {os.getppid()}"
+            self._space.gate.after_fork(reason)
+            self._office.abandon(partial(KernelPanic, reason))
 
     def _close_regions(self) -> None:
         for regions in self._regions.values():
@@ -129,6 +142,7 @@ class Monolithic:
         panic = KernelPanic(f"kernel panic in {where}: {describe(error)}")
         if self._space is not None:
             self._space.gate.shut(str(panic))
+            self._office.close(partial(KernelPanic, str(panic)))
         panic.__cause__ = error
         return panic
 

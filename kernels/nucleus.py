@@ -28,6 +28,7 @@ from kernels.control import (
     Hello,
     Inquest,
     LastWords,
+    OpenMailbox,
     Panicked,
     Parcel,
     Ready,
@@ -45,6 +46,7 @@ from kernels.control import (
 from kernels.host import name_process
 from kernels.launch import close_all_but, settle
 from kernels.pipes import channel_ends
+from kernels.postoffice import PostOffice
 from kernels.programs import Programs
 from kernels.records import Credentials, Peer, Server
 from kernels.space import find_region
@@ -82,6 +84,7 @@ class _Nucleus:
         self._stopping = False
         self._shutdown: tuple[Peer, int] | None = None
         self._doors: dict[Credentials, tuple[socket.socket, socket.socket]] = {}
+        self._post_office = PostOffice(self._board, plan.order)
         self._board.admit(Peer(connection, owner=True))
 
     def run(self) -> None:
@@ -105,6 +108,7 @@ class _Nucleus:
     def _left(self, peer: Peer) -> None:
         """A process has left: its callers ask no more."""
         for caller in peer.callers.values():
+            self._post_office.close_those_of(caller)
             self._supervisor.announce(caller)
         if peer.owner:
             self._stop()
@@ -120,6 +124,8 @@ class _Nucleus:
             self._become(peer, parcel.number, (ask.uid, ask.gid, ask.groups))
         elif isinstance(ask, Tasking):
             self._programs.handle(peer, parcel.number, ask)
+        elif isinstance(ask, OpenMailbox):
+            self._open_mailbox(peer, parcel.number, ask)
         else:
             self._reply(peer, parcel.number, ask)
 
@@ -214,6 +220,7 @@ class _Nucleus:
     def _dismiss(self, peer: Peer, number: int, caller: int) -> None:
         departed = peer.callers.pop(caller, None)
         if departed is not None:
+            self._post_office.close_those_of(departed)
             self._supervisor.announce(departed)
 
         def settled() -> bool:
@@ -233,6 +240,14 @@ class _Nucleus:
             raise unmappable(peer.callers[caller], service, name)
         region.seal()
         peer.answer(Granted(), number, (region.descriptor,))
+
+    def _open_mailbox(self, peer: Peer, number: int, ask: OpenMailbox) -> None:
+        if ask.caller not in peer.callers or ask.sockets not in {1, 2}:
+            raise fail(errno.EPERM)
+        caller = peer.callers[ask.caller]
+        endpoint, descriptors = self._post_office.open(caller, ask.name, ask.sockets)
+        peer.answer(Granted(endpoint=endpoint), number, tuple(descriptors))
+        close_all(descriptors)
 
     def _door(self, credentials: Credentials) -> int:
         """The outside of the door for processes of a user with these credentials."""

@@ -112,6 +112,7 @@ class _Server:
             regions=post.regions,
             identity=post.identity,
             reach=self._reach,
+            mail=self._agent.open_twice,
             on_bug=self._die,
             layers=post.layers,
             tasks=RemoteTasks(self._agent),

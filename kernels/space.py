@@ -10,14 +10,32 @@ from typing import Any, Final
 
 from kernels.check import NAMES, container, unless_exact
 from kernels.gate import Gate, OnBug, refuse
+from kernels.listener import Listener
 from kernels.source import GATE, function
 from kernels.stub import Layer, checked_stub, layered, plain_stub
 from kernels.system import SHUT_DOWN
-from twinos import Bind, BootError, Caller, Op, Region, Service, Tasks, WiringError, operations
+from twinos import (
+    Bind,
+    BootError,
+    Caller,
+    Message,
+    Op,
+    Post,
+    Received,
+    Region,
+    Service,
+    Tasks,
+    WiringError,
+    operations,
+)
 from twinos.errors import describe, is_failure
+from twinos.mailbox import Counter
 from twinos.privileges import narrowed
 from twinos.values import coercer
 from twinos.wiring import Services, dependencies, needs
+
+Mail = Callable[[Caller, str], tuple[Counter, Counter]]
+"""Opens a mailbox of that name for a service: one counter to receive at, one for the rest."""
 
 Reach = Callable[[type[Service], type[Service]], Bind]
 """How requests of the first service are delivered to the second, which is in another space."""
@@ -64,6 +82,7 @@ class Space:
         regions: the memory that each is given.
         identity: who each service is to those that it calls.
         reach: delivers to services elsewhere.
+        mail: opens the mailbox of a service.
         on_bug: see `Gate`.
         layers: binders around every handle.
         tasks: what is given to those that manage processes.
@@ -81,6 +100,7 @@ class Space:
         regions: Regions,
         identity: Mapping[type[Service], Caller],
         reach: Reach,
+        mail: Mail,
         on_bug: OnBug,
         layers: Sequence[Layer] = (),
         tasks: Tasks,
@@ -88,6 +108,8 @@ class Space:
         self.gate = Gate(on_bug)
         self._identity = identity
         self._reach = reach
+        self._mail = mail
+        self._listeners: list[Listener] = []
         self._layers = layers
         self._tasks = tasks
         self._instances: dict[type[Service], Service] = {}
@@ -96,6 +118,8 @@ class Space:
             for service in services:
                 self.gate.inside = service
                 self._instances[service] = self._build(service, settings[service], regions[service])
+        for listener in self._listeners:
+            listener.start()
 
     def entry(self, service: type[Service], operation: Op, caller: Caller) -> Callable[..., Any]:
         """The callable by which `caller`, from outside, has `operation` carried out."""
@@ -163,7 +187,7 @@ class Space:
         if failures:
             raise failures[0]
 
-    def _carefully(self, hook: Callable[..., None], *arguments: Caller) -> None:
+    def _carefully(self, hook: Callable[..., None], *arguments: Any) -> None:
         try:
             hook(*arguments)
         except Exception as error:
@@ -177,13 +201,31 @@ class Space:
             name: self._handle(service, callee, wanted.allowed[name])
             for name, callee in wanted.handles.items()
         }
+        mailboxes = {
+            name: self._mailbox(service, conversation)
+            for name, conversation in wanted.mailboxes.items()
+        }
         tasks = dict.fromkeys(wanted.tasks, self._tasks)
         try:
-            return service(**handles, **regions, **tasks, **settings)
+            return service(**handles, **regions, **tasks, **mailboxes, **settings)
         except Exception as error:
             if is_failure(error):
                 raise
             raise BootError(f"{service.__name__} did not start: {describe(error)}") from error
+
+    def _mailbox(self, service: type[Service], conversation: type[Message]) -> Post[Any]:
+        entrance, counter = self._mail(self._identity[service], service.__name__)
+        post = Post(conversation, counter)
+        self._listeners.append(Listener(entrance, post, partial(self._receive, service)))
+        return post
+
+    def _receive(self, service: type[Service], received: Received[Any]) -> None:
+        """Have a service deal with what has come for its mailbox."""
+        self.gate.enter_when_idle(service)
+        try:
+            self._carefully(self._instances[service]._received, *received)  # noqa: SLF001 (its hook)
+        finally:
+            self.gate.lock.release()
 
     def _handle(
         self, client: type[Service], callee: type[Service], allowed: frozenset[str]

@@ -51,6 +51,10 @@ class Switchboard:
         """Call `happened` whenever `source` can be read."""
         self._selector.register(source, selectors.EVENT_READ, happened)
 
+    def unwatch(self, source: int | socket.socket) -> None:
+        """Look no more whether `source` can be read."""
+        self._selector.unregister(source)
+
     def watch_once(self, source: int, happened: Callable[[], None]) -> None:
         """Call `happened` when `source` can be read for the first time, and close it."""
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVa
 
 from kernels.stub import checked_stub
 from twinos import Bind, Caller, Region, Service, WiringError
+from twinos.mailbox import Counter, Mailbox
+from twinos.message import Message, message_decoder
 from twinos.values import coercer
 from twinos.wiring import Services
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from kernels.poking import Ear
 
 S = TypeVar("S", bound=Service)
+M = TypeVar("M", bound=Message)
 
 
 SHUT_DOWN: Final = "the system has been shut down"
@@ -51,6 +54,9 @@ class Kernel(Protocol):
 
     def region(self, service: type[Service], name: str, caller: Caller) -> Region:
         """A grant of the region that the parameter `name` of the service's constructor gets."""
+
+    def mailbox(self, caller: Caller, name: str) -> Counter:
+        """A party of MINIX's message passing."""
 
     def counts(self) -> Counts:
         """Messages so far."""
@@ -110,6 +116,22 @@ class User:
             grant = self._grants[service, name] = self._kernel.region(service, name, self.caller)
         grant.remap()
         return grant
+
+    def mailbox(self, conversation: type[M], name: str = "") -> Mailbox[M]:
+        """A mailbox, closed when this user leaves; others may look it up by `name`.
+
+        Args:
+            conversation: the class from which its messages derive; see `twinos.message`.
+            name: what it is called; without a name it can't be looked up.
+
+        Raises:
+            ContractError: these messages can't travel.
+            OSError: EEXIST, the name is taken; EAGAIN, the kernel has no slot free.
+        """
+        if self._stubs is _CLOSED:
+            raise LeftError
+        message_decoder(conversation)
+        return Mailbox(conversation, self._kernel.mailbox(self.caller, name))
 
     def process(self, function: Callable[..., Any], *arguments: Any) -> Process:
         """Run `function(user, *arguments)` in a process of its own, as another caller.

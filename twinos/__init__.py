@@ -19,6 +19,8 @@ from twinos.errors import (
     WiringError,
     fail,
 )
+from twinos.mailbox import Mailbox, Post
+from twinos.message import ANY, Deliver, Endpoint, Message, Notification, Posting, Received
 from twinos.operation import Bind, Op, op
 from twinos.privileges import only, shared
 from twinos.region import Region
@@ -27,12 +29,21 @@ from twinos.signal import Signal, Until, Waits
 from twinos.tasks import Task, Tasks
 
 __all__ = [
+    "ANY",
     "Bind",
     "BootError",
     "Caller",
     "ContractError",
+    "Deliver",
+    "Endpoint",
     "KernelPanic",
+    "Mailbox",
+    "Message",
+    "Notification",
     "Op",
+    "Post",
+    "Posting",
+    "Received",
     "Region",
     "ServerDied",
     "Service",

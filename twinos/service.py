@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from twinos.caller import Caller
 from twinos.errors import ContractError
+from twinos.message import Endpoint, Message
 from twinos.operation import MAX_OPERATIONS, Op, define, is_marked
 
 
@@ -16,8 +17,8 @@ class Service:
 
     Public methods are operations and carry `@op`; anything else starts with an underscore. What the
     constructor names it gets: a parameter annotated with another service is a handle to it, one
-    annotated `Region` is memory that outlives the service, every other one is a setting that
-    `boot(config=...)` may give.
+    annotated `Region` is memory that outlives the service, one annotated `Post[...]` its mailbox,
+    every other one is a setting that `boot(config=...)` may give.
 
     Requests are handled one at a time, so a service needs no lock.
 
@@ -42,6 +43,9 @@ class Service:
 
     def _departed(self, caller: Caller) -> None:
         """`caller` is gone and asks no more. Override to free what was kept for it."""
+
+    def _received(self, source: Endpoint, message: Message) -> None:
+        """`message` has come for the mailbox that the constructor names; see `Post`."""
 
     def _stopping(self) -> None:
         """The system shuts down in good order. Override to write back what is only in memory."""

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 from twinos.caller import Caller
 from twinos.errors import ContractError, WiringError
+from twinos.mailbox import Post
+from twinos.message import Message, message_decoder
 from twinos.privileges import Only, Shared, role
 from twinos.region import Region
 from twinos.service import Service, operations
@@ -36,6 +38,7 @@ class Needs:
         regions: the memory that the kernel keeps for it.
         shared: which of it every user may map.
         tasks: parameters by which it may start processes.
+        mailboxes: the conversations that it takes part in: one at most.
         settings: plain values, with their types and defaults.
     """
 
@@ -44,6 +47,7 @@ class Needs:
     regions: tuple[str, ...]
     shared: frozenset[str]
     tasks: tuple[str, ...]
+    mailboxes: Mapping[str, type[Message]]
     settings: Mapping[str, inspect.Parameter]
 
 
@@ -59,6 +63,7 @@ def needs(service: type[Service]) -> Needs:
     shared: set[str] = set()
     regions: list[str] = []
     tasks: list[str] = []
+    mailboxes: dict[str, type[Message]] = {}
     settings: dict[str, inspect.Parameter] = {}
     for parameter in _parameters(service):
         kind, marks = _apart(parameter.annotation)
@@ -71,10 +76,16 @@ def needs(service: type[Service]) -> Needs:
                 shared.add(parameter.name)
         elif kind is Tasks:
             tasks.append(parameter.name)
+        elif get_origin(kind) is Post:
+            mailboxes[parameter.name] = _conversation(service, parameter.name, kind)
         else:
             settings[parameter.name] = parameter.replace(annotation=kind)
             _check_setting(service, settings[parameter.name])
-    return Needs(handles, allowed, tuple(regions), frozenset(shared), tuple(tasks), settings)
+    if len(mailboxes) > 1:
+        raise ContractError(f"{service.__name__}.__init__: a service has one mailbox")
+    return Needs(
+        handles, allowed, tuple(regions), frozenset(shared), tuple(tasks), mailboxes, settings
+    )
 
 
 def dependencies(service: type[Service]) -> Services:
@@ -100,6 +111,22 @@ def may_map(caller: Caller, service: type[Service], region: str) -> bool:
     """Whether a user may have a region of `service` in its own address space."""
     who = role(caller)
     return who == "root" or (who == "user" and region in needs(service).shared)
+
+
+def may_talk(order: Services, one: Caller, other: Caller) -> bool:
+    """Whether two callers may send each other messages (see `twinos.message`).
+
+    A service may with those that it calls and that call it, a user with services that it may call
+    and with programs of the same user, the superuser with all.
+    """
+    named = {service.__name__: service for service in order}
+    first, second = named.get(role(one)), named.get(role(other))
+    if first is not None and second is not None:
+        return second in dependencies(first) or first in dependencies(second)
+    if first is None and second is None:
+        return one.uid == other.uid or "root" in {role(one), role(other)}
+    user, service = (one, second) if second is not None else (other, first)
+    return service is not None and bool(users_privileges(role(user), service))
 
 
 def boot_order(services: Iterable[type[Service]]) -> Services:
@@ -233,6 +260,15 @@ def _allowed(
                 raise ContractError(f"{where}: {callee.__name__} has no operation {wrong!r}")
             allowed &= mark.operations
     return allowed
+
+
+def _conversation(service: type[Service], name: str, kind: Any) -> type[Message]:
+    (conversation,) = get_args(kind)
+    if not (isinstance(conversation, type) and issubclass(conversation, Message)):
+        where = f"{service.__name__}.__init__: {name}"
+        raise ContractError(f"{where}: Post[...] names a class that derives from Message")
+    message_decoder(conversation)
+    return conversation
 
 
 def _check_setting(service: type[Service], parameter: inspect.Parameter) -> None:
