@@ -36,10 +36,11 @@ from kernels.control import (
 from kernels.counters import Counters
 from kernels.forks import running
 from kernels.host import unpoked
+from kernels.line import Line
 from kernels.mail import SocketCounter
-from kernels.pipes import Channel, Line
 from kernels.remote import remote_binder
 from kernels.system import SHUT_DOWN, LeftError
+from kernels.transport import Channel, Transport
 from twinos import (
     Bind,
     BootError,
@@ -59,6 +60,7 @@ class Agent:
 
     Args:
         connection: the socket on which to ask. The agent owns it.
+        transport: what the system's channels are.
 
     Attributes:
         door: the socket at which a child of this process gets a connection of its own; None: it
@@ -66,7 +68,8 @@ class Agent:
         counters: where messages are counted; None: they aren't.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, transport: Transport) -> None:
+        self._transport = transport
         self.door: socket.socket | None = None
         self.counters: Counters | None = None
         self._connection: socket.socket | None = connection
@@ -121,8 +124,8 @@ class Agent:
 
     def binder(self, service: type[Service], caller: Caller) -> Bind:
         """Deliver the requests of `caller` to `service` by messages."""
-        exchange = self._line(service.__name__, caller).exchange
-        return remote_binder(self.counters.counting(exchange) if self.counters else exchange)
+        line = self._line(service.__name__, caller)
+        return remote_binder(line, self.counters.counting if self.counters else None)
 
     def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
         """A new caller in this process."""
@@ -228,12 +231,12 @@ class Agent:
         line = self._lines.get((service, caller.id))
         if line is None:
             connect, lost = partial(self._connect, service, caller), partial(self._lost, service)
-            line = self._lines[service, caller.id] = Line(connect, lost)
+            line = self._lines[service, caller.id] = Line(self._transport, connect, lost)
         return line
 
     def _connect(self, service: str, caller: Caller) -> Channel:
         answer, descriptors = self.ask(Connect(self._own(caller), service))
-        return Channel.adopt(descriptors, answer.life if isinstance(answer, Granted) else 0)
+        return self._transport.adopt(descriptors, answer.life if isinstance(answer, Granted) else 0)
 
     def _own(self, caller: Caller) -> int:
         """The id under which this process acts for `caller`."""

@@ -9,6 +9,7 @@ from kernels.launch import fill_standard
 from kernels.monolithic import Monolithic
 from kernels.stub import Layer
 from kernels.system import Kernel, System
+from kernels.transports import TRANSPORTS
 from twinos import Service, WiringError
 from twinos.wiring import boot_order, check_config, groups_in_order
 
@@ -26,6 +27,7 @@ def boot(
     count: bool = False,
     layers: Sequence[Layer] = (),
     grace: float = 30.0,
+    transport: str = "pipe",
 ) -> System:
     """Boot a kernel with `services` and all that they depend on.
 
@@ -43,6 +45,7 @@ def boot(
         count: count messages and bytes (slower); `System.counts` tells.
         layers: binders around binders, innermost first, at every handle.
         grace: seconds that a server has to write back at shutdown; then it is killed.
+        transport: what carries the messages between address spaces; see `kernels.transports`.
 
     Raises:
         WiringError: the services can't be put together as asked.
@@ -53,6 +56,8 @@ def boot(
         raise WiringError(f"there is no kernel {kernel!r}: choose from {', '.join(KERNELS)}")
     if users not in {"inline", "process"}:
         raise WiringError(f"users are 'inline' or 'process', not {users!r}")
+    if transport not in TRANSPORTS:
+        raise WiringError(f"there is no transport {transport!r}: {', '.join(TRANSPORTS)}")
     _check_options(cpus, grace)
     if not services:
         raise WiringError("there is nothing to boot: name a service")
@@ -78,6 +83,7 @@ def boot(
             layers=layers,
             grace=grace,
             panics=kernel == "monolithic",
+            transport=transport,
         )
     return System(running, order, kernel)
 

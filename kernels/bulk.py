@@ -16,20 +16,12 @@ import os
 import struct
 from typing import Final
 
+from kernels.frames import HEADER, IN_STORE, LARGE, SIZE, MalformedFrameError, check_size
 from twinos import fail
-
-HEADER: Final = struct.Struct("<IB")
-"""The start of every message: u32 size of the payload, u8 code. See `kernels.pipes`."""
-
-MAX_PAYLOAD: Final = 1 << 30
-"""Bytes in one message at most."""
 
 STORE: Final = 4 << 20
 """Bytes of a store: what one channel can hold of the host's memory. A page that no message has
 reached takes none. A larger message goes through the pipe."""
-
-IN_STORE: Final = 1 << 31
-"""Set in a header's size: the payload lies in the store."""
 
 _BYTES: Final = struct.Struct(">BI")
 _BIN32: Final = 0xC6
@@ -105,7 +97,13 @@ class Store:
         return HEADER.pack(IN_STORE | size, message.code)
 
     def take_up(self, code: int, size: int) -> Bulk:
-        """A copy of the message of `size` bytes that lies here."""
+        """A copy of the message that lies here, whose payload has `size` bytes.
+
+        Raises:
+            MalformedFrameError: no payload of that size lies in a store.
+        """
+        if not LARGE <= size <= STORE:
+            raise MalformedFrameError(f"a payload of {size} bytes in the store")
         start = _BYTES.size
         head = self._memory[:start]
         if head == _BYTES.pack(_BIN32, size - start):
@@ -115,12 +113,6 @@ class Store:
     def close(self) -> None:
         """Unmap it. The memory is free when the other end has done the same."""
         self._memory.close()
-
-
-def check_size(size: int) -> None:
-    """Refuse a payload that is larger than `MAX_PAYLOAD`: EMSGSIZE."""
-    if size > MAX_PAYLOAD:
-        raise fail(errno.EMSGSIZE)
 
 
 def create_store() -> int:
@@ -134,3 +126,14 @@ def create_store() -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+Frame = bytes | bytearray | Bulk
+"""A message, as it is sent and received."""
+
+
+def payload_of(message: Frame) -> bytes | memoryview:
+    """The payload, copied when it is small and viewed when it is large."""
+    if isinstance(message, Bulk):
+        return message.payload
+    return bytes(message[SIZE:]) if len(message) < LARGE else memoryview(message)[SIZE:]

@@ -3,8 +3,8 @@
 import threading
 from typing import Final
 
-from kernels.bulk import Bulk
-from kernels.pipes import Exchange, Frame
+from kernels.bulk import Bulk, Frame
+from kernels.line import Exchange
 from kernels.system import Counts
 from twinos import Region
 

@@ -21,6 +21,7 @@ from kernels.nucleus import run_nucleus
 from kernels.records import Credentials
 from kernels.stub import Layer, layered
 from kernels.system import Counts, Process, User
+from kernels.transports import TRANSPORTS
 from twinos import Bind, BootError, Caller, KernelPanic, Region, Service
 from twinos.privileges import narrowed, role
 from twinos.wiring import Services, users_privileges
@@ -36,14 +37,20 @@ class Remote:
         services: what the system has.
         connection: the socket on which to ask the nucleus.
         layers: binders around every stub.
+        transport: the name of what carries messages.
     """
 
     def __init__(
-        self, services: Services, connection: socket.socket, layers: Sequence[Layer]
+        self,
+        services: Services,
+        connection: socket.socket,
+        layers: Sequence[Layer],
+        transport: str,
     ) -> None:
         self._services = services
         self._layers = layers
-        self._agent = Agent(connection)
+        self._transport = transport
+        self._agent = Agent(connection, TRANSPORTS[transport])
         self._processes: list[_Child] = []
 
     def enter(self, caller: Caller | None = None) -> None:
@@ -91,6 +98,7 @@ class Remote:
                 connection,
                 self._services,
                 tuple(self._layers),
+                self._transport,
                 credentials,
                 function,
                 arguments,
@@ -130,6 +138,7 @@ class Microkernel(Remote):
         layers: binders around every handle.
         grace: seconds that a server has to write back at shutdown.
         panics: whether the death of a server is that of the system.
+        transport: the name of what carries messages.
     """
 
     def __init__(
@@ -143,15 +152,16 @@ class Microkernel(Remote):
         layers: Sequence[Layer],
         grace: float,
         panics: bool,
+        transport: str,
     ) -> None:
         ours, theirs = socket_pair()
-        super().__init__(order, ours, layers)
+        super().__init__(order, ours, layers, transport)
         self._owner = os.getpid()
-        pins = sorted(cpus or ())
-        plan = (order, spaces, settings, pins, counting, tuple(layers), self._owner, grace, panics)
+        pins, kept = sorted(cpus or ()), tuple(layers)
+        plan = (order, spaces, settings, pins, counting, kept, self._owner, grace, panics)
         try:
             with theirs:
-                self._nucleus = _Child(launch(run_nucleus, theirs, *plan))
+                self._nucleus = _Child(launch(run_nucleus, theirs, *plan, transport))
         except BaseException:
             self._agent.close()
             raise
@@ -222,12 +232,13 @@ def _run_program(
     connection: socket.socket,
     services: Services,
     layers: Sequence[Layer],
+    transport: str,
     credentials: Credentials,
     function: Callable[..., Any],
     arguments: Sequence[Any],
 ) -> int:
     """What a user program's process does."""
-    kernel = Remote(services, connection, layers)
+    kernel = Remote(services, connection, layers, transport)
     user = User(kernel, services, kernel.introduce(credentials))
     status = function(user, *arguments)
     kernel.close()

@@ -45,13 +45,13 @@ from kernels.control import (
 )
 from kernels.host import name_process
 from kernels.launch import close_all_but, settle
-from kernels.pipes import channel_ends
 from kernels.postoffice import PostOffice
 from kernels.programs import Programs
 from kernels.records import Credentials, Peer, Server
 from kernels.space import find_region
 from kernels.supervisor import Plan, Supervisor
 from kernels.switchboard import Switchboard
+from kernels.transports import TRANSPORTS
 from twinos import Caller, ServerDied, WiringError, fail
 from twinos.privileges import role, unmappable
 from twinos.wiring import may_map, privileges, users_privileges
@@ -73,6 +73,7 @@ class _Nucleus:
 
     def __init__(self, connection: socket.socket, plan: Plan) -> None:
         self._plan = plan
+        self._transport = TRANSPORTS[plan.transport]
         self._board = Switchboard(self._handle, self._left)
         self._supervisor = Supervisor(plan, self._board)
         self._programs = Programs(plan, self._board, self._new_caller, self._supervisor.forget)
@@ -166,7 +167,7 @@ class _Nucleus:
         server = self._server(service)
         if server.given_up:
             raise ServerDied(errno.ECONNREFUSED, f"{service} {server.verdict}")
-        ours, theirs = channel_ends()
+        ours, theirs = self._transport.ends()
         try:
             # If it can't be told, its end closes here, and the client will ask why.
             order = Serve(service, peer.callers[caller], tuple(sorted(allowed)))

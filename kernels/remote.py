@@ -1,8 +1,9 @@
-"""Requests as messages: what becomes of a call on its way through a pipe.
+"""Requests as messages: what becomes of a call on its way to another process.
 
-`deliver` is the client's half: arguments, a frame, the reply, a result or an exception.
-`dispatcher` is the server's: a frame, arguments, the operation, a reply. Both are compiled for each
-operation.
+`deliver` is the client's half: arguments, a frame, the reply, a result or an exception; it is
+compiled for each operation, with the transport's way of sending and receiving in it. The server's
+half is `kernels.serving`. Whatever is uncommon (a name that is not UTF-8, a large message, an
+error) leaves the straight way for a function that knows all cases.
 """
 
 from __future__ import annotations
@@ -10,36 +11,25 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from functools import partial
+from textwrap import indent
 from typing import Any, Final, get_args
 
-from kernels.bulk import HEADER, Bulk
-from kernels.pipes import (
-    FAILED,
-    LARGE,
-    OK,
-    SIZE,
-    SMALL,
-    Exchange,
-    Frame,
-    frame,
-    payload_of,
-)
+from kernels.bulk import Bulk, Frame, payload_of
+from kernels.frames import LARGE, OK, SIZE, SMALL, Headers, frame
+from kernels.line import Exchange, Line
 from kernels.source import function
+from kernels.transport import Channel
 from twinos import Bind, Op, ServerDied
 from twinos.codec import (
     DAMAGED,
     MalformedMessage,
-    arguments_type,
     decoder,
     encode,
     encode_plain,
     error_decoder,
     plain_decoder,
 )
-from twinos.errors import put_together, take_apart
-
-Dispatch = Callable[[Frame], bytes | Bulk]
-"""Turns a request into its reply. Raises MalformedMessage."""
+from twinos.errors import put_together
 
 RETRIES: Final = 3
 """How often a stub sends an idempotent request again to a restarted server."""
@@ -47,118 +37,129 @@ RETRIES: Final = 3
 DONE: Final = frame(OK, b"")
 """The reply of an operation whose result is None."""
 
+WHOLE: Final = Headers(OK, extra=SIZE)
+"""The header of a reply that says OK, by the length of that reply."""
 
-def remote_binder(exchange: Exchange) -> Bind:
+Around = Callable[[Exchange], Exchange]
+"""An exchange around an exchange: counting."""
+
+
+def remote_binder(line: Line, around: Around | None = None) -> Bind:
     """A binder that delivers by messages."""
-    return partial(deliver, exchange)
+    return partial(deliver, line, around=around)
 
 
-def deliver(exchange: Exchange, operation: Op) -> Callable[..., Any]:
+def deliver(line: Line, operation: Op, around: Around | None = None) -> Callable[..., Any]:
     """The callable that sends one operation's requests and returns its results."""
-    names = _codec(operation.result) | {
-        "_exchange": partial(_persist, exchange) if operation.idempotent else exchange,
+    exchange = around(line.exchange) if around else line.exchange
+    persist = partial(_persist, exchange) if operation.idempotent else exchange
+    room = room_for(operation.result)
+    finish = partial(_finish, operation, decoder(operation.result))
+
+    def recover(channel: Channel, error: BaseException, request: bytes) -> Frame:
+        raised = line.broken(channel, error)
+        if operation.idempotent and isinstance(raised, ServerDied):
+            return _persist(exchange, request, room, RETRIES - 1)
+        raise raised from None
+
+    names = codec(operation.result) | {
+        "_take": line.idle.pop,
+        "_open": line.open,
+        "_give": line.idle.append,
+        "_retired": line.retired,
+        "_close_idle": line.close,
+        "_recover": recover,
+        "_exchange": persist,
+        "_headers": Headers(operation.number),
+        "_whole": WHOLE,
         "_request": frame(operation.number, b""),
-        "_finish": partial(_finish, operation, decoder(operation.result)),
+        "_at_length": lambda payload: finish(persist(Bulk(operation.number, payload), room)),
+        "_finish": finish,
+        **line.transport.names,
     }
     parameters = [parameter.name for parameter in operation.parameters]
-    encode_them = _ENCODE.format(
-        value=f"({', '.join(parameters)},)", message="request", code=operation.number, **_SIZES
+    value = f"({', '.join(parameters)},)"
+    text = ENCODE.format(value=value) + _REQUEST if parameters else ""
+    text += _COUNTED.format(room=room) if around else _exchange(line, operation, room)
+    return function(operation.name, parameters, text + _RESULT, names, kind="remote")
+
+
+def _exchange(line: Line, operation: Op, room: int) -> str:
+    """The source of an exchange: `Line.exchange`, written out."""
+    transport, request = line.transport, "request" if operation.parameters else "_request"
+    crossing = "\n".join(
+        (
+            transport.send.format(message=request),
+            transport.receive.format(start="reply", room=room),
+        )
     )
-    room = LARGE if _mentions_bytes(operation.result) else SMALL
-    receive_it = _RECEIVE.format(
-        room=room, request="request" if parameters else "_request", **_SIZES
+    return _EXCHANGE.format(
+        hot=transport.hot, request=request, crossing=indent(crossing, "    ").lstrip()
     )
-    body = encode_them + receive_it if parameters else receive_it
-    return function(operation.name, parameters, body, names, kind="remote")
 
 
-def dispatcher(operation: Op, entry: Callable[..., Any]) -> Dispatch:
-    """The server's half of `deliver`; `entry` has the operation carried out."""
-    arguments = arguments_type(operation)
-    names = _codec(arguments) | {
-        "_slowly": decoder(arguments),
-        "_payload": payload_of,
-        "_check_empty": _check_empty,
-        "_entry": entry,
-        "_failure": _failure,
-        "_of_bytes": Bulk.of_bytes,
-    }
-    parameters = ", ".join(parameter.name for parameter in operation.parameters)
-    decode_them = _DECODE if parameters else "_check_empty(request)\n"
-    encode_it = _ENCODE.format(value="result", message="reply", code=OK, **_SIZES)
-    plain_bytes = _PLAIN_BYTES if operation.result is bytes else ""
-    answer = _CALL + plain_bytes + encode_it + "return reply"
-    body = (decode_them + answer).format(parameters=parameters, **_SIZES)
-    return function(operation.name, ["request"], body, names, kind="dispatch")
-
-
-def _codec(annotation: Any) -> dict[str, Any]:
+def codec(annotation: Any) -> dict[str, Any]:
     """What compiled code uses to encode anything and to decode values of one type."""
     return {
         "_encode": encode_plain,
         "_encode_escaped": encode,
         "_decode": plain_decoder(annotation),
-        "_pack": HEADER.pack,
-        "_bulk": Bulk,
         "_done": DONE,
         "_Damaged": DAMAGED,
         "_Unencodable": UnicodeEncodeError,
         "_OSError": OSError,
+        "_IndexError": IndexError,
+        "_BaseException": BaseException,
         "_len": len,
     }
 
 
-# Whatever is uncommon (a name that is not UTF-8, a large message, an error) leaves the straight way
-# for a function that knows all cases: `encode`, `frame`, `decoder`, `_finish`.
-_SIZES: Final = {"size": SIZE, "status": SIZE - 1, "ok": OK, "large": LARGE}
-
-_ENCODE: Final = """\
+ENCODE: Final = """\
 try:
     payload = _encode({value})
 except _Unencodable:
     payload = _encode_escaped({value})
-if _len(payload) < {large}:
-    {message} = _pack(_len(payload), {code}) + payload
-else:
-    {message} = _bulk({code}, payload)
+"""
+"""Source that sets `payload` to the encoding of `{value}`."""
+
+_REQUEST: Final = f"""\
+if _len(payload) >= {LARGE}: return _at_length(payload)
+request = _headers[_len(payload)] + payload
 """
 
-_RECEIVE: Final = """\
-reply = _exchange({request}, {room})
-if reply == _done:
-    return None
-if reply[{status}] == {ok} and _len(reply) < {large}:
+_EXCHANGE: Final = f"""\
+try:
+    hot = _take()
+except _IndexError:
+    hot = _open()
+{{hot}} = hot
+try:
+    {{crossing}}
+    whole = reply[:{SIZE}] == _whole[_len(reply)]
+    if not whole: reply = channel.complete(reply)
+except _BaseException as error:
+    whole, reply = False, _recover(channel, error, {{request}})
+else:
+    _give(hot)
+    if _retired: _close_idle()
+"""
+
+_COUNTED: Final = """\
+whole, reply = False, _exchange(request, {room})
+"""
+
+_RESULT: Final = f"""\
+if whole:
+    if reply == _done: return None
     try:
-        return _decode(reply[{size}:])
+        return _decode(reply[{SIZE}:])
     except _Damaged:
         pass
 return _finish(reply)"""
 
-_DECODE: Final = """\
-try:
-    {parameters}, = _decode(request[{size}:] if _len(request) < {large} else _payload(request))
-except _Damaged:
-    {parameters}, = _slowly(_payload(request))
-"""
 
-_CALL: Final = """\
-try:
-    result = _entry({parameters})
-except _OSError as error:
-    return _failure(error)
-if result is None:
-    return _done
-"""
-
-
-_PLAIN_BYTES: Final = """\
-if _len(result) >= {large}:
-    return _of_bytes({ok}, result)
-"""
-
-
-def _persist(exchange: Exchange, request: bytes | Bulk, room: int) -> Frame:
-    for _ in range(RETRIES):
+def _persist(exchange: Exchange, request: bytes | Bulk, room: int, again: int = RETRIES) -> Frame:
+    for _ in range(again):
         try:
             return exchange(request, room)
         except ServerDied:
@@ -182,13 +183,9 @@ def _finish(operation: Op, decode: Callable[[Any], Any], reply: Frame) -> Any:
     raise error
 
 
-def _failure(error: OSError) -> bytes:
-    return frame(FAILED, encode(take_apart(error)))
-
-
-def _check_empty(request: Frame) -> None:
-    if len(request) != SIZE:
-        raise MalformedMessage("arguments for an operation that has none")
+def room_for(*annotations: Any) -> int:
+    """How many bytes to expect of a message that holds values of these types."""
+    return LARGE if any(map(_mentions_bytes, annotations)) else SMALL
 
 
 def _mentions_bytes(annotation: Any) -> bool:

@@ -1,7 +1,7 @@
 """A server: the process that holds one space's services under the microkernel.
 
-Its main thread takes the kernel's orders. Each channel has a thread of its own, which blocks in a
-read of that one pipe: no poll stands in a request's way, and the gate lets one at a time through.
+Its main thread takes the kernel's orders. Each channel has a thread of its own, which waits for
+that one client: no poll stands in a request's way, and the gate lets one at a time through.
 """
 
 import os
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from kernels.agent import Agent
-from kernels.bulk import HEADER
 from kernels.control import (
     ORDERS,
     Departed,
@@ -29,22 +28,15 @@ from kernels.control import (
     take,
 )
 from kernels.counters import Counters
+from kernels.frames import MalformedFrameError
 from kernels.gate import CallerGoneError
-from kernels.pipes import (
-    LARGE,
-    SIZE,
-    SMALL,
-    Channel,
-    Frame,
-    MalformedFrameError,
-    complete,
-    send,
-    send_bulk,
-)
-from kernels.remote import Dispatch, dispatcher
+from kernels.serving import ask, serve
+from kernels.source import Piece
 from kernels.space import Regions, Space
 from kernels.stub import Layer
 from kernels.tasks import RemoteTasks
+from kernels.transport import Channel
+from kernels.transports import TRANSPORTS
 from twinos import Bind, BootError, Caller, KernelPanic, Op, Region, Service, operations
 from twinos.codec import MalformedMessage
 from twinos.errors import describe, take_apart
@@ -66,16 +58,18 @@ class Post:
     identity: Mapping[type[Service], Caller]
     layers: Sequence[Layer]
     tally: Region | None
+    transport: str
 
 
-def run_server(post: Post, ask: socket.socket, orders: socket.socket) -> int:
+def run_server(post: Post, connection: socket.socket, orders: socket.socket) -> int:
     """Be a server until the kernel says stop, or is gone. The exit status."""
-    return _Server(post, ask).obey(orders)
+    return _Server(post, connection).obey(orders)
 
 
 class _Server:
-    def __init__(self, post: Post, ask: socket.socket) -> None:
-        self._agent = Agent(ask)
+    def __init__(self, post: Post, connection: socket.socket) -> None:
+        self._transport = TRANSPORTS[post.transport]
+        self._agent = Agent(connection, self._transport)
         if post.tally is not None:
             row = post.identity[post.services[0]].id
             self._agent.counters = Counters(post.tally, row)
@@ -126,7 +120,7 @@ class _Server:
     ) -> None:
         """Serve a caller on a new channel; if the host has no room for it, hang up."""
         try:
-            channel = Channel.adopt(parcel.descriptors)
+            channel = self._transport.adopt(parcel.descriptors, 0)
         except OSError:
             return
         alive = [thread for thread in self._threads[caller.id] if thread.is_alive()]
@@ -167,13 +161,13 @@ class _Server:
     ) -> None:
         if former is not None:
             former.join()
-        dispatch = [
-            dispatcher(operation, self._entry(service, operation, caller, allowed))
+        passages = [
+            (operation, self._passage(service, operation, caller, allowed))
             for operation in operations(service).values()
         ]
-        self._space.gate.watch(channel.source)
+        self._space.gate.watch(channel.hangup)
         try:
-            _answer_all(channel, dispatch)
+            serve(self._transport, channel, passages)
         except (EOFError, BrokenPipeError, CallerGoneError, KernelPanic):
             pass  # the client has closed its end, or the kernel is gone
         except (MalformedFrameError, MalformedMessage, IndexError):
@@ -183,13 +177,13 @@ class _Server:
         finally:
             channel.close()
 
-    def _entry(
+    def _passage(
         self, service: type[Service], operation: Op, caller: Caller, allowed: frozenset[str]
-    ) -> Callable[..., Any]:
+    ) -> Piece:
         """What answers on a channel: whoever holds its other end may ask for no more."""
         if operation.name in allowed:
-            return self._space.entry(service, operation, caller)
-        return denied(role(caller), operation)
+            return self._space.passage(service, operation, caller)
+        return ask(denied(role(caller), operation), operation)
 
     def _stop(self) -> int:
         try:
@@ -218,24 +212,3 @@ def failure(error: OSError | BootError) -> Failed:
     """How a server tells the kernel why it could not start or stop."""
     parts = take_apart(error) if isinstance(error, OSError) else None
     return Failed(parts, str(error)[:_LONGEST_SENTENCE])
-
-
-def _answer_all(channel: Channel, dispatch: Sequence[Dispatch]) -> NoReturn:
-    """Answer one request after the other, until an exception says why not."""
-    source, sink, store, _ = channel
-    read, write, unpack = os.read, os.write, HEADER.unpack_from
-    room = SMALL
-    while True:
-        # The common cases of `complete` and `send`, written out: every request passes here.
-        request: Frame = (start := read(source, room))
-        if len(start) < SIZE or unpack(start)[0] + SIZE != len(start):
-            request = complete(source, start, store)
-        reply: Any = dispatch[request[SIZE - 1]](request)
-        try:
-            sent = write(sink, reply)
-        except TypeError:  # a Bulk is no buffer: so the common message pays nothing for it
-            send_bulk(sink, reply, store)
-        else:
-            if sent < len(reply):
-                send(sink, reply[sent:])
-        room = LARGE if len(request) > SMALL else SMALL

@@ -9,10 +9,17 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from textwrap import indent
 from types import CodeType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 GATE: Final = "gate"
 """The kind of those functions in which a user's thread is inside the kernel."""
+
+
+class Piece(NamedTuple):
+    """A part of a function's body, and the names that it uses beside the parameters."""
+
+    text: str
+    names: dict[str, Any]
 
 
 def function(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from kernels.check import NAMES, container, unless_exact
 from kernels.gate import Gate, OnBug, refuse
 from kernels.listener import Listener
-from kernels.source import GATE, function
+from kernels.source import GATE, Piece, function
 from kernels.stub import Layer, checked_stub, layered, plain_stub
 from kernels.system import SHUT_DOWN
 from twinos import (
@@ -123,6 +123,12 @@ class Space:
 
     def entry(self, service: type[Service], operation: Op, caller: Caller) -> Callable[..., Any]:
         """The callable by which `caller`, from outside, has `operation` carried out."""
+        text, names = self.passage(service, operation, caller)
+        parameters = [parameter.name for parameter in operation.parameters]
+        return function(operation.name, parameters, text + "return result", names, kind=GATE)
+
+    def passage(self, service: type[Service], operation: Op, caller: Caller) -> Piece:
+        """The same as source, which sets `result`, for who wants no call more than needed."""
         method = getattr(self._instances[service], operation.name)
         names = {
             "_method": method,
@@ -140,15 +146,14 @@ class Space:
         }
         if self._paths.may_be_busy(service):
             names["_enter"] = partial(self.gate.enter_when_idle, service)
-        parameters = [parameter.name for parameter in operation.parameters]
         passed = ", ".join(["_caller"] * operation.wants_caller + list(_passed(operation)))
         call = f"_method({passed})"
         unless = "if _type(result) is not _container: " if container(operation.result) else ""
-        body = _ENTRY.format(
+        text = _PASSAGE.format(
             call=f"_drive({call})" if operation.waits else call,
             unless=unless or unless_exact(operation.result, "result"),
         )
-        return function(operation.name, parameters, body, names, kind=GATE)
+        return Piece(text, names)
 
     def depart(self, caller: Caller) -> None:
         """Let `caller` in no more, and tell every service that it is gone.
@@ -259,17 +264,17 @@ def _passed(operation: Op) -> Iterator[str]:
         yield f"{parameter.name}={parameter.name}" if by_name else parameter.name
 
 
-_ENTRY = """\
+_PASSAGE: Final = """\
 _enter()
 try:
     if _barred: _refuse(_barred)
     result = {call}
     {unless}result = _result(result)
-    return result
 except BaseException as error:
     raise _failed(error, _operation)
 finally:
-    _leave()"""
+    _leave()
+"""
 
 
 class _Paths:

@@ -36,6 +36,7 @@ class Plan:
     owner: int
     grace: float
     panics: bool
+    transport: str
 
 
 class Supervisor:
@@ -160,6 +161,7 @@ class Supervisor:
             identity=self._identity,
             layers=self._plan.layers,
             tally=self.tally,
+            transport=self._plan.transport,
         )
         return run_server(post, ask, orders)
 

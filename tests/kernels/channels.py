@@ -3,13 +3,13 @@
 from kernels import System
 from kernels.agent import Agent
 from kernels.microkernel import Remote
-from kernels.pipes import Channel, channel_ends
+from kernels.pipes import PIPE, PipeChannel
 
 
-def channel_pair() -> tuple[Channel, Channel]:
+def channel_pair() -> tuple[PipeChannel, PipeChannel]:
     """Both ends of a new channel, the client's first."""
-    ours, theirs = channel_ends()
-    return Channel.adopt(ours), Channel.adopt(theirs)
+    ours, theirs = PIPE.ends()
+    return PipeChannel.adopt(ours), PipeChannel.adopt(theirs)
 
 
 def agent(system: System) -> Agent:
@@ -18,6 +18,8 @@ def agent(system: System) -> Agent:
     return kernel._agent
 
 
-def channel(system: System, service: str = "Echo") -> Channel:
+def channel(system: System, service: str = "Echo") -> PipeChannel:
     """A channel of the owner's to a service."""
-    return agent(system)._connect(service, system.caller)
+    connected = agent(system)._connect(service, system.caller)
+    assert isinstance(connected, PipeChannel)
+    return connected

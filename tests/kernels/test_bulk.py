@@ -12,19 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import System, boot
-from kernels.bulk import HEADER, IN_STORE, MAX_PAYLOAD, STORE, Bulk, Store, create_store
+from kernels.bulk import STORE, Bulk, Store, create_store, payload_of
 from kernels.control import close_all
-from kernels.pipes import (
-    LARGE,
-    OK,
-    Channel,
-    Line,
-    MalformedFrameError,
-    channel_ends,
-    complete,
-    frame,
-    payload_of,
-)
+from kernels.frames import HEADER, IN_STORE, LARGE, MAX_PAYLOAD, OK, MalformedFrameError, frame
+from kernels.line import Line
+from kernels.pipes import PIPE, PipeChannel
 from kernels.remote import deliver
 from tests.conftest import Kernel
 from tests.kernels.channels import channel, channel_pair
@@ -70,7 +62,7 @@ def test_only_a_header_goes_through_the_pipe(size: int, code: int, plain: bool) 
     header = ours.store.lay_down(message)
     assert len(header) == HEADER.size
     os.write(ours.sink, header)
-    received = complete(theirs.source, b"", theirs.store)
+    received = theirs.complete(b"")
     assert isinstance(received, Bulk)
     assert (received.code, received.payload, len(received)) == (code, message.payload, len(message))
     ours.close()
@@ -82,7 +74,7 @@ def test_a_size_that_no_store_has_is_malformed(size: int) -> None:
     ours, theirs = channel_pair()
     os.write(ours.sink, HEADER.pack(IN_STORE | size, OK))
     with pytest.raises(MalformedFrameError):
-        complete(theirs.source, b"", theirs.store)
+        theirs.complete(b"")
     ours.close()
     theirs.close()
 
@@ -117,9 +109,9 @@ def test_a_store_keeps_its_size() -> None:
 
 @pytest.mark.parametrize("arrived", [0, 1, 2])
 def test_a_channel_that_arrived_in_part_leaves_nothing(arrived: int) -> None:
-    ours, theirs = channel_ends()
+    ours, theirs = PIPE.ends()
     with pytest.raises(OSError, match="Too many open files"):
-        Channel.adopt(ours[:arrived])
+        PipeChannel.adopt(ours[:arrived])
     for descriptor in ours[:arrived]:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
@@ -127,10 +119,10 @@ def test_a_channel_that_arrived_in_part_leaves_nothing(arrived: int) -> None:
 
 
 def test_a_channel_whose_store_is_none_leaves_nothing() -> None:
-    (source, sink, store), theirs = channel_ends()
+    (source, sink, store), theirs = PIPE.ends()
     other = os.memfd_create("other")
     with pytest.raises(OSError, match="Invalid argument"):
-        Channel.adopt((source, sink, other))
+        PipeChannel.adopt((source, sink, other))
     for descriptor in (source, sink, other):
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
@@ -169,7 +161,7 @@ def test_a_client_that_writes_while_the_server_looks_harms_itself(system: System
             for _ in range(5):
                 try:
                     os.write(mine.sink, mine.store.lay_down(Bulk(operation.number, payload)))
-                    complete(mine.source, b"", mine.store)
+                    mine.complete(b"")
                 except (BrokenPipeError, EOFError):
                     break  # malformed: it cost the channel
         mine.close()
@@ -179,10 +171,10 @@ def test_a_client_that_writes_while_the_server_looks_harms_itself(system: System
 
 def test_bytes_whose_inner_size_is_not_the_payloads_are_refused() -> None:
     ours, theirs = channel_pair()
-    line = Line(lambda: ours, lambda _: ConnectionResetError(errno.ECONNRESET, "lost"))
+    line = Line(PIPE, lambda: ours, lambda _: ConnectionResetError(errno.ECONNRESET, "lost"))
     os.write(theirs.sink, theirs.store.lay_down(Bulk(OK, encode(bytes(1 << 16)) + b"more")))
     with pytest.raises(OSError, match="malformed reply"):
-        deliver(line.exchange, operations(Echo)["data"])(b"")
+        deliver(line, operations(Echo)["data"])(b"")
     line.close()
     theirs.close()
 
@@ -190,18 +182,18 @@ def test_bytes_whose_inner_size_is_not_the_payloads_are_refused() -> None:
 def scribbled_reply(name: str, seed: int) -> object:
     """What a client makes of a large reply over which its sender writes noise: or the errno."""
     ours, theirs = channel_pair()
-    line = Line(lambda: ours, lambda _: ConnectionResetError(errno.ECONNRESET, "lost"))
+    line = Line(PIPE, lambda: ours, lambda _: ConnectionResetError(errno.ECONNRESET, "lost"))
     operation = operations(Echo)[name]
 
     def answer() -> None:
-        complete(theirs.source, b"", theirs.store)
+        theirs.complete(b"")
         os.write(theirs.sink, theirs.store.lay_down(Bulk(OK, encode(bytes(LARGE)))))
 
     server = threading.Thread(target=answer)
     try:
         with Scribbler(theirs.store, seed):
             server.start()
-            return deliver(line.exchange, operation)(*[0] * len(operation.parameters))
+            return deliver(line, operation)(*[0] * len(operation.parameters))
     except OSError as error:
         return error.errno
     finally:

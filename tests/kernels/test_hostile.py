@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import System, boot
-from kernels.bulk import HEADER, IN_STORE, MAX_PAYLOAD, STORE
+from kernels.bulk import STORE, payload_of
 from kernels.control import (
     ANSWERS,
     Boot,
@@ -36,15 +36,9 @@ from kernels.control import (
     post,
     take,
 )
-from kernels.pipes import (
-    CHUNK,
-    LARGE,
-    Line,
-    MalformedFrameError,
-    complete,
-    frame,
-    payload_of,
-)
+from kernels.frames import HEADER, IN_STORE, LARGE, MAX_PAYLOAD, MalformedFrameError, frame
+from kernels.line import Line
+from kernels.pipes import CHUNK, PIPE
 from kernels.remote import deliver
 from tests.conftest import eventually
 from tests.kernels import programs
@@ -121,8 +115,9 @@ def unharmed(system: System) -> Callable[[], None]:
 
 def hostile(system: System, *messages: bytes) -> bytes:
     """Write to a channel of one's own, hang up, and return whatever comes."""
-    source, sink, store, _ = channel(system)
-    store.close()
+    mine = channel(system)
+    source, sink = mine.source, mine.sink
+    mine.store.close()
     with suppress(BrokenPipeError):
         for message in messages:
             os.write(sink, message)
@@ -215,14 +210,14 @@ def test_a_deeply_nested_unknown_field(system: System, unharmed: Callable[[], No
 
 
 def test_a_request_comes_in_any_pieces(system: System, rng: random.Random) -> None:
-    source, sink, store, _ = mine = channel(system)
+    mine = channel(system)
     data = rng.randbytes(3000)
     request = frame(operations(Echo)["data"].number, encode((data,)))
     for _ in range(5):
         at = 0
         while at < len(request):
-            at += os.write(sink, request[at : at + rng.randrange(1, 700)])
-        reply = complete(source, b"", store)
+            at += os.write(mine.sink, request[at : at + rng.randrange(1, 700)])
+        reply = mine.complete(b"")
         assert msgspec.msgpack.decode(payload_of(reply)) == data
     mine.close()
 
@@ -230,10 +225,10 @@ def test_a_request_comes_in_any_pieces(system: System, rng: random.Random) -> No
 def test_who_does_not_read_its_replies_keeps_nobody_waiting(
     system: System, unharmed: Callable[[], None]
 ) -> None:
-    source, sink, _, _ = mine = channel(system)
+    mine = channel(system)
     request = frame(operations(Echo)["zeros"].number, encode((STORE + 1,)))
-    os.write(sink, request)
-    os.read(source, 1)  # the reply is under way, and the pipe is full
+    os.write(mine.sink, request)
+    os.read(mine.source, 1)  # the reply is under way, and the pipe is full
     for number in range(100):
         assert system[Echo].number(number) == number
     mine.close()
@@ -246,7 +241,7 @@ def test_who_does_not_read_its_replies_keeps_nobody_waiting(
 def forged(operation: Op, reply: bytes) -> Any:
     """What a client makes of that reply."""
     ours, theirs = channel_pair()
-    line = Line(lambda: ours, lambda _: ConnectionResetError(errno.ECONNRESET, "lost"))
+    line = Line(PIPE, lambda: ours, lambda _: ConnectionResetError(errno.ECONNRESET, "lost"))
 
     def answer() -> None:
         os.read(theirs.source, 1 << 16)
@@ -257,7 +252,7 @@ def forged(operation: Op, reply: bytes) -> Any:
     server = threading.Thread(target=answer)
     server.start()
     try:
-        return deliver(line.exchange, operation)(*[0] * len(operation.parameters))
+        return deliver(line, operation)(*[0] * len(operation.parameters))
     finally:
         server.join()
         line.close()
@@ -472,7 +467,7 @@ def test_a_message_too_large_to_send() -> None:
     ours, theirs = channel_pair()
     os.write(ours.sink, HEADER.pack(MAX_PAYLOAD + 1, 0))
     with pytest.raises(MalformedFrameError):
-        complete(theirs.source, b"", theirs.store)
+        theirs.complete(b"")
     ours.close()
     theirs.close()
 

@@ -9,17 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import boot
-from kernels.pipes import (
-    CHUNK,
-    LARGE,
-    SIZE,
-    Channel,
-    Line,
-    complete,
-    frame,
-    payload_of,
-    send,
-)
+from kernels.bulk import payload_of
+from kernels.frames import LARGE, SIZE, frame
+from kernels.line import Line
+from kernels.pipes import CHUNK, PIPE, PipeChannel
 from tests.conftest import eventually
 from tests.kernels.channels import channel_pair
 from tests.kernels.services import Echo, Mailbox
@@ -33,11 +26,11 @@ def test_a_frame_arrives_however_it_is_cut(code: int, payload: bytes, cuts: list
     for cut in cuts[1:]:
         at += os.write(ours.sink, message[len(start) + at :][:cut])
     os.write(ours.sink, message[len(start) + at :])
-    received = complete(theirs.source, start, theirs.store)
+    received = theirs.complete(start)
     assert (received[SIZE - 1], payload_of(received)) == (code, payload)
     ours.close()
     with pytest.raises(EOFError):
-        complete(theirs.source, b"", theirs.store)
+        theirs.complete(b"")
     theirs.close()
 
 
@@ -45,9 +38,9 @@ def test_a_frame_arrives_however_it_is_cut(code: int, payload: bytes, cuts: list
 def test_long_messages_take_many_writes_and_reads(size: int) -> None:
     ours, theirs = channel_pair()
     message = frame(7, os.urandom(64) * (size // 64))
-    writer = threading.Thread(target=send, args=(ours.sink, message))
+    writer = threading.Thread(target=ours.send, args=(message,))
     writer.start()
-    assert complete(theirs.source, b"", theirs.store) == message
+    assert theirs.complete(b"") == message
     writer.join()
     ours.close()
     theirs.close()
@@ -57,16 +50,16 @@ class Lines:
     """A line to an echo that we play ourselves."""
 
     def __init__(self) -> None:
-        self.theirs: list[Channel] = []
-        self.line = Line(self.connect, lambda _: ConnectionResetError("lost"))
+        self.theirs: list[PipeChannel] = []
+        self.line = Line(PIPE, self.connect, lambda _: ConnectionResetError("lost"))
 
-    def connect(self) -> Channel:
+    def connect(self) -> PipeChannel:
         ours, theirs = channel_pair()
         self.theirs.append(theirs)
         return ours
 
-    def answer(self, channel: Channel) -> None:
-        request = complete(channel.source, b"", channel.store)
+    def answer(self, channel: PipeChannel) -> None:
+        request = channel.complete(b"")
         assert isinstance(request, bytearray)
         os.write(channel.sink, request)
 

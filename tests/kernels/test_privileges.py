@@ -11,7 +11,9 @@ import pytest
 from kernels import System, User, boot
 from kernels.agent import Agent
 from kernels.control import Become, Connect, Enrol, Share
-from kernels.pipes import HEADER, SIZE, Channel, frame, send
+from kernels.frames import HEADER, SIZE, frame
+from kernels.line import Line
+from kernels.pipes import PipeChannel
 from kernels.remote import deliver
 from tests.conftest import Kernel
 from twinos import Region, Service, only, op, operations, shared
@@ -72,14 +74,13 @@ class Guard(Service):
     @op
     def steal_by_hand(self) -> int:
         """Go round the stub: write the request for `rob` to the pipe itself."""
-        exchange = _line(self._vault)
-        robbed: int = deliver(exchange, operations(Vault)["rob"])()
+        robbed: int = deliver(_line(self._vault), operations(Vault)["rob"])()
         return robbed
 
 
-def _line(handle: Vault) -> Callable[..., bytes]:
-    """The exchange behind a handle that sends messages."""
-    found: Callable[..., bytes] = handle.look.__globals__["_exchange"]  # type: ignore[attr-defined]  # compiled
+def _line(handle: Vault) -> Line:
+    """The line behind a handle that sends messages."""
+    found: Line = handle.look.__globals__["_open"].__self__  # type: ignore[attr-defined]  # compiled
     return found
 
 
@@ -133,9 +134,9 @@ def _agent(user: User) -> Agent:
     return found
 
 
-def _request(channel: Channel, number: int) -> int:
+def _request(channel: PipeChannel, number: int) -> int:
     """The status of the reply to a request written by hand."""
-    send(channel.sink, frame(number, b""))
+    channel.send(frame(number, b""))
     status = HEADER.unpack_from(os.read(channel.source, 4096))[1]
     return int(status)
 
@@ -203,7 +204,7 @@ def test_a_mask_is_of_the_channel_and_not_of_the_service(guarded: System) -> Non
     channel = agent._connect("Vault", guarded.caller)
     try:
         assert _request(channel, number) == 0
-        send(channel.sink, frame(operations(Vault)["put"].number, encode((2,))))
+        channel.send(frame(operations(Vault)["put"].number, encode((2,))))
         assert len(os.read(channel.source, 4096)) == SIZE
     finally:
         channel.close()

@@ -1,0 +1,195 @@
+"""Serving a channel: the server's half of `kernels.remote`.
+
+Each operation gets a handler: a request, its arguments, the operation, a reply. It and the loop
+that calls it are compiled, with the gate and the transport's way of sending and receiving in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from textwrap import indent
+from typing import Any, Final
+
+from kernels.bulk import Bulk, Frame, payload_of
+from kernels.frames import FAILED, LARGE, OK, SIZE, SMALL, Headers, frame
+from kernels.remote import DONE, ENCODE, codec, room_for
+from kernels.source import Piece, function
+from kernels.transport import Channel, Transport
+from twinos import Op
+from twinos.codec import MalformedMessage, arguments_type, decoder, encode
+from twinos.errors import take_apart
+
+Handler = Callable[[Frame], bytes | None]
+"""Turns a request, of which there may be more to come, into a reply; None: it has been sent.
+
+Raises:
+    EOFError, BrokenPipeError: the client is gone.
+    MalformedFrameError, MalformedMessage: that was no request.
+"""
+
+_SIZES: Final = Headers(extra=SIZE, length=SIZE - 1)
+"""The header's size, by the length of a message."""
+
+_HEADERS: Final = Headers(OK)
+
+
+def serve(transport: Transport, channel: Channel, operations: Sequence[tuple[Op, Piece]]) -> None:
+    """Answer one request after the other, until an exception says why not.
+
+    Args:
+        transport: the channel's.
+        channel: where the requests come from.
+        operations: the service's, by number, each with the source that carries it out: it sets
+            `result`, as `Space.passage` does.
+    """
+    roads = [_Road(channel, *each) for each in operations]
+    names = {"_IndexError": IndexError, **transport.names}
+    receive = transport.receive.format(start="request", room="room")
+    text = _LOOP.format(
+        hot=transport.hot,
+        receive=indent(receive, "    ").lstrip(),
+        send=indent(transport.send.format(message="reply"), "        ").lstrip(),
+    )
+    loop = function("serve", ["hot", "handlers"], text, names, kind="loop")
+    loop(channel.hot, [(road.handler(), road.room, road.at_length) for road in roads])
+
+
+_LOOP: Final = f"""\
+{{hot}} = hot
+room = {SMALL}
+while True:
+    {{receive}}
+    try:
+        handler, room, _ = handlers[request[{SIZE - 1}]]
+    except _IndexError:
+        request = channel.complete(request)
+        _, room, handler = handlers[request[{SIZE - 1}]]
+    reply = handler(request)
+    if reply:
+        {{send}}"""
+
+
+class _Road:
+    """One operation on one channel.
+
+    Attributes:
+        room: how many bytes to expect of a request.
+    """
+
+    def __init__(self, channel: Channel, operation: Op, passage: Piece) -> None:
+        self.room = room_for(*operation.types)
+        self._channel = channel
+        self._operation = operation
+        self._passage = passage
+        self._parameters = [parameter.name for parameter in operation.parameters]
+
+    def handler(self) -> Handler:
+        """The straight way."""
+        arguments = arguments_type(self._operation)
+        names = codec(arguments) | {
+            "_at_length": self.at_length,
+            "_answer_at_length": self._answer_at_length,
+            "_send_at_length": self._send_at_length,
+            "_empty": frame(self._operation.number, b""),
+            "_sizes": _SIZES,
+            "_headers": _HEADERS,
+            "_failure": self._failure,
+            **self._passage.names,
+        }
+        decode = _DECODE.format(parameters=", ".join(self._parameters))
+        text = "".join(
+            (
+                decode if self._parameters else _NO_ARGUMENTS,
+                _CALL.format(passage=indent(self._passage.text, "    ").strip()),
+                _PLAIN_BYTES if self._operation.result is bytes else "",
+                ENCODE.format(value="result"),
+                _REPLY,
+            )
+        )
+        return function(self._operation.name, ["request"], text, names, kind="handler")
+
+    def at_length(self, start: Frame) -> None:
+        """The way for any request: in pieces, large, or with what no plain decoder takes."""
+        request = start if isinstance(start, Bulk) else self._channel.complete(bytes(start))
+        arguments = self._decode(payload_of(request))
+        try:
+            result = self._entry(*arguments)
+        except OSError as error:
+            self._channel.send(_told(error))
+        else:
+            self._answer_at_length(result)
+
+    def _decode(self, payload: bytes | memoryview) -> tuple[Any, ...]:
+        if self._parameters:
+            arguments: tuple[Any, ...] = self._decoder(payload)
+            return arguments
+        if payload:
+            raise MalformedMessage("arguments for an operation that has none")
+        return ()
+
+    @cached_property
+    def _decoder(self) -> Callable[[bytes | memoryview], Any]:
+        return decoder(arguments_type(self._operation))
+
+    @cached_property
+    def _entry(self) -> Callable[..., Any]:
+        text, names = self._passage
+        return function(self._operation.name, self._parameters, text + "return result", names)
+
+    def _answer_at_length(self, result: Any) -> None:
+        if result is None:
+            self._channel.send(DONE)
+        elif self._operation.result is bytes and len(result) >= LARGE:
+            self._channel.send(Bulk.of_bytes(OK, result))
+        else:
+            self._send_at_length(encode(result))
+
+    def _send_at_length(self, payload: bytes) -> None:
+        self._channel.send(frame(OK, payload) if len(payload) < LARGE else Bulk(OK, payload))
+
+    def _failure(self, error: OSError) -> bytes | None:
+        reply = _told(error)
+        if len(reply) < LARGE:
+            return reply
+        self._channel.send(reply)
+        return None
+
+
+def _told(error: OSError) -> bytes:
+    return frame(FAILED, encode(take_apart(error)))
+
+
+_DECODE: Final = f"""\
+if request[:{SIZE - 1}] != _sizes[_len(request)]: return _at_length(request)
+try:
+    {{parameters}}, = _decode(request[{SIZE}:])
+except _Damaged:
+    return _at_length(request)
+"""
+
+_NO_ARGUMENTS: Final = """\
+if request != _empty: return _at_length(request)
+"""
+
+_CALL: Final = """\
+try:
+    {passage}
+except _OSError as error:
+    return _failure(error)
+if result is None: return _done
+"""
+
+_PLAIN_BYTES: Final = f"""\
+if _len(result) >= {LARGE}: return _answer_at_length(result)
+"""
+
+_REPLY: Final = f"""\
+if _len(payload) >= {LARGE}: return _send_at_length(payload)
+return _headers[_len(payload)] + payload"""
+
+
+def ask(entry: Callable[..., Any], operation: Op) -> Piece:
+    """The source that has `entry` called for an operation's result."""
+    passed = ", ".join(parameter.name for parameter in operation.parameters)
+    return Piece(f"result = _entry({passed})\n", {"_entry": entry})
