@@ -249,11 +249,12 @@ def run_task(
     connection: socket.socket,
     services: Services,
     layers: Sequence[Layer],
+    transport: str,
     caller: Caller,
     main: Callable[[User], Any],
 ) -> int:
     """What the process of a program does that the nucleus started, as whom it said."""
-    kernel = Remote(services, connection, layers)
+    kernel = Remote(services, connection, layers, transport)
     kernel.enter(caller)
     status = main(User(kernel, services, caller))
     kernel.close()

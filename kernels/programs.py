@@ -163,4 +163,5 @@ class Programs:
         main: Any = importlib.import_module(ask.module)
         for part in ask.name.split("."):
             main = getattr(main, part)
-        return run_task(connection, self._plan.order, self._plan.layers, caller, main)
+        plan = self._plan
+        return run_task(connection, plan.order, plan.layers, plan.transport, caller, main)

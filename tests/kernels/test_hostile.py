@@ -436,7 +436,7 @@ def test_no_process_holds_what_it_does_not_need(system: System) -> None:
     system[Front].again()
     pid, front = system[Bugs].pid(), system[Front].pid()
     held = open_in(pid)  # its clients are Front and we; it calls nobody
-    assert sum(each.startswith("socket") for each in held) == 2
+    assert sum(each.startswith("socket") for each in held) == 4  # two are the region's shelf
     assert sum(each.startswith("pipe") for each in held) == 4
     assert sum("twinos:bulk" in each for each in held) == 2
     rest = [each for each in held if not each.startswith(("socket", "pipe", "/memfd:twinos:bulk"))]
