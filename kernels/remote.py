@@ -18,7 +18,7 @@ from kernels.bulk import Bulk, Frame, payload_of
 from kernels.frames import LARGE, OK, SIZE, SMALL, Headers, frame
 from kernels.line import Exchange, Line
 from kernels.source import function
-from kernels.transport import Channel
+from kernels.transport import Channel, Transport
 from twinos import Bind, Op, ServerDied
 from twinos.codec import (
     DAMAGED,
@@ -80,13 +80,16 @@ def deliver(line: Line, operation: Op, around: Around | None = None) -> Callable
     parameters = [parameter.name for parameter in operation.parameters]
     value = f"({', '.join(parameters)},)"
     text = ENCODE.format(value=value) + _REQUEST if parameters else ""
-    text += _COUNTED.format(room=room) if around else _exchange(line, operation, room)
+    request = "request" if parameters else "_request"
+    if around:
+        text += _COUNTED.format(request=request, room=room)
+    else:
+        text += _exchange(line.transport, request, room)
     return function(operation.name, parameters, text + _RESULT, names, kind="remote")
 
 
-def _exchange(line: Line, operation: Op, room: int) -> str:
+def _exchange(transport: Transport, request: str, room: int) -> str:
     """The source of an exchange: `Line.exchange`, written out."""
-    transport, request = line.transport, "request" if operation.parameters else "_request"
     crossing = "\n".join(
         (
             transport.send.format(message=request),
@@ -145,7 +148,7 @@ else:
 """
 
 _COUNTED: Final = """\
-whole, reply = False, _exchange(request, {room})
+whole, reply = False, _exchange({request}, {room})
 """
 
 _RESULT: Final = f"""\
