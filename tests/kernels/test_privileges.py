@@ -13,7 +13,7 @@ from kernels.agent import Agent
 from kernels.control import Become, Connect, Enrol, Share
 from kernels.frames import HEADER, SIZE, frame
 from kernels.line import Line
-from kernels.pipes import PipeChannel
+from kernels.pipes import PIPE, PipeChannel
 from kernels.remote import deliver
 from tests.conftest import Kernel
 from twinos import Region, Service, only, op, operations, shared
@@ -157,7 +157,7 @@ def intrude(user: User, root: int) -> int:
     ]
     ways = sum(code_of(lambda ask=ask: agent.ask(ask)) != errno.EPERM for ask in asks)  # type: ignore[misc]  # the loop's own
     with agent.knock() as connection:  # the door is this user's, and leads to no other
-        behind = Agent(connection.dup())
+        behind = Agent(connection.dup(), PIPE)
         ways += code_of(lambda: behind.enrol(0, 0, ())) != errno.EPERM
         behind.close()
     allowed = code_of(user[Guard].watch)
