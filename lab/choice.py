@@ -54,15 +54,17 @@ class Choice:
             self.kernel,
             *wanted,
             config=config,
-            groups=self._partition(wanted) if self.kernel == HYBRID else (),
+            groups=self.partition(wanted),
             users=users,
             cpus={cpus.server},
             count=count,
             layers=layers,
         )
 
-    def _partition(self, wanted: Sequence[type[Service]]) -> Groups:
-        """The groups, less those services that this system does without."""
+    def partition(self, wanted: Sequence[type[Service]]) -> Groups:
+        """Of a hybrid, the groups, less those services that this system does without."""
+        if self.kernel != HYBRID:
+            return ()
         order = boot_order(wanted)
         grouped = {service for group in self.groups for service in group}
         shared = (tuple(s for s in group if s in order) for group in self.groups)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from kernels import System, boot
-from lab.choice import HYBRID, Choice, Groups, parse
+from lab.choice import parse
 from lab.image_entry import CHUNK, Content, Entry, LeftOut
 from lab.refusal import Failure
 from servers.disk import Disk
@@ -19,7 +19,6 @@ from servers.filesystem.layout import MAX_ID, MAX_SIZE, MAX_TIME
 from servers.filesystem.state import DESCRIPTORS
 from twinos import BootError, KernelPanic, ServerDied, fail
 from twinos.errors import describe
-from twinos.wiring import boot_order
 
 _NS: Final = 1_000_000_000
 _NOBODY: Final = 65534
@@ -66,19 +65,11 @@ def booted_system(
                 Disk: {"image": image, "read_only": not writing},
                 FileSystem: {"inodes": inodes, "descriptors": files},
             },
-            groups=_groups(choice),
+            groups=choice.partition([FileSystem]),
         ) as system:
             yield system
     except (BootError, KernelPanic, ServerDied) as error:
         raise Failure(f"the system broke down: {describe(error)}.") from error
-
-
-def _groups(choice: Choice) -> Groups:
-    """Of a hybrid, those of its groups that this system needs; whoever is in none is alone."""
-    order = boot_order([FileSystem])
-    groups = (tuple(service for service in group if service in order) for group in choice.groups)
-    needed = tuple(group for group in groups if group)
-    return needed or ((FileSystem,),) if choice.kernel == HYBRID else ()
 
 
 def read_files(files: FileSystem, top: str) -> Iterator[Entry]:

@@ -22,6 +22,7 @@ MAY_IMPORT = {
 RUN_TIME = {"msgspec", "tabulate", "tqdm"}
 EXTRAS = {
     "lab/agreement.py": {"hypothesis"},  # for tests of services: the extra `dev` brings it
+    "lab/spec/system.py": {"fsspec"},
     "lab/mount/operations.py": {"pyfuse3"},
     "lab/mount/reply.py": {"pyfuse3"},
     "lab/mount/session.py": {"pyfuse3", "trio"},
