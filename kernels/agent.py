@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from kernels import control
+from kernels import control, probe
 from kernels.control import (
     ANSWERS,
     Ask,
@@ -125,7 +125,8 @@ class Agent:
     def binder(self, service: type[Service], caller: Caller) -> Bind:
         """Deliver the requests of `caller` to `service` by messages."""
         line = self._line(service.__name__, caller)
-        return remote_binder(line, self.counters.counting if self.counters else None)
+        counting = self.counters.counting if self.counters else None
+        return probe.binder(remote_binder(line, probe.exchange(counting)))
 
     def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
         """A new caller in this process."""

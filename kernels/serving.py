@@ -11,8 +11,10 @@ from functools import cached_property
 from textwrap import indent
 from typing import Any, Final
 
+from kernels import probe
 from kernels.bulk import Bulk, Frame, payload_of
 from kernels.frames import FAILED, LARGE, OK, SIZE, SMALL, Headers, frame
+from kernels.probe import Place
 from kernels.remote import DONE, ENCODE, codec, room_for
 from kernels.source import Piece, function
 from kernels.transport import Channel, Transport
@@ -52,7 +54,14 @@ def serve(transport: Transport, channel: Channel, operations: Sequence[tuple[Op,
         send=indent(transport.send.format(message="reply"), "        ").lstrip(),
     )
     loop = function("serve", ["hot", "handlers"], text, names, kind="loop")
-    loop(channel.hot, [(road.handler(), road.room, road.at_length) for road in roads])
+    loop(
+        channel.hot,
+        [(_watched(road.handler()), road.room, _watched(road.at_length)) for road in roads],
+    )
+
+
+def _watched(handler: Handler) -> Handler:
+    return probe.around(Place.ARRIVED, Place.ANSWERED, handler)
 
 
 _LOOP: Final = f"""\

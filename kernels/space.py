@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from kernels import probe
 from kernels.check import NAMES, container, unless_exact
 from kernels.gate import Gate, OnBug, refuse
 from kernels.listener import Listener
+from kernels.probe import Place
 from kernels.source import GATE, Piece, function
 from kernels.stub import Layer, checked_stub, layered, plain_stub
 from kernels.system import SHUT_DOWN
@@ -131,11 +133,11 @@ class Space:
         """The same as source, which sets `result`, for who wants no call more than needed."""
         method = getattr(self._instances[service], operation.name)
         names = {
-            "_method": method,
+            "_method": probe.around(Place.SERVE, Place.SERVED, method),
             "_caller": caller,
             "_drive": self.gate.drive,
-            "_enter": self.gate.lock.acquire,
-            "_leave": self.gate.lock.release,
+            "_enter": probe.entered(self.gate.lock.acquire),
+            "_leave": probe.left(self.gate.lock.release),
             "_failed": self.gate.failed,
             "_operation": operation,
             "_barred": self.gate.barred(caller),
@@ -145,7 +147,7 @@ class Space:
             **NAMES,
         }
         if self._paths.may_be_busy(service):
-            names["_enter"] = partial(self.gate.enter_when_idle, service)
+            names["_enter"] = probe.entered(partial(self.gate.enter_when_idle, service))
         passed = ", ".join(["_caller"] * operation.wants_caller + list(_passed(operation)))
         call = f"_method({passed})"
         unless = "if _type(result) is not _container: " if container(operation.result) else ""

@@ -6,10 +6,12 @@ from itertools import product
 from statistics import median
 from typing import Final
 
+from kernels.frames import LARGE
 from lab import stats
 from lab.choice import Choice
+from lab.decompose import PARTS
 from lab.measuring import Cost
-from lab.schema import Aim, Floors, Placement, Ratio, Row, Users
+from lab.schema import Aim, Decomposition, Floors, Placement, Ratio, Row, Users
 from lab.station import NULL, Measured
 from workloads.workload import Workload
 
@@ -41,6 +43,7 @@ class Boots:
         users: where user programs lived.
         counted: a boot of each kernel and session that counted messages.
         timed: the others, in order.
+        traced: those that were traced.
     """
 
     workloads: Sequence[Workload]
@@ -49,6 +52,7 @@ class Boots:
     users: Users
     counted: Sequence[Boot]
     timed: Sequence[Boot]
+    traced: Sequence[Boot] = ()
 
     def rows(self) -> tuple[Row, ...]:
         """What each workload costs under each kernel."""
@@ -70,6 +74,20 @@ class Boots:
         if all(one.name != NULL for one in self.workloads):
             return ()
         return tuple(self._aim(kernel) for kernel in self.kernels)
+
+    def decompositions(self, rows: Sequence[Row]) -> tuple[Decomposition, ...]:
+        """Where the time of each row goes, for those that were traced."""
+        return tuple(
+            decomposed(row, traced)
+            for row in rows
+            if (
+                traced := [
+                    boot.measured
+                    for boot in self.traced
+                    if boot.kernel.name == row.kernel and row.workload in boot.measured.traces
+                ]
+            )
+        )
 
     def _row(self, workload: Workload, kernel: Choice) -> Row:
         (count,) = costs(self.counted, workload, kernel)
@@ -113,6 +131,33 @@ class Boots:
             ci95=stats.median_interval(multiples),
             aim=CALL_AIM if calls else PIPE_AIM,
         )
+
+
+def decomposed(row: Row, boots: Sequence[Measured]) -> Decomposition:
+    """What traced boots say of a row."""
+    traces = [boot.traces[row.workload] for boot in boots]
+    parts = {part: median(trace.parts.get(part, 0.0) for trace in traces) for part in PARTS}
+    large = row.messages_per_op and row.bytes_per_op / row.messages_per_op >= LARGE
+    price = median(b.copy_prices.store if large else b.copy_prices.pipe for b in boots)
+    rest = row.bytes_per_op * price
+    for part in ("switching", "encoding"):  # a large reply is sent where it is encoded
+        found = min(rest, max(parts[part], 0.0))
+        parts["copying"] += found
+        parts[part] -= found
+        rest -= found
+    return Decomposition(
+        workload=row.workload,
+        kernel=row.kernel,
+        placement=row.placement,
+        users=row.users,
+        traced_us=median(trace.traced_ns for trace in traces) / 1000,
+        untraced_us=row.median_us,
+        stamp_us=median(trace.stamp_ns for trace in traces) / 1000,
+        stamps_per_op=median(trace.stamps for trace in traces),
+        messages_per_op=median(trace.messages for trace in traces),
+        parts_us={part: ns / 1000 for part, ns in parts.items()},
+        boots=len(boots),
+    )
 
 
 def costs(boots: Iterable[Boot], workload: Workload, kernel: Choice) -> list[Cost]:

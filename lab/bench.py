@@ -15,7 +15,7 @@ from itertools import product
 from types import TracebackType
 from typing import Any, Final, Self
 
-from lab import environment, pilot, stats, steadiness
+from lab import environment, host_counts, pilot, stats, steadiness
 from lab.assembly import Boot, Boots, Session, costs, ratios
 from lab.choice import Choice
 from lab.dispatch import dispatch
@@ -42,6 +42,8 @@ class Plan:
     Attributes:
         precision: the half-width of intervals that a pilot is to choose the number of boots for, as
             a fraction; None: `boots` says how many.
+        traces: boots of each kernel and session that are traced, beside the others.
+        validate: whether to have the host count system calls, where it can.
         unsteady: whether to measure a host that is too unsteady to be measured, too.
     """
 
@@ -55,6 +57,8 @@ class Plan:
     quick: bool
     command: str
     precision: float | None = None
+    traces: int = 0
+    validate: bool = False
     unsteady: bool = True
 
     def job(self, kernel: Choice, session: Session, mode: Mode, seed: int) -> Job:
@@ -104,8 +108,11 @@ def measure(plan: Plan, carry_out: CarryOut | None = None) -> Run:
         chosen = campaign.choose() if plan.precision else None
         rounds = chosen.boots if chosen else plan.boots
         timed = campaign.time(rounds)
-    boots = Boots(plan.workloads, plan.kernels, plan.placement, plan.users, counted, timed)
+        traced = campaign.trace()
+    boots = Boots(plan.workloads, plan.kernels, plan.placement, plan.users, counted, timed, traced)
     rows = boots.rows()
+    job = plan.job(plan.kernels[0], (), "repeat", plan.seed)
+    validated = host_counts.count(rows, job) if plan.validate and not host_counts.missing() else ()
     setting = environment.Setting(
         plan.placement, plan.cpus, plan.seed, rounds, plan.quick, plan.command
     )
@@ -117,6 +124,8 @@ def measure(plan: Plan, carry_out: CarryOut | None = None) -> Run:
         aims=boots.aims(),
         overhead=overhead,
         pilot=chosen,
+        decompositions=boots.decompositions(rows),
+        host_counts=tuple(validated),
     )
 
 
@@ -129,7 +138,8 @@ class _Campaign:
         self._rng = random.Random(plan.seed)
         self._pairs = list(product(plan.kernels, sessions(plan.workloads)))
         rounds = 1 + (pilot.ROUNDS + stats.MIN_VALUES if plan.precision else plan.boots)
-        self._progress = Progress(len(self._pairs) * rounds, "boot")
+        traced = sum(bool(_traceable(session)) for _, session in self._pairs) * plan.traces
+        self._progress = Progress(len(self._pairs) * rounds + traced, "boot")
 
     def __enter__(self) -> Self:
         self._progress.__enter__()
@@ -151,6 +161,15 @@ class _Campaign:
             self._boot(*pair, "time")
             for _ in range(rounds)
             for pair in self._rng.sample(self._pairs, k=len(self._pairs))
+        ]
+
+    def trace(self) -> list[Boot]:
+        pairs = [(kernel, _traceable(session)) for kernel, session in self._pairs]
+        return [
+            self._boot(kernel, session, "trace")
+            for _ in range(self._plan.traces)
+            for kernel, session in pairs
+            if session
         ]
 
     def choose(self) -> Pilot:
@@ -179,6 +198,11 @@ class _Campaign:
 
 def _groups(session: Session) -> list[str]:
     return list(dict.fromkeys(one.name if one.macro else one.group for one in session))
+
+
+def _traceable(session: Session) -> Session:
+    """The workloads with one user: what several do at once has no single course."""
+    return tuple(one for one in session if not one.several)
 
 
 def _ns(boots: Sequence[Boot], workload: Workload, kernel: Choice) -> list[float]:

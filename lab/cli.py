@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "run": "run one workload once and say what it did",
     "workloads": "list the workloads, or describe one",
     "new": "write a service of your own, with its test and its workload",
+    "replay": "price the counts of a run on machines of other years",
     "services": "list the services and their operations, or describe one",
     "paging": "run page replacement policies on reference strings, or set an exercise",
     "privileges": "who may call which operations, and map which regions",

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +19,12 @@ GRACE_S: Final = 5.0
 """How long an interrupted station may take to shut its system down."""
 
 
-def dispatch(job: Job) -> Measured:
+def dispatch(job: Job, under: Sequence[str] = ()) -> Measured:
     """Have a job done by a fresh interpreter.
+
+    Args:
+        job: what.
+        under: a command that runs the interpreter, as strace does.
 
     Raises:
         Refusal: the system does not boot as asked.
@@ -27,7 +32,7 @@ def dispatch(job: Job) -> Measured:
     """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with subprocess.Popen(
-        [sys.executable, "-P", "-m", "lab.station", str(os.getpid())],
+        [*under, sys.executable, "-P", "-m", "lab.station", str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         process_group=0,  # Ctrl-C is ours to pass on, when the station can take it

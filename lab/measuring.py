@@ -181,6 +181,17 @@ def count(
     return Cost(messages=messages, bytes=size, requests=made)
 
 
+def repeat(operation: Operation, calls: int) -> Cost:
+    """Do an operation some times, for somebody who counts from outside.
+
+    Returns:
+        as `requests`, how many operations a call is.
+    """
+    for _ in range(calls):
+        operation.check(_call(operation))
+    return Cost(requests=operation.ops)
+
+
 def _call(operation: Operation) -> object:
     """One call whose effects are put back."""
     result = operation.call()

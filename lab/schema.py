@@ -57,6 +57,47 @@ class Overhead(msgspec.Struct, frozen=True, kw_only=True):
     spread: float
 
 
+class Decomposition(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the time of a workload goes, from boots that traced it; medians over these boots.
+
+    Attributes:
+        traced_us: what an operation took while it was traced.
+        untraced_us: what it takes otherwise, as its row has it.
+        stamp_us: what one stamp costs; it is taken off every part.
+        stamps_per_op: how many there were.
+        messages_per_op: requests and replies that were stamped.
+        parts_us: program, checking, encoding, switching, copying, queueing, service.
+        boots: how many boots were traced.
+    """
+
+    workload: str
+    kernel: str
+    placement: Placement
+    users: Users
+    traced_us: float
+    untraced_us: float
+    stamp_us: float
+    stamps_per_op: float
+    messages_per_op: float
+    parts_us: dict[str, float]
+    boots: int
+
+
+class HostCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Our count of messages beside the host's own counts, per operation.
+
+    Attributes:
+        switches_per_op: context switches, as /proc counts them.
+        calls_per_op: system calls by name, as strace counts them.
+    """
+
+    workload: str
+    kernel: str
+    messages_per_op: float
+    switches_per_op: float
+    calls_per_op: dict[str, float]
+
+
 class Pilot(msgspec.Struct, frozen=True, kw_only=True):
     """How the number of boots was chosen.
 
@@ -149,6 +190,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=SCH
     aims: tuple[Aim, ...]
     overhead: Overhead | None = None
     pilot: Pilot | None = None
+    decompositions: tuple[Decomposition, ...] = ()
+    host_counts: tuple[HostCount, ...] = ()
 
 
 def to_json(run: Run) -> str:

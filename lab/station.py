@@ -19,6 +19,7 @@ import msgspec
 from kernels import Layer, System
 from kernels.host import die_with_parent
 from lab import choice, meter, timing
+from lab.decompose import CopyPrices, Trace, copy_prices, trace, watch_user, watching
 from lab.floors import method_call, pipe_round_trip
 from lab.measuring import (
     COUNTED_CALLS,
@@ -27,6 +28,7 @@ from lab.measuring import (
     account,
     account_once,
     count,
+    repeat,
     running,
     time_beside,
     time_once,
@@ -44,7 +46,7 @@ NULL: Final = "null"
 
 FLOOR_BUDGET_NS: Final = 20_000_000
 
-Mode = Literal["time", "count", "once"]
+Mode = Literal["time", "count", "once", "trace", "repeat"]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,10 +56,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         kernel: as `choice.parse` reads it.
         users: where user programs live.
         cpus: the processors of the user and of the servers.
-        mode: time many calls; count the messages of a few; or time one cold call.
+        mode: time many calls; count the messages of a few; time one cold call; trace;
+            or repeat a number of calls.
         workloads: the options of each by its name; they share the boot.
         budget_ns: about how long each is timed.
         seed: of the order in which they run.
+        calls: how many are repeated.
     """
 
     kernel: str
@@ -67,6 +71,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     workloads: dict[str, Options]
     budget_ns: int = 0
     seed: int = 0
+    calls: int = 0
 
 
 class Measured(msgspec.Struct, frozen=True, tag=True):
@@ -77,6 +82,8 @@ class Measured(msgspec.Struct, frozen=True, tag=True):
     pipe_round_trip_ns: float = 0.0
     boot_ns: float = 0.0
     memory_kib: float = 0.0
+    traces: dict[str, Trace] = {}
+    copy_prices: CopyPrices = CopyPrices()
 
 
 class Broken(msgspec.Struct, frozen=True, tag=True):
@@ -96,6 +103,8 @@ def carry_out(job: Job) -> Answer:
         with pipe_round_trip(job.cpus) as round_trip:
             chosen = _chosen(job)
             others = meter.descendants(os.getpid())
+            if job.mode == "trace":
+                return _traced(job, chosen)
             if job.mode != "time":
                 return _untimed(job, chosen)
             start = perf_counter_ns()
@@ -136,10 +145,23 @@ def _untimed(job: Job, chosen: Sequence[Workload]) -> Measured:
         return Measured({one.name: _once(job, one, system, requests) for one in chosen})
 
 
+def _traced(job: Job, chosen: Sequence[Workload]) -> Measured:
+    prices = copy_prices()
+    traces = {}
+    with watching(), _boot(job, chosen) as system:
+        watch_user(system, system.services)
+        for workload in chosen:
+            with running(workload, system) as operation:
+                traces[workload.name] = trace(operation, once=workload.macro)
+    return Measured({}, traces=traces, copy_prices=prices)
+
+
 def _once(job: Job, workload: Workload, system: System, requests: Requests) -> Cost:
     with running(workload, system) as operation:
         if job.mode == "once":
             return Cost(ns=time_once(operation))
+        if job.mode == "repeat":
+            return repeat(operation, job.calls)
         return count(operation, system, 1 if workload.macro else COUNTED_CALLS, requests)
 
 

@@ -53,6 +53,40 @@ def counters(run: Run) -> str:
     return _tabulate(table, [*headers, "memory", "booting"])
 
 
+def decomposition(run: Run) -> str:
+    """Where the time of each workload goes, in µs, by kernel; traced beside not traced."""
+    found = run.decompositions
+    names = list(found[0].parts_us) if found else []
+    table = [
+        [
+            one.workload,
+            one.kernel,
+            *(figure(us) for us in one.parts_us.values()),
+            figure(sum(one.parts_us.values())),
+            figure(one.untraced_us),
+            figure(one.traced_us),
+        ]
+        for one in found
+    ]
+    headers = ["workload", "kernel", *names, "sum", "untraced", "traced"]
+    return _tabulate(table, headers)
+
+
+def validation(run: Run) -> str:
+    """Our counts beside the host's, per operation."""
+    table = [
+        [
+            one.workload,
+            one.kernel,
+            exact(one.messages_per_op),
+            *(figure(one.calls_per_op.get(name, 0.0)) for name in ("read", "write")),
+            figure(one.switches_per_op),
+        ]
+        for one in run.host_counts
+    ]
+    return _tabulate(table, ["workload", "kernel", "messages", "read", "write", "switches"])
+
+
 def page_width() -> int:
     """Of the terminal; a page that is no terminal is as wide as need be."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
@@ -69,6 +103,16 @@ def figure(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.{sum(abs(value) < bound for bound in (100, 10, 1, 0.1))}f}"
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage, with two or three digits that count."""
+    return f"{figure(round(100 * fraction, 1))} %"
+
+
+def plain_table(table: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+    """A table of text, its first column to the left and the others to the right."""
+    return _tabulate(table, headers)
 
 
 def exact(value: float) -> str:

@@ -129,6 +129,11 @@ class Workload:
         """What exactly is done."""
         return (inspect.getdoc(self.function) or "").format_map(self.options)
 
+    @property
+    def several(self) -> bool:
+        """Whether it lets other users in, who work at the same time."""
+        return Users in _parameters(self.function).values()
+
     def start(self, user: Users) -> Program:
         """The program, wired to `user`; nothing of it has run yet."""
         handles: dict[str, Any] = {}

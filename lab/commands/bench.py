@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from lab import archive, bench, placement, selection
+from lab import archive, bench, host_counts, placement, selection
 from lab.archive import runs_folder, unused
 from lab.choice import parse
 from lab.journal import Journal
 from lab.refusal import Failure, Refusal
 from lab.schema import Placement, Run, to_json
-from lab.table import counters, page_width, render
+from lab.table import counters, decomposition, page_width, render, validation
 
 __all__ = ["configure", "execute", "runs_folder", "unused"]
 
@@ -58,11 +58,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--full", action="store_true", help="also what takes long")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="size a workload")
     add("--seed", type=int, help="of the order of boots; random by default")
+    add("--decompose", action="store_true", help="also trace: where the time goes")
+    add("--validate", action="store_true", help="also have strace count the host's system calls")
     add("--counters", action="store_true", help="also requests, processor time, switches, memory")
     add("--anyway", action="store_true", help="also on a host too unsteady to be measured")
     add("--json", metavar="FILE", help="also write the run there; - for standard output")
     add("--resume", metavar="FILE", help="go on with an interrupted run")
 
+
+TRACES: Final = 3
+"""Boots of each kernel that are traced."""
 
 _PLACEMENT: Final = "processors; one by default; both: two runs"
 _USERS: Final = "users in the kernel's process (inline, the default), or in one of their own"
@@ -81,6 +86,8 @@ def execute(arguments: argparse.Namespace) -> int:
         journal = Journal(path, archive.header(given, seed))
     arguments.given = journal.header.arguments
     wanted = _wanted(arguments)
+    if arguments.validate and host_counts.missing():
+        raise Refusal(f"--validate: {host_counts.missing()}.")
     plans = list(_plans(arguments))
     runs = _measured(plans, journal)
     texts = [to_json(run) for run in runs] if arguments.json == "-" else _texts(arguments, runs)
@@ -124,6 +131,10 @@ def _texts(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:
     shown = [render(run, page_width()) + "\n" for run in runs]
     if arguments.counters:
         shown = [f"{text}\n{counters(run)}\n" for text, run in zip(shown, runs, strict=True)]
+    if arguments.validate:
+        shown = [f"{text}\n{validation(run)}\n" for text, run in zip(shown, runs, strict=True)]
+    if arguments.decompose:
+        shown = [f"{text}\n{decomposition(run)}\n" for text, run in zip(shown, runs, strict=True)]
     return shown
 
 
@@ -148,6 +159,8 @@ def _plans(arguments: argparse.Namespace) -> Iterator[bench.Plan]:
             quick=arguments.quick,
             command=shlex.join(["twinos", "bench", *arguments.given]),
             precision=arguments.precision,
+            traces=TRACES if arguments.decompose else 0,
+            validate=arguments.validate,
             unsteady=arguments.anyway or arguments.quick,
         )
 
