@@ -21,7 +21,7 @@ MAY_IMPORT = {
 }
 RUN_TIME = {"msgspec", "tabulate", "tqdm"}
 EXTRAS = {
-    "lab/figures.py": {"matplotlib"},
+    "lab/drawing.py": {"matplotlib"},
     "lab/agreement.py": {"hypothesis"},  # for tests of services: the extra `dev` brings it
     "lab/spec/system.py": {"fsspec"},
     "lab/mount/operations.py": {"pyfuse3"},
