@@ -16,6 +16,9 @@ from twinos.wiring import boot_order, check_config, groups_in_order
 KERNELS: Final = ("monolithic", "microkernel", "hybrid")
 Users = Literal["inline", "process"]
 
+observers: Final[list[Layer]] = []
+"""Layers in the handles of every system that this process boots, outermost: for instruments."""
+
 
 def boot(
     kernel: str,
@@ -66,6 +69,7 @@ def boot(
     if groups and kernel != "hybrid":
         raise WiringError("groups= says which services share an address space: hybrid only")
     fill_standard()
+    layers = (*layers, *observers)
     order = boot_order(services)
     settings = check_config(order, config or {})
     if kernel == "monolithic" and users == "inline":

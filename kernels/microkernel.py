@@ -72,7 +72,7 @@ class Remote:
         """A request is a message."""
         who = role(caller)
         bind = narrowed(self._agent.binder(service, caller), who, users_privileges(who, service))
-        return layered(bind, self._layers)
+        return layered(bind, self._layers, who)
 
     def region(self, service: type[Service], name: str, caller: Caller) -> Region:
         """A grant of a service's region."""

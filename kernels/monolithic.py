@@ -79,7 +79,7 @@ class Monolithic:
 
         who = role(caller)
         allowed = users_privileges(who, service)
-        return layered(narrowed(bind, who, allowed), self._layers)
+        return layered(narrowed(bind, who, allowed), self._layers, who)
 
     def region(self, service: type[Service], name: str, caller: Caller) -> Region:
         """A grant of the service's region: the same bytes, to be let go of separately."""

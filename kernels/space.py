@@ -240,7 +240,8 @@ class Space:
         is_here = callee in self._instances
         bind = partial(self._local, client, callee) if is_here else self._reach(client, callee)
         make = plain_stub if is_here else checked_stub
-        return make(callee, layered(narrowed(bind, client.__name__, allowed), self._layers))
+        bind = narrowed(bind, client.__name__, allowed)
+        return make(callee, layered(bind, self._layers, client.__name__))
 
     def _local(
         self, client: type[Service], callee: type[Service], operation: Op

@@ -6,7 +6,7 @@ types, as a system call does, and hands them to whatever the binder gave to deli
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from kernels.check import NAMES, unless_exact
 from kernels.source import function
@@ -15,7 +15,16 @@ from twinos.values import coercer
 
 S = TypeVar("S", bound=Service)
 
-Layer = Callable[[Bind], Bind]
+
+@runtime_checkable
+class ClientLayer(Protocol):
+    """A layer that is told in whose handle it lies."""
+
+    def around(self, bind: Bind, client: str) -> Bind:
+        """A binder around `bind`, for a handle that `client` (a service, or `user`) holds."""
+
+
+Layer = Callable[[Bind], Bind] | ClientLayer
 """A binder around a binder: tracing, counting, fault injection."""
 
 
@@ -39,10 +48,10 @@ def plain_stub(service: type[S], bind: Bind) -> S:
     return _handle(service, bind)
 
 
-def layered(bind: Bind, layers: Iterable[Layer]) -> Bind:
-    """`bind` inside `layers`; the last one is the outermost."""
+def layered(bind: Bind, layers: Iterable[Layer], client: str) -> Bind:
+    """`bind` inside `layers`, for a handle of `client`; the last one is the outermost."""
     for layer in layers:
-        bind = layer(bind)
+        bind = layer.around(bind, client) if isinstance(layer, ClientLayer) else layer(bind)
     return bind
 
 

@@ -5,7 +5,7 @@ import os
 import time as host_time
 from collections.abc import Callable
 from stat import S_IFDIR, S_IFLNK
-from typing import Final
+from typing import Annotated, Final
 
 from servers.disk import Disk
 from servers.filesystem.descriptors import Context, OpenFile
@@ -14,11 +14,17 @@ from servers.filesystem.layout import MAX_TIME
 from servers.filesystem.path import Walker, checked
 from servers.filesystem.permission import SEARCH, SET_ID, WRITE, ownership, require, without_set_id
 from servers.filesystem.volume import Volume
-from twinos import Caller, Service, fail
+from twinos import Caller, Service, fail, only
 
 MEMORY: Final = 64 << 20
 DESCRIPTORS: Final = 1024
 _SMALLEST_MEMORY: Final = 1 << 20
+
+
+DiskHandle = Annotated[
+    Disk, only("geometry", "writable", "read", "readv", "writev", "flush", "blank")
+]
+"""All of the disk that a file system needs: `twinos privileges --learn` found it."""
 
 
 class State(Service):
@@ -26,7 +32,7 @@ class State(Service):
 
     def __init__(
         self,
-        disk: Disk,
+        disk: DiskHandle,
         time: int | None = None,
         memory: int = MEMORY,
         descriptors: int = DESCRIPTORS,
