@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from kernels.boot import observers
 from lab import placement
 from lab.choice import Choice
@@ -28,15 +30,13 @@ Use = tuple[str, str, str]
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 
 
-class Recorder:
-    """A layer that notes who calls what; see `kernels.stub.ClientLayer`.
+class Recorder(msgspec.Struct, frozen=True):
+    """A layer that notes who calls what in the file at `path`; see `kernels.stub.ClientLayer`.
 
-    Args:
-        path: the file, which exists.
+    A struct, so that it may travel to a process that is no fork of this one.
     """
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    path: str
 
     def around(self, bind: Bind, client: str) -> Bind:
         """`bind`, noting the first call of each operation."""
@@ -58,7 +58,7 @@ class Recorder:
         return recording
 
     def _note(self, line: bytes) -> None:
-        file = os.open(self._path, _FLAGS)
+        file = os.open(self.path, _FLAGS)
         try:
             os.write(file, line)
         finally:
