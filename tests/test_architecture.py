@@ -24,6 +24,8 @@ EXTRAS = {
     "lab/drawing.py": {"matplotlib"},
     "lab/agreement.py": {"hypothesis"},  # for tests of services: the extra `dev` brings it
     "lab/spec/system.py": {"fsspec"},
+    "lab/peers/measure.py": {"fs", "fsspec"},
+    "lab/peers/minimal.py": {"mfusepy"},
     "lab/mount/operations.py": {"pyfuse3"},
     "lab/mount/reply.py": {"pyfuse3"},
     "lab/mount/session.py": {"pyfuse3", "trio"},

@@ -11,6 +11,7 @@ from typing import Final
 from lab import archive, bench, host_counts, placement, selection
 from lab.archive import runs_folder, unused
 from lab.choice import parse
+from lab.commands import bench_peers as peers
 from lab.journal import Journal
 from lab.refusal import Failure, Refusal
 from lab.schema import Placement, Run, to_json
@@ -32,6 +33,7 @@ examples:
   twinos bench null --placement two   user and servers on different processors
   twinos bench macro --precision 5    as many boots as intervals of ±5 % take, by a pilot
   twinos bench read-4k --json - --boots 20
+  twinos bench files --peers          the file system beside others, in one run
 """
 
 
@@ -64,6 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--anyway", action="store_true", help="also on a host too unsteady to be measured")
     add("--json", metavar="FILE", help="also write the run there; - for standard output")
     add("--resume", metavar="FILE", help="go on with an interrupted run")
+    add("--peers", action="store_true", help=_PEERS)
 
 
 TRACES: Final = 3
@@ -74,8 +77,13 @@ _USERS: Final = "users in the kernel's process (inline, the default), or in one 
 _PRECISION: Final = "have a pilot choose the boots for intervals this narrow"
 
 
+_PEERS: Final = "files only: beside tmpfs, fsspec, PyFilesystem, mfusepy and bindfs"
+
+
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, print, save."""
+    if arguments.peers:
+        return peers.execute(arguments)
     if arguments.resume:
         arguments, journal = _taken_up(Path(arguments.resume))
     else:
