@@ -10,6 +10,7 @@ inode        files in memory, and the inode table
 blockmap     where the blocks of a file lie: direct to triple indirect, holes
 content      the bytes of files, in pages
 directory    names
+survey       who claims what, when the disk is mounted
 volume       the layers put together: write-back, forgetting
 permission   who may do what
 descriptors  what is kept for each caller

@@ -44,6 +44,7 @@ class Bitmap:
         self._first_free = 0  # no byte before this one has a free bit
         self._unused = 8 * len(self._in_use) - int.from_bytes(self._in_use, "little").bit_count()
         self._reserved = 0
+        self._doubtful = b""
         self._changed: set[int] = set()
         self.count: Final = count
 
@@ -53,12 +54,28 @@ class Bitmap:
         return self._unused - self._reserved
 
     def check(self, numbers: Iterable[int]) -> None:
-        """EUCLEAN unless each of these exists and is in use."""
-        in_use, count = self._in_use, self.count
+        """EUCLEAN unless each of these exists, is in use, and is not doubtful."""
+        in_use, count, doubtful = self._in_use, self.count, self._doubtful
         for number in numbers:
             bit = number - self._origin
             if not 1 <= bit <= count or not in_use[bit >> 3] >> (bit & 7) & 1:
                 raise damaged(f"{number} is referred to, but it is free or does not exist")
+            if doubtful and doubtful[bit >> 3] >> (bit & 7) & 1:
+                raise damaged(f"{number} is referred to twice, or it is marked free")
+
+    def distrust(self, bits: int) -> None:
+        """Refuse these from now on, and give them to nobody (see `survey`)."""
+        if bits:
+            size = len(self._in_use)
+            in_use = int.from_bytes(self._in_use, "little")
+            self._unused -= (bits & ~in_use).bit_count()
+            self._in_use = bytearray((in_use | bits).to_bytes(size, "little"))
+            self._doubtful = bits.to_bytes(size, "little")
+
+    @property
+    def on_disk(self) -> bytes:
+        """What the disk is to say."""
+        return bytes(self._on_disk)
 
     def reserve(self, count: int) -> None:
         """Promise `count` to somebody who will take them. ENOSPC if there are fewer."""

@@ -21,6 +21,7 @@ from servers.filesystem.layout import (
     LINK_MAX,
     MAX_SIZE,
     NAME_MAX,
+    ROOT,
     damaged,
 )
 from servers.filesystem.nodes import PROMISED
@@ -207,8 +208,8 @@ def _parse(number: int, entries: Iterator[tuple[int, bytes]]) -> Names:
             names.free.append(slot)
             continue
         name = decode_name(_unpadded(padded))
-        if name in names.inodes or "/" in name or name in {"", ".", ".."}:
-            raise damaged(f"directory {number} has the name {name!r} in it")
+        if name in names.inodes or "/" in name or name in {"", ".", ".."} or inode == ROOT:
+            raise damaged(f"directory {number} has the name {name!r} of inode {inode} in it")
         names.inodes[name] = inode
         names.slots[name] = slot
     heapify(names.free)

@@ -20,6 +20,7 @@ from servers.filesystem.inode import Inode, InodeTable, Memory
 from servers.filesystem.layout import BLOCK_SIZE, MAX_SIZE, NAME_MAX, ROOT, Superblock, damaged
 from servers.filesystem.mkfs import check_block_size, make_filesystem
 from servers.filesystem.results import Stat, StatVFS, stat_of
+from servers.filesystem.survey import Survey
 
 _KEPT_BLOCKS: Final = 1024
 
@@ -53,6 +54,9 @@ class Volume:
             first_zone,
             superblock.zones - first_zone,
         )
+        doubts = Survey(disk, superblock, self._inodes.on_disk, self._zones.on_disk).doubts()
+        self._inodes.distrust(doubts.inodes)
+        self._zones.distrust(doubts.zones)
         self.memory: Final = Memory(limit)
         self.table: Final = InodeTable(
             cache, superblock, self._inodes, self._zones, self.memory, now

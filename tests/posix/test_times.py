@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.posix.world import ROOT, can_be_others, host
-from tests.servers.images import mounted
+from tests.servers.images import Bound, mounted
 from twinos import Caller
 
 CASES = [
@@ -87,22 +87,11 @@ class HostClock:
             self._user.utime("clock")
 
 
-class Bound:
-    """Our operations, as one caller sees them."""
-
-    def __init__(self, files: Any) -> None:
-        self._files = files
-
-    def __getattr__(self, name: str) -> Any:
-        operation = getattr(self._files, name)
-        return lambda *arguments, **keywords: operation(Caller(1), *arguments, **keywords)
-
-
 @pytest.fixture(params=["host", "ours"])
 def timed(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Any]:
     if request.param == "ours":
         with mounted(blocks=1000) as files:
-            yield Bound(files), Clock(files)
+            yield Bound(files, Caller(1)), Clock(files)
         return
     if reason := can_be_others():
         pytest.skip(reason)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from kernels import System, boot
 from servers.disk import Disk
 from servers.filesystem import FileSystem
-from twinos import Region
+from twinos import Caller, Region
 
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/sbin", "/usr/sbin"])
 _FSCK = shutil.which("fsck.minix", path=_PATH)
@@ -67,6 +68,20 @@ def mounted(image: str | None = None, **settings: Any) -> Iterator[FileSystem]:
         if medium is not None:
             medium._stopping()
         store.close()
+
+
+class Bound:
+    """A file system without a kernel, as one caller sees it."""
+
+    def __init__(self, files: FileSystem, caller: Caller) -> None:
+        self._files = files
+        self._caller = caller
+
+    def call(self, name: str, *arguments: Any, **keywords: Any) -> Any:
+        return getattr(self._files, name)(self._caller, *arguments, **keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(self.call, name)
 
 
 def read_file(files: FileSystem, path: str) -> bytes:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from kernels import boot
 from servers.disk import Disk
 from servers.filesystem import FileSystem
-from tests.servers.images import fsck, mounted
+from tests.servers.images import Bound, fsck, mounted
 from tests.servers.oracle import Host, comparable, outcome, snapshot
 from twinos import Caller
 
@@ -271,21 +271,6 @@ def test_it_permits_what_the_host_permits(scratch: Path, steps: Any) -> None:
             assert owners(pair.ours) == owners(pair.theirs)
         finally:
             pair.close()
-
-
-class Bound:
-    """A file system without a kernel, as one caller sees it."""
-
-    def __init__(self, files: FileSystem, caller: Caller) -> None:
-        self._files = files
-        self._caller = caller
-
-    def call(self, name: str, *arguments: Any) -> Any:
-        method = getattr(self._files, name)
-        return method(self._caller, *arguments)
-
-    def __getattr__(self, name: str) -> Any:
-        return partial(self.call, name)
 
 
 def owners(call: Any, path: str = ".") -> Any:
