@@ -15,11 +15,11 @@ import pytest
 
 from lab import cli
 from tests.conftest import eventually
-from tests.lab import life
+from tests.lab import crowd, life
 from tests.lab.mounting import Mount, host, is_mounted, make_image, mounted, require_fuse
 from tests.servers.images import fsck
 
-LIFE = life.__file__ or ""
+LIFE, CROWD = life.__file__ or "", crowd.__file__ or ""
 STDLIB = Path(os.__file__).parent
 KERNELS = ("monolithic", "microkernel")
 
@@ -69,6 +69,17 @@ def test_whatever_a_program_does_is_as_on_the_host(mount: Mount, part: str) -> N
         shutil.rmtree(hosts, ignore_errors=True)
     assert said[0] == said[1]
     assert said[0].count("\n") > 10
+
+
+def test_several_users_are_served_as_on_the_host(place: Path) -> None:
+    oracle = Path("/dev/shm") / f"twinos-{os.getpid()}-crowd"  # noqa: S108 (the host's tmpfs)
+    oracle.mkdir()
+    for directory in (place, oracle):
+        directory.chmod(0o1777)
+    try:
+        host(sys.executable, CROWD, str(place), str(oracle), "7", "600", cwd=place)
+    finally:
+        shutil.rmtree(oracle)
 
 
 def test_git(place: Path) -> None:
