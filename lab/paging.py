@@ -37,6 +37,14 @@ class Memory:
         self._bits.discard(page)
         return was
 
+    def dirty(self, page: int) -> bool:
+        """Whether a page was written: references here only read."""
+        return page not in self._place
+
+    def evictable(self, page: int) -> bool:
+        """Whether a page may go: all that are here may."""
+        return page in self._place
+
     def refer(self, page: int) -> tuple[bool, int | None]:
         """A reference: whether it is a fault, and who had to go for it."""
         fault = page not in self._place
@@ -57,6 +65,8 @@ class Memory:
             self._frames.append(page)
         else:
             victim = self._policy.victim(self)
+            if victim is None:
+                raise RuntimeError(f"{self._policy.name} finds no victim, and all pages may go")
             self._policy.forget(victim)
             self._bits.discard(victim)
             self._place[page] = self._place.pop(victim)

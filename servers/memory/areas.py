@@ -19,9 +19,11 @@ class Area(NamedTuple):
         start: the first address.
         end: the first address after it.
         prot: what may be done there: PROT_READ, PROT_WRITE, PROT_EXEC.
-        flags: MAP_SHARED or MAP_PRIVATE, and MAP_ANONYMOUS.
+        flags: MAP_SHARED or MAP_PRIVATE, and MAP_ANONYMOUS and MAP_GROWSDOWN.
         backing: the number of the memory object behind it; 0: none, pages of its own.
         offset: where in that object it starts, in bytes.
+        charged: whether its pages are promised: it is private, and could once be written to.
+        locked: whether its pages must stay in memory.
     """
 
     start: int
@@ -30,6 +32,8 @@ class Area(NamedTuple):
     flags: int
     backing: int = 0
     offset: int = 0
+    charged: bool = False
+    locked: bool = False
 
     @property
     def pages(self) -> int:
@@ -46,7 +50,7 @@ class Area(NamedTuple):
         """Whether `other`, and then this, are really one area."""
         return (
             other.end == self.start
-            and (other.prot, other.flags, other.backing) == (self.prot, self.flags, self.backing)
+            and self._replace(start=other.start, end=other.end, offset=other.offset) == other
             and (not self.backing or other.offset + other.end - other.start == self.offset)
         )
 
@@ -77,6 +81,16 @@ class Areas:
         if place >= 0 and address < self._areas[place].end:
             return self._areas[place]
         return None
+
+    def next(self, address: int) -> Area | None:
+        """The first area that begins above `address`."""
+        place = bisect_right(self._starts, address)
+        return self._areas[place] if place < len(self._areas) else None
+
+    def before(self, area: Area) -> Area | None:
+        """The area below one that is here."""
+        place = bisect_left(self._starts, area.start)
+        return self._areas[place - 1] if place else None
 
     def between(self, start: int, end: int) -> list[Area]:
         """The parts of areas that lie between two addresses."""

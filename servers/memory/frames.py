@@ -1,48 +1,86 @@
-"""Physical memory: the page frames and how many hold each."""
+"""Physical memory: the page frames, how many hold each, and whose page is in it."""
 
 import errno
 from collections.abc import Iterable
 from mmap import mmap
+from typing import Final
 
+from servers.memory.homes import Home
 from servers.memory.layout import PAGE_SHIFT, PAGE_SIZE
+from servers.memory.policies import Policy
+from servers.memory.swap import SwapArea
 from twinos import fail
 
-ZEROS = bytes(PAGE_SIZE)
+ZEROS: Final = bytes(PAGE_SIZE)
 
 
 class Frames:
     """The page frames of the machine. A frame is free when nothing holds it.
 
+    Frames beyond `own` are pages of files, which lie elsewhere: they are numbered, counted and
+    chosen for replacement as all others, but nobody takes one from here.
+
     Args:
-        memory: the bytes of the frames.
-        counts: how many hold each, in the tables region; 32 bits each.
+        memory: the bytes of the own frames.
+        counts: how many hold each, in the tables region; 32 bits each; of all frames.
+        own: how many frames there are in `memory`.
+        policy: is told which pages come and go.
+        swap: where pages go.
+
+    Attributes:
+        homes: whose page is in each frame, and which of its pages; None: it is free.
+        dirty: by frame, whether its bytes are nowhere else: not zeros, not in the swap area.
     """
 
-    __slots__ = ("_counts", "_free", "_memory")
+    __slots__ = ("_counts", "_free", "_memory", "_policy", "_swap", "dirty", "homes", "own")
 
-    def __init__(self, memory: mmap, counts: memoryview) -> None:
+    def __init__(
+        self, memory: mmap, counts: memoryview, own: int, policy: Policy, swap: SwapArea
+    ) -> None:
+        self.own = own
+        self.homes: list[tuple[Home, int] | None] = [None] * len(counts)
+        self.dirty = bytearray(len(counts))
         self._memory = memory
         self._counts = counts
-        self._free = [frame for frame in reversed(range(len(counts))) if not counts[frame]]
+        self._policy = policy
+        self._swap = swap
+        self._free = list(reversed(range(own)))
 
     @property
     def free(self) -> int:
         """How many frames are free."""
         return len(self._free)
 
-    def allocate(self) -> int:
+    def allocate(self, home: Home, page: int) -> int:
         """A frame of zeros, held once: whatever its last holder left is gone. ENOMEM: none."""
-        frame = self._take()
+        frame = self.take(home, page)
         start = frame << PAGE_SHIFT
         self._memory[start : start + PAGE_SIZE] = ZEROS
         return frame
 
-    def copy(self, frame: int) -> int:
-        """A frame with the bytes of another, held once. ENOMEM: none is free."""
-        twin = self._take()
-        start, source = twin << PAGE_SHIFT, frame << PAGE_SHIFT
-        self._memory[start : start + PAGE_SIZE] = self._memory[source : source + PAGE_SIZE]
-        return twin
+    def take(self, home: Home, page: int) -> int:
+        """A frame for a page whose bytes the caller will `write`; held once. ENOMEM: none."""
+        if not self._free:
+            raise fail(errno.ENOMEM)
+        frame = self._free.pop()
+        self.adopt(frame, home, page)
+        return frame
+
+    def adopt(self, frame: int, home: Home, page: int) -> None:
+        """A frame that was nobody's has a page now; held once."""
+        self._counts[frame] = 1
+        self.homes[frame] = home, page
+        self._policy.admit(frame)
+
+    def read(self, frame: int) -> bytes:
+        """The bytes of an own frame."""
+        start = frame << PAGE_SHIFT
+        return self._memory[start : start + PAGE_SIZE]
+
+    def write(self, frame: int, data: bytes) -> None:
+        """Fill an own frame."""
+        start = frame << PAGE_SHIFT
+        self._memory[start : start + PAGE_SIZE] = data
 
     def holders(self, frame: int) -> int:
         """How many page tables, and memory objects, hold a frame."""
@@ -56,16 +94,20 @@ class Frames:
 
     def drop(self, frames: Iterable[int]) -> None:
         """Hold each of these frames once less; those that nobody holds any more are free."""
-        counts, free = self._counts, self._free
+        counts = self._counts
         for frame in frames:
             left = counts[frame] - 1
             counts[frame] = left
             if not left:
-                free.append(frame)
+                self._release(frame)
 
-    def _take(self) -> int:
-        if not self._free:
-            raise fail(errno.ENOMEM)
-        frame = self._free.pop()
-        self._counts[frame] = 1
-        return frame
+    def _release(self, frame: int) -> None:
+        self._policy.forget(frame)
+        self._swap.part(frame)
+        self.dirty[frame] = 0
+        home = self.homes[frame]
+        self.homes[frame] = None
+        if frame < self.own:
+            self._free.append(frame)
+        elif home is not None:
+            home[0].returned(frame, home[1])

@@ -9,19 +9,24 @@ An address, 39 bits in three levels as in RISC-V's Sv39:
 The `tables` region, in pages of 4 KiB:
 
     page 0                  the header
-    pages 1..               the spaces: one slot of 64 bytes each
+    pages 1..               the spaces: one slot of 128 bytes each
     then                    the reference counts of the frames, 4 bytes each
     the rest                page tables, 512 entries each; an entry names a table by its page here
 
 An entry of a page table, 64 bits:
 
-    56        48         47          12  10      9     2     1         0
-    | dirty   | accessed | frame, or    | shared| copy | user| writable| present |
-    |         |          | table        |       | on w.|     |         |         |
+    56        48         47          12  11       10      9     2     1         0
+    | dirty   | accessed | frame, table | swapped| shared| copy | user| writable| present |
+    |         |          | or swap slot |        |       | on w.|     |         |         |
 
 `accessed` and `dirty` have a byte each because the MMU sets them while the service may be writing
 the rest of the entry: hardware has a locked `or` for that, this host's Python only a byte store.
-A store that comes too late finds an entry that is not present, where these two mean nothing.
+A store that comes too late finds an entry that is not present, where these two mean nothing; and
+one of the service, which changes whole tables, may undo one of the MMU. So they are hints: what
+must be written before a frame is given away the service knows by itself, because a page that is
+not `writable` asks it first (`copy on write`).
+
+A `swapped` entry is not present: its page is in that slot of the swap area.
 """
 
 from typing import Final
@@ -48,6 +53,7 @@ WRITABLE: Final = 1 << 1
 USER: Final = 1 << 2
 COPY_ON_WRITE: Final = 1 << 9
 SHARED: Final = 1 << 10
+SWAPPED: Final = 1 << 11
 FRAME_MASK: Final = (1 << 36) - 1
 ACCESSED_BYTE: Final = 6
 DIRTY_BYTE: Final = 7
@@ -56,19 +62,28 @@ DIRTY: Final = 1 << 8 * DIRTY_BYTE
 
 WORD: Final = 8
 MAGIC: Final = int.from_bytes(b"TwinOS/M", "little")
-VERSION: Final = 1
+VERSION: Final = 2
 HEADER_MAGIC: Final = 0
 HEADER_VERSION: Final = 1
 HEADER_SPACES: Final = 2
-"""Words of the header: what this is, and how many slots it has."""
+HEADER_FRAMES: Final = 3
+"""Words of the header: what this is, how many slots it has, and how many frames there are."""
 
 SLOTS: Final = PAGE_SIZE // WORD
-SLOT_WORDS: Final = 8
+SLOT_WORDS: Final = 16
 SLOT_SPACE: Final = 0
 SLOT_ROOT: Final = 1
 SLOT_GENERATION: Final = 2
+SLOT_LANES: Final = 3
 """Words of a slot: the space that lives here or was the last to; its root table (0: none lives
-here); how often translations of this slot became invalid, which the MMU compares at each access."""
+here); how often translations of this slot became invalid, which the MMU compares at each access;
+and from there on one word for each process with MMUs of the space, its lane."""
+
+LANES: Final = SLOT_WORDS - SLOT_LANES
+"""Processes that may have MMUs of a space. A lane is 0 while it is nobody's; else it says whose it
+is, the process shifted by `LANE_SHIFT`, and whether `LANE_BUSY`."""
+LANE_BUSY: Final = 1
+LANE_SHIFT: Final = 1
 
 
 def slot_word(space: int, spaces: int) -> int:
@@ -83,3 +98,8 @@ def slot_word(space: int, spaces: int) -> int:
 def round_up(size: int) -> int:
     """The bytes of the pages that hold `size` bytes."""
     return (size + PAGE_MASK) & ~PAGE_MASK
+
+
+def frame_of(entry: int) -> int:
+    """The frame that an entry names; of one that is swapped, the slot."""
+    return entry >> PAGE_SHIFT & FRAME_MASK

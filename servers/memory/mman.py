@@ -13,6 +13,11 @@ MAP_SHARED: Final = 0x01
 MAP_PRIVATE: Final = 0x02
 MAP_FIXED: Final = 0x10
 MAP_ANONYMOUS: Final = 0x20
+MAP_GROWSDOWN: Final = 0x100
+MAP_LOCKED: Final = 0x2000
+MAP_NORESERVE: Final = 0x4000
+"""Linux takes it and makes nothing of it where memory is not overcommitted; so does this."""
+MAP_POPULATE: Final = 0x8000
 MAP_FIXED_NOREPLACE: Final = 0x10_0000
 
 MAP_TYPE: Final = 0x0F
@@ -23,3 +28,13 @@ MADV_RANDOM: Final = 1
 MADV_SEQUENTIAL: Final = 2
 MADV_WILLNEED: Final = 3
 MADV_DONTNEED: Final = 4
+
+MS_ASYNC: Final = 1
+MS_INVALIDATE: Final = 2
+MS_SYNC: Final = 4
+
+RLIMIT_STACK: Final = 3
+RLIMIT_RSS: Final = 5
+RLIMIT_MEMLOCK: Final = 8
+RLIMIT_AS: Final = 9
+RLIM_INFINITY: Final = -1

@@ -6,24 +6,23 @@ fault, and only that is a request to the memory manager.
 How the TLB stays right. The service counts up the generation of a space when translations become
 invalid, and each access compares. Between that look and the copying of the bytes nothing may come:
 
-- another thread of this process: the fast paths call no function there, and CPython gives up its
-  lock between bytecodes only where functions are called or loops repeat;
-- a change by the service, in another process: those that invalidate are asked for by the owner of
-  the space, who asks in `suspended`. That empties the TLB first and keeps it empty, so that nobody
-  can be inside an access when the request leaves, or begin one before it is answered.
+- another thread of this process: an access calls no function there, and CPython gives up its lock
+  between bytecodes only where functions are called or loops repeat;
+- the service, in another process: before it looks, an access raises a *lane*, a word in the
+  tables region, and lowers it afterwards. The service invalidates first and then waits till no
+  lane of the space is up; only then does it give a frame to somebody else.
 """
 
-import errno
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from threading import Lock
-from typing import NamedTuple
+from typing import Final, NamedTuple
+from weakref import WeakSet
 
-from servers.memory.areas import Area
+from servers.memory.lanes import claim, forsake
 from servers.memory.layout import (
     ACCESSED_BYTE,
     DIRTY_BYTE,
-    FRAME_MASK,
     HEADER_MAGIC,
     HEADER_SPACES,
     HEADER_VERSION,
@@ -43,31 +42,15 @@ from servers.memory.layout import (
     VERSION,
     WORD,
     WRITABLE,
+    frame_of,
     slot_word,
 )
 from servers.memory.mman import PROT_READ, PROT_WRITE
+from servers.memory.violations import SegmentationFault
 from twinos import Region
 
 Fault = Callable[[int, int], bool]
 """Handles a fault at an address, for PROT_READ or PROT_WRITE, as `MemoryManager.fault` does."""
-
-
-class SegmentationFault(OSError):
-    """An access to memory that is not mapped, or not for that.
-
-    Attributes:
-        address: where.
-        access: PROT_READ or PROT_WRITE.
-        area: what is mapped there; None: nothing is.
-    """
-
-    def __init__(self, address: int, access: int, area: Area | None = None) -> None:
-        what = "store to" if access == PROT_WRITE else "load from"
-        where = f"in {area}" if area else "not mapped"
-        super().__init__(errno.EFAULT, f"segmentation fault: {what} {address:#x}, {where}")
-        self.address = address
-        self.access = access
-        self.area = area
 
 
 class TlbCounters(NamedTuple):
@@ -100,6 +83,7 @@ class Mmu:
 
     Raises:
         ValueError: `tables` does not hold this address space, or `size` is not above 0.
+        OSError: EAGAIN: too many processes have MMUs of this space.
     """
 
     def __init__(
@@ -123,30 +107,34 @@ class Mmu:
         self._slot_root = slot + SLOT_ROOT
         self._slot_generation = slot + SLOT_GENERATION
         self._generation: int = words[self._slot_generation]
+        self._lane = claim(words, slot, tables.descriptor)
         # From pages to where their frames begin; what may be written is in both.
         self._readable: dict[int, int] = {}
         self._writable: dict[int, int] = {}
         self._lock = Lock()
         self._accesses = self._misses = self._faults = self._flushes = self._evictions = 0
+        _mmus.add(self)
 
     def load(self, address: int, size: int) -> bytes:
         """The `size` bytes at `address`.
 
         Raises:
             SegmentationFault: they are not all mapped, and for reading.
-            OSError: ENOMEM: there is no memory for a page that is touched for the first time.
+            OSError: ENOMEM: there is no memory for a page table.
         """
         self._accesses += 1
         start = address & PAGE_MASK
-        if (
-            start < start + size <= PAGE_SIZE
-            and self._words[self._slot_generation] == self._generation
-        ):
+        if start < start + size <= PAGE_SIZE:
+            lane = self._lane
+            lane.words[lane.word] = lane.busy
             try:
-                start += self._readable[address >> PAGE_SHIFT]
-                return self._frames[start : start + size]
+                if self._words[self._slot_generation] == self._generation:
+                    start += self._readable[address >> PAGE_SHIFT]
+                    return self._frames[start : start + size]
             except KeyError:
                 pass
+            finally:
+                lane.words[lane.word] = lane.idle
         return self._load(address, size)
 
     def store(self, address: int, data: bytes) -> None:
@@ -157,30 +145,24 @@ class Mmu:
 
         Raises:
             SegmentationFault: not all is mapped, and for writing.
-            OSError: ENOMEM: there is no memory for a page of one's own.
+            OSError: ENOMEM: there is no memory for a page table.
         """
         self._accesses += 1
         start = address & PAGE_MASK
         size = len(data)
-        if (
-            start < start + size <= PAGE_SIZE
-            and self._words[self._slot_generation] == self._generation
-        ):
+        if start < start + size <= PAGE_SIZE:
+            lane = self._lane
+            lane.words[lane.word] = lane.busy
             try:
-                start += self._writable[address >> PAGE_SHIFT]
-                self._frames[start : start + size] = data
+                if self._words[self._slot_generation] == self._generation:
+                    start += self._writable[address >> PAGE_SHIFT]
+                    self._frames[start : start + size] = data
+                    return
             except KeyError:
                 pass
-            else:
-                return
+            finally:
+                lane.words[lane.word] = lane.idle
         self._store(address, data)
-
-    @contextmanager
-    def suspended(self) -> Iterator[None]:
-        """For requests that change translations: nobody accesses memory meanwhile."""
-        with self._lock:
-            self._flush()
-            yield
 
     def counters(self) -> TlbCounters:
         """What has been counted so far."""
@@ -192,22 +174,44 @@ class Mmu:
         if size < 0:
             raise ValueError(f"a load of {size} bytes")
         with self._lock:
-            parts = [
-                self._frames[start : start + length]
-                for start, _, length in self._places(address, size, PROT_READ)
-            ]
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            return b"".join([self._load_part(*part) for part in self._parts(address, size)])
+
+    def _load_part(self, here: int, _: int, length: int) -> bytes:
+        """Load from one page, however often its translation is lost before that is done."""
+        lane = self._lane
+        while True:
+            start = self._translate(here, PROT_READ)
+            lane.words[lane.word] = lane.busy
+            try:
+                if self._words[self._slot_generation] == self._generation:
+                    return self._frames[start : start + length]
+            finally:
+                lane.words[lane.word] = lane.idle
 
     def _store(self, address: int, data: bytes) -> None:
         size = len(data)
         with self._lock:
             if size <= PAGE_SIZE < (address & PAGE_MASK) + size:
                 self._translate(address + size - 1 & ~PAGE_MASK, PROT_WRITE)
-            for start, done, length in self._places(address, size, PROT_WRITE):
-                self._frames[start : start + length] = data[done : done + length]
+            for here, done, length in self._parts(address, size):
+                self._store_part(here, data[done : done + length])
 
-    def _places(self, address: int, size: int, access: int) -> Iterator[tuple[int, int, int]]:
-        """The parts of a range, one a page: where in the frames, the bytes before it, its length.
+    def _store_part(self, here: int, data: bytes) -> None:
+        """Store to one page, however often its translation is lost before that is done."""
+        lane = self._lane
+        end = len(data)
+        while True:
+            start = self._translate(here, PROT_WRITE)
+            lane.words[lane.word] = lane.busy
+            try:
+                if self._words[self._slot_generation] == self._generation:
+                    self._frames[start : start + end] = data
+                    return
+            finally:
+                lane.words[lane.word] = lane.idle
+
+    def _parts(self, address: int, size: int) -> Iterator[tuple[int, int, int]]:
+        """The parts of a range, one a page: where, the bytes before it, its length.
 
         Each page is translated when its turn comes, for it may take the place of another.
         """
@@ -215,7 +219,7 @@ class Mmu:
         while done < size:
             here = address + done
             length = min(size - done, PAGE_SIZE - (here & PAGE_MASK))
-            yield self._translate(here, access), done, length
+            yield here, done, length
             done += length
             self._accesses += done < size
 
@@ -245,7 +249,7 @@ class Mmu:
         self._tables[word * WORD + ACCESSED_BYTE] = 1
         if access == PROT_WRITE:
             self._tables[word * WORD + DIRTY_BYTE] = 1
-        return (entry >> PAGE_SHIFT & FRAME_MASK) << PAGE_SHIFT
+        return frame_of(entry) << PAGE_SHIFT
 
     def _find(self, page: int) -> int:
         """The word of the entry of a page; 0 if there is none."""
@@ -257,7 +261,7 @@ class Mmu:
             entry = words[table << INDEX_BITS | page >> INDEX_BITS * level & INDEX_MASK]
             if not (table and entry & PRESENT):
                 return 0
-            table = entry >> PAGE_SHIFT & FRAME_MASK
+            table = frame_of(entry)
         return table << INDEX_BITS | page & INDEX_MASK
 
     def _page_fault(self, address: int, access: int) -> None:
@@ -284,3 +288,21 @@ class Mmu:
         self._writable.clear()
         self._generation = generation  # last: till then the fast paths of other threads keep out
         self._flushes += 1
+
+    def retire(self) -> None:
+        """Know no page any more: this is a child of the process whose address space it is."""
+        self._lock = Lock()
+        self._space = 0
+        self._flush()
+
+
+_mmus: Final[WeakSet[Mmu]] = WeakSet()
+
+
+def _retire_all() -> None:
+    forsake()
+    for mmu in list(_mmus):
+        mmu.retire()
+
+
+os.register_at_fork(after_in_child=_retire_all)

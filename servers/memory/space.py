@@ -1,54 +1,39 @@
 """An address space as the service keeps it: its areas, its page tables, its break."""
 
 import errno
-from typing import NamedTuple, Self
+from typing import Final, Self
 
 from servers.memory.areas import Area, Areas
+from servers.memory.faults import Faults, permits
+from servers.memory.homes import Family
 from servers.memory.layout import (
     ADDRESS_END,
-    COPY_ON_WRITE,
-    FRAME_MASK,
+    ADDRESS_START,
     HEAP_START,
+    PAGE_MASK,
     PAGE_SHIFT,
+    PAGE_SIZE,
     PRESENT,
-    SHARED,
-    USER,
-    WRITABLE,
     round_up,
 )
+from servers.memory.limits import Limits
 from servers.memory.machine import Machine
 from servers.memory.mman import (
     MAP_ANONYMOUS,
+    MAP_GROWSDOWN,
     MAP_PRIVATE,
     MAP_SHARED,
     PROT_READ,
     PROT_WRITE,
+    RLIMIT_AS,
+    RLIMIT_RSS,
+    RLIMIT_STACK,
 )
-from servers.memory.tables import permissions, protecting
+from servers.memory.tables import Held, protecting
 from twinos import fail
 
-MAX_AREAS = 65_530
+MAX_AREAS: Final = 65_530
 """Areas of one space, as vm.max_map_count has it."""
-
-
-class Usage(NamedTuple):
-    """What an address space uses, in pages; after /proc/PID/statm.
-
-    Attributes:
-        size: what is mapped, touched or not.
-        resident: what has a frame.
-        shared: of those, what has a frame that something else holds too.
-        tables: its page tables.
-        faults: the page faults so far that were resolved.
-        copies: of those, how many copied a page.
-    """
-
-    size: int
-    resident: int
-    shared: int
-    tables: int
-    faults: int
-    copies: int
 
 
 class Space:
@@ -61,83 +46,115 @@ class Space:
         number: what it is called.
         owner: the caller that it belongs to.
         root: its root table.
+        family: those that share private pages with it.
+        limits: what it may use.
+
+    Attributes:
+        areas: what is mapped where.
+        size: how many pages that is.
+        resident: how many of its pages have a frame.
+        locked: how many pages of its areas must stay in memory.
+        faults: how its page faults are resolved.
     """
 
-    __slots__ = (
-        "_brk",
-        "_copies",
-        "_faults",
-        "_machine",
-        "_root",
-        "areas",
-        "number",
-        "owner",
-    )
-
-    def __init__(self, machine: Machine, number: int, owner: int, root: int) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        number: int,
+        owner: int,
+        root: int,
+        family: Family,
+        limits: Limits,
+    ) -> None:
         self.number = number
         self.owner = owner
+        self.root = root
         self.areas = Areas()
+        self.size = 0
+        self.resident = 0
+        self.locked = 0
+        self.limits = limits
+        self.faults = Faults(machine, self, family)
         self._machine = machine
-        self._root = root
+        self._family = family
         self._brk = HEAP_START
-        self._faults = 0
-        self._copies = 0
+        family.spaces[number] = self
         machine.slots.enter(number, root)
 
     @classmethod
     def create(cls, machine: Machine, owner: int) -> Self:
         """An empty space. EAGAIN: there are too many. ENOMEM: no page table is free."""
-        return cls(machine, machine.slots.next(), owner, machine.tables.new())
+        number = machine.slots.next()
+        return cls(machine, number, owner, machine.tables.new(), Family(), Limits())
 
     def map(self, start: int, end: int, prot: int, flags: int) -> None:
-        """Map zeros, instead of what is there. ENOMEM: too many areas."""
+        """Map zeros, instead of what is there. ENOMEM: too many areas, or too much memory."""
+        pages = (end - start) >> PAGE_SHIFT
+        shared = bool(flags & MAP_SHARED)
+        charged = bool(not shared and prot & PROT_WRITE)
+        there = self.areas.between(start, end)
         self._check_split()
-        if self.areas.between(start, end):
-            self.unmap(start, end)
-        backing = 0
-        if flags & MAP_SHARED:
-            backing = self._machine.objects.create()
-            self._machine.objects.map(backing, (end - start) >> PAGE_SHIFT)
-        self.areas.add(Area(start, end, prot, flags, backing))
+        self._check_size(pages - sum(area.pages for area in there))
+        self._machine.commit.charge(
+            (pages if charged or shared else 0) - sum(a.pages for a in there if a.charged)
+        )
+        backing = self._machine.objects.create(pages).number if shared else 0
+        if there:
+            self._take_away(start, end)
+        if backing:
+            self._machine.objects.map(backing, pages, self)
+        self._add(Area(start, end, prot, flags, backing, charged=charged))
 
     def unmap(self, start: int, end: int) -> None:
         """Unmap what is there and free what nobody else holds. ENOMEM: too many areas."""
         area = self.areas.find(start)
         if area and area.start < start and end < area.end:
             self._check_split()
-        for gone in self.areas.remove(start, end):
-            self._forget(gone)
-        self._machine.slots.invalidate(self.number)
+        gone = self._take_away(start, end)
+        self._machine.commit.charge(-sum(area.pages for area in gone if area.charged))
 
     def protect(self, start: int, end: int, prot: int) -> None:
-        """Change what may be done with areas without a gap. ENOMEM: too many areas."""
+        """Change what may be done with areas without a gap. ENOMEM: too many, or no memory."""
+        self._check_split()
+        there = self.areas.between(start, end)
+        charged = [
+            area.charged or bool(prot & PROT_WRITE and area.flags & MAP_PRIVATE) for area in there
+        ]
+        self._machine.commit.charge(
+            sum(a.pages for a, now in zip(there, charged, strict=True) if now and not a.charged)
+        )
+        for area, now in zip(self.areas.remove(start, end), charged, strict=True):
+            self.areas.add(area._replace(prot=prot, charged=now))
+        pages = start >> PAGE_SHIFT, end >> PAGE_SHIFT
+        self._machine.tables.change(self.root, *pages, protecting(prot))
+        self._quiet()
+
+    def lock(self, start: int, end: int, *, locked: bool) -> None:
+        """Keep the pages of areas without a gap in memory, or no longer. ENOMEM: too many areas."""
         self._check_split()
         for area in self.areas.remove(start, end):
-            self.areas.add(area._replace(prot=prot))
-        pages = start >> PAGE_SHIFT, end >> PAGE_SHIFT
-        self._machine.tables.change(self._root, *pages, protecting(prot))
-        self._machine.slots.invalidate(self.number)
+            self._count_locked(-area.pages if area.locked else 0)
+            self.areas.add(area._replace(locked=locked))
+            self._count_locked(area.pages if locked else 0)
 
     def discard(self, start: int, end: int) -> None:
         """Let go of the pages there: private ones are zeros when they are touched again."""
-        for area in self.areas.between(start, end):
-            self._clear(area)
-        self._machine.slots.invalidate(self.number)
+        self._free([self._clear(area) for area in self.areas.between(start, end)])
 
-    def resident(self, start: int, end: int) -> bytes:
-        """A byte for each page of areas without a gap: whether it has a frame."""
-        first = start >> PAGE_SHIFT
-        found = bytearray((end - start) >> PAGE_SHIFT)
-        for page in self._machine.tables.present(self._root, first, end >> PAGE_SHIFT):
-            found[page - first] = 1
+    def bring_back(self, start: int, end: int) -> None:
+        """Bring in the pages there that are not zeros, as long as frames are free."""
+        machine = self._machine
         for area in self.areas.between(start, end):
-            if area.backing:
-                here, there = (area.start - start) >> PAGE_SHIFT, area.offset >> PAGE_SHIFT
-                for page in self._machine.objects.pages(area.backing):
-                    if there <= page < there + area.pages:
-                        found[here + page - there] = 1
-        return bytes(found)
+            first, last = area.start >> PAGE_SHIFT, area.end >> PAGE_SHIFT
+            away = [
+                p
+                for p, entry in machine.tables.entries(self.root, first, last)
+                if not entry & PRESENT
+            ]
+            for page in away if area.prot else ():
+                if not machine.frames.free:
+                    return
+                self.faults.resolve(area, page, PROT_READ)
 
     def brk(self, address: int) -> int:
         """Move the break there; 0 asks where it is. ENOMEM: no room."""
@@ -157,24 +174,47 @@ class Space:
 
     def fork(self) -> "Space":
         """A copy; private pages are copied when either writes. EAGAIN, ENOMEM as for `create`."""
-        tables = self._machine.tables
-        number = self._machine.slots.next()
-        child = Space(self._machine, number, self.owner, tables.clone(self._root))
-        self._machine.frames.hold(tables.frames(child._root))
-        child.areas = Areas(tuple(self.areas))
-        child._brk = self._brk
+        machine = self._machine
+        number = machine.slots.next()
+        promised = sum(area.pages for area in self.areas if area.charged)
+        machine.commit.charge(promised)
+        try:
+            root = machine.tables.clone(self.root)
+        except OSError:
+            machine.commit.charge(-promised)
+            raise
+        child = Space(machine, number, self.owner, root, self._family, self.limits.copy())
+        held = machine.tables.held(root)
+        machine.frames.hold(held.frames)
+        machine.swap.hold(held.slots)
         for area in self.areas:
+            child.areas.add(area._replace(locked=False))
             if area.backing:
-                self._machine.objects.map(area.backing, area.pages)
-        self._machine.slots.invalidate(self.number)
+                machine.objects.map(area.backing, area.pages, child)
+        child.size, child.resident, child._brk = self.size, self.resident, self._brk
+        self._quiet()
         return child
 
     def destroy(self) -> None:
         """Free everything."""
-        self._machine.slots.leave(self.number)
+        machine = self._machine
+        machine.slots.leave(self.number)
+        machine.slots.silence([self.number])
+        held = machine.tables.held(self.root)
+        machine.frames.drop(held.frames)
+        machine.swap.drop(held.slots)
+        machine.tables.release(self.root)
         for area in self.areas:
-            self._forget(area)
-        self._machine.tables.release(self._root)
+            if area.backing:
+                machine.objects.unmap(area.backing, area.pages, self)
+        machine.commit.charge(-sum(area.pages for area in self.areas if area.charged))
+        self._count_locked(-self.locked)
+        del self._family.spaces[self.number]
+
+    def weight(self) -> int:
+        """Its private pages and those that it shares, in frames and in the swap area."""
+        held = self._machine.tables.held(self.root)
+        return len(held.frames) + len(held.slots)
 
     def fault(self, address: int, access: int) -> bool:
         """Make the page of an address accessible. EFAULT: it may not be. ENOMEM: no memory.
@@ -182,72 +222,87 @@ class Space:
         Returns:
             Whether a page that was there has been replaced.
         """
-        area = self.areas.find(address)
+        area = self.areas.find(address) or self._grown(address)
         if area is None or not permits(area.prot, access):
             raise fail(errno.EFAULT)
-        tables = self._machine.tables
-        word = tables.entry(self._root, address >> PAGE_SHIFT)
-        entry = tables.words[word]
-        replaced = False
-        if not entry & PRESENT:
-            tables.words[word] = self._fill(area, address)
-        elif access == PROT_WRITE and entry & COPY_ON_WRITE:
-            replaced = self._unshare(word, entry)
-        self._faults += 1
+        self._machine.reclaim.fault()
+        replaced = self.faults.resolve(area, address >> PAGE_SHIFT, access)
+        if self.resident << PAGE_SHIFT > self.limits.bytes(RLIMIT_RSS):
+            self._shrink()
         return replaced
 
-    def usage(self) -> Usage:
-        """What it uses."""
-        frames = self._machine.tables.frames(self._root)
-        return Usage(
-            size=sum(area.pages for area in self.areas),
-            resident=len(frames),
-            shared=sum(self._machine.frames.holders(frame) > 1 for frame in frames),
-            tables=self._machine.tables.size(self._root),
-            faults=self._faults,
-            copies=self._copies,
-        )
+    def _grown(self, address: int) -> Area | None:
+        """The stack that an address is below, grown down to it; None: there is none, or no room.
 
-    def _fill(self, area: Area, address: int) -> int:
-        """The entry of a page that is touched for the first time."""
-        frames = self._machine.frames
-        if not area.backing:
-            return frames.allocate() << PAGE_SHIFT | permissions(area.prot) | PRESENT
-        page = (area.offset + address - area.start) >> PAGE_SHIFT
-        frame = self._machine.objects.frame(area.backing, page)
-        frames.hold([frame])
-        return frame << PAGE_SHIFT | permissions(area.prot) | PRESENT | SHARED
+        The page below a stack is nobody's: the guard, which it does not grow into.
+        """
+        area = self.areas.next(address)
+        if area is None or not area.flags & MAP_GROWSDOWN:
+            return None
+        start = address & ~PAGE_MASK
+        below = self.areas.before(area)
+        floor = max(ADDRESS_START, below.end + PAGE_SIZE if below else 0)
+        if start < floor or area.end - start > self.limits.bytes(RLIMIT_STACK):
+            return None
+        pages = (area.start - start) >> PAGE_SHIFT
+        try:
+            self._check_size(pages)
+            self._machine.commit.charge(pages if area.charged else 0)
+        except OSError:
+            return None
+        self._add(area._replace(start=start, end=area.start))
+        return self.areas.find(address)
 
-    def _unshare(self, word: int, entry: int) -> bool:
-        """Give a page that is copied on write a frame of its own; False: it has one by now."""
-        frames, words = self._machine.frames, self._machine.tables.words
-        frame = entry >> PAGE_SHIFT & FRAME_MASK
-        own = entry & ~COPY_ON_WRITE | WRITABLE
-        if frames.holders(frame) == 1:
-            words[word] = own
-            return False
-        words[word] = own ^ (frame ^ frames.copy(frame)) << PAGE_SHIFT
-        self._machine.slots.invalidate(self.number)
-        frames.drop([frame])
-        self._copies += 1
-        return True
+    def _shrink(self) -> None:
+        """Give up a page of one's own: there are more in memory than there may be."""
+        try:
+            self._machine.reclaim.evict(within=lambda space: space is self)
+        except OSError as error:
+            if error.errno != errno.ENOMEM:
+                raise
 
-    def _forget(self, area: Area) -> None:
-        """Drop the pages of an area that is not there any more."""
-        self._clear(area)
-        if area.backing:
-            self._machine.objects.unmap(area.backing, area.pages)
+    def _take_away(self, start: int, end: int) -> list[Area]:
+        """Unmap; what was there."""
+        gone = self.areas.remove(start, end)
+        self._free([self._clear(area) for area in gone])
+        for area in gone:
+            self.size -= area.pages
+            self._count_locked(-area.pages if area.locked else 0)
+            if area.backing:
+                self._machine.objects.unmap(area.backing, area.pages, self)
+        return gone
 
-    def _clear(self, area: Area) -> None:
+    def _add(self, area: Area) -> None:
+        self.size += area.pages
+        self.areas.add(area)
+
+    def _clear(self, area: Area) -> Held:
         pages = area.start >> PAGE_SHIFT, area.end >> PAGE_SHIFT
-        self._machine.frames.drop(self._machine.tables.clear(self._root, *pages))
+        return self._machine.tables.clear(self.root, *pages)
+
+    def _free(self, gone: list[Held]) -> None:
+        """Let go of what page tables named, when nobody can be using it any more."""
+        self._quiet()
+        for frames, slots in gone:
+            self.resident -= len(frames)
+            self._machine.frames.drop(frames)
+            self._machine.swap.drop(slots)
+
+    def _quiet(self) -> None:
+        """What MMUs know of the space is wrong; wait till they have noticed."""
+        self._machine.slots.invalidate(self.number)
+        self._machine.slots.silence([self.number])
+
+    def _count_locked(self, pages: int) -> None:
+        self.locked += pages
+        self._machine.reclaim.locked += pages
 
     def _check_split(self) -> None:
         """ENOMEM unless there may be two areas more: that many a split in the middle makes."""
         if len(self.areas) > MAX_AREAS - 2:
             raise fail(errno.ENOMEM)
 
-
-def permits(prot: int, access: int) -> bool:
-    """Whether `prot` allows an access; whatever is allowed at all, reading is."""
-    return bool(permissions(prot) & (WRITABLE if access == PROT_WRITE else USER))
+    def _check_size(self, more: int) -> None:
+        """ENOMEM unless the space may be so many pages larger."""
+        if more > 0 and (self.size + more) << PAGE_SHIFT > self.limits.bytes(RLIMIT_AS):
+            raise fail(errno.ENOMEM)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import compress
 from mmap import mmap
+from typing import Final, NamedTuple
 
 from servers.memory.layout import (
     COPY_ON_WRITE,
     ENTRIES,
-    FRAME_MASK,
     INDEX_BITS,
     INDEX_MASK,
     LEVELS,
@@ -22,14 +22,16 @@ from servers.memory.layout import (
     PAGES,
     PRESENT,
     SHARED,
+    SWAPPED,
     USER,
     WORD,
     WRITABLE,
+    frame_of,
 )
 from servers.memory.mman import PROT_EXEC, PROT_READ, PROT_WRITE
 from twinos import fail
 
-_EMPTY = bytes(PAGE_SIZE)
+_EMPTY: Final = bytes(PAGE_SIZE)
 _POINTER = PRESENT | WRITABLE | USER
 _SHARED_SHIFT = SHARED.bit_length() - 1
 _COPY_SHIFT = COPY_ON_WRITE.bit_length() - 1
@@ -69,6 +71,18 @@ def copying(entries: int, lanes: int) -> int:
     return entries & ~(private << _WRITABLE_SHIFT) | private << _COPY_SHIFT
 
 
+class Held(NamedTuple):
+    """What entries of page tables name.
+
+    Attributes:
+        frames: frames, once for each entry that is present.
+        slots: slots of the swap area, once for each entry that is swapped.
+    """
+
+    frames: list[int]
+    slots: list[int]
+
+
 class PageTables:
     """All page tables of the machine. A table is named by its page in the region.
 
@@ -106,44 +120,60 @@ class PageTables:
             word = table << INDEX_BITS | page >> INDEX_BITS * level & INDEX_MASK
             if not words[word] & PRESENT:
                 words[word] = self.new() << PAGE_SHIFT | _POINTER
-            table = words[word] >> PAGE_SHIFT
+            table = frame_of(words[word])
         return table << INDEX_BITS | page & INDEX_MASK
 
-    def frames(self, root: int) -> list[int]:
-        """The frames that a space's tables map."""
-        found: list[int] = []
-        for start, end in self._leaves(root, LEVELS - 1, 0, PAGES):
-            found += self._frames(start, end)
+    def find(self, root: int, page: int) -> int:
+        """The word that maps `page`; 0: a table on the way is missing."""
+        words = self.words
+        table = root
+        for level in range(LEVELS - 1, 0, -1):
+            entry = words[table << INDEX_BITS | page >> INDEX_BITS * level & INDEX_MASK]
+            if not entry & PRESENT:
+                return 0
+            table = frame_of(entry)
+        return table << INDEX_BITS | page & INDEX_MASK
+
+    def held(self, root: int, first: int = 0, last: int = PAGES) -> Held:
+        """What the entries of a range of pages name."""
+        found = Held([], [])
+        for start, end in self._leaves(root, LEVELS - 1, first, last):
+            self._collect(start, end, found)
         return found
 
-    def present(self, root: int, first: int, last: int) -> Iterator[int]:
-        """The pages from `first` to before `last` that have an entry."""
+    def entries(self, root: int, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """The pages from `first` to before `last` that have an entry, and the entries."""
         for base in range(first & ~INDEX_MASK, last, ENTRIES):
             here = max(first, base)
             for start, end in self._leaves(root, LEVELS - 1, here, min(last, base + ENTRIES)):
                 for page, entry in enumerate(self.words[start:end].tolist(), here):
-                    if entry & PRESENT:
-                        yield page
+                    if entry & (PRESENT | SWAPPED):
+                        yield page, entry
+
+    def set_byte(self, place: int, value: int) -> None:
+        """Change one byte of an entry, and none of the others: the MMU may."""
+        self._memory[place] = value
 
     def change(self, root: int, first: int, last: int, change: Change) -> None:
         """Change the entries of the pages from `first` to before `last`, where there are any."""
         for start, end in self._leaves(root, LEVELS - 1, first, last):
             self._write(start, change(self._read(start, end), _lanes(end - start)), end - start)
 
-    def clear(self, root: int, first: int, last: int) -> list[int]:
+    def clear(self, root: int, first: int, last: int) -> Held:
         """Take away the entries of the pages from `first` to before `last`, and empty tables.
 
         Returns:
-            The frames that they mapped.
+            What they named.
         """
-        gone: list[int] = []
+        gone = Held([], [])
         self._clear(root, LEVELS - 1, first, last, gone)
         return gone
 
     def clone(self, root: int) -> int:
         """A copy of a space's tables, both to copy private pages on write.
 
-        Its pages get no holder here. ENOMEM: too few tables are free; then nothing has changed.
+        What its entries name gets no holder here. ENOMEM: too few tables are free; then nothing has
+        changed.
         """
         if self.size(root) > len(self._free):
             raise fail(errno.ENOMEM)
@@ -181,10 +211,10 @@ class PageTables:
                 self._release(child, level - 1)
         self._free.append(table)
 
-    def _clear(self, table: int, level: int, first: int, last: int, gone: list[int]) -> None:
+    def _clear(self, table: int, level: int, first: int, last: int, gone: Held) -> None:
         if not level:
             start, end = table << INDEX_BITS | first, (table << INDEX_BITS) + last
-            gone += self._frames(start, end)
+            self._collect(start, end, gone)
             self._memory[start * WORD : end * WORD] = bytes((end - start) * WORD)
             return
         for word, child, start, end in self._below(table, level, first, last):
@@ -221,13 +251,16 @@ class PageTables:
         """The words of the entries that are present, of a range, and the tables they name."""
         start = table << INDEX_BITS
         words = range(start + first, start + last)
-        # Few of them are there, and what is absent in an upper table is 0.
+        # Few of them are there, and what is absent in an upper table is 0, or nearly: see `layout`.
         for word in compress(words, self.words[words.start : words.stop].tolist()):
-            yield word, self.words[word] >> PAGE_SHIFT
+            entry = self.words[word]
+            if entry & PRESENT:
+                yield word, frame_of(entry)
 
-    def _frames(self, start: int, end: int) -> list[int]:
-        entries = self.words[start:end].tolist()
-        return [entry >> PAGE_SHIFT & FRAME_MASK for entry in entries if entry & PRESENT]
+    def _collect(self, start: int, end: int, found: Held) -> None:
+        entries = [entry for entry in self.words[start:end].tolist() if entry]
+        found.frames.extend([frame_of(entry) for entry in entries if entry & PRESENT])
+        found.slots.extend([frame_of(e) for e in entries if e & (PRESENT | SWAPPED) == SWAPPED])
 
     def _read(self, start: int, end: int) -> int:
         return int.from_bytes(self._memory[start * WORD : end * WORD], "little")

@@ -1,21 +1,23 @@
 """An address space as a user program has it."""
 
 from contextlib import suppress
-from errno import EFAULT
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from servers.memory.areas import Area
+from servers.memory.limits import Limit
 from servers.memory.manager import MemoryManager
 from servers.memory.mman import (
     MAP_ANONYMOUS,
     MAP_PRIVATE,
     PROT_READ,
     PROT_WRITE,
+    RLIM_INFINITY,
 )
-from servers.memory.mmu import Mmu, SegmentationFault, TlbCounters
-from servers.memory.space import Usage
+from servers.memory.mmu import Mmu, TlbCounters
+from servers.memory.usage import Usage
+from servers.memory.violations import BusError, SegmentationFault, Violation
 from twinos import Region
 
 
@@ -70,7 +72,7 @@ class AddressSpace:
 
     def close(self) -> None:
         """End the address space, if it has not ended."""
-        with self._mmu.suspended(), suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             self._memory.destroy(self.number)
 
     def load_u8(self, address: int) -> int:
@@ -113,44 +115,53 @@ class AddressSpace:
         address: int = 0,
     ) -> int:
         """Map zeros and return where: `MemoryManager.mmap`."""
-        with self._mmu.suspended():
-            return self._memory.mmap(self.number, address, length, prot, flags)
+        return self._memory.mmap(self.number, address, length, prot, flags)
 
     def munmap(self, address: int, length: int) -> None:
         """Unmap a range: `MemoryManager.munmap`."""
-        with self._mmu.suspended():
-            self._memory.munmap(self.number, address, length)
+        self._memory.munmap(self.number, address, length)
 
     def mprotect(self, address: int, length: int, prot: int) -> None:
         """Say what may be done with a range: `MemoryManager.mprotect`."""
-        with self._mmu.suspended():
-            self._memory.mprotect(self.number, address, length, prot)
+        self._memory.mprotect(self.number, address, length, prot)
 
     def madvise(self, address: int, length: int, advice: int) -> None:
         """Say how a range will be used: `MemoryManager.madvise`."""
-        with self._mmu.suspended():
-            self._memory.madvise(self.number, address, length, advice)
+        self._memory.madvise(self.number, address, length, advice)
 
     def mincore(self, address: int, length: int) -> bytes:
         """Which pages are in memory: `MemoryManager.mincore`."""
         return self._memory.mincore(self.number, address, length)
 
+    def mlock(self, address: int, length: int) -> None:
+        """Keep a range in memory: `MemoryManager.mlock`."""
+        self._memory.mlock(self.number, address, length)
+
+    def munlock(self, address: int, length: int) -> None:
+        """Let a range leave memory again: `MemoryManager.munlock`."""
+        self._memory.munlock(self.number, address, length)
+
+    def getrlimit(self, resource: int) -> Limit:
+        """A limit: `MemoryManager.getrlimit`."""
+        return self._memory.getrlimit(self.number, resource)
+
+    def setrlimit(self, resource: int, soft: int, hard: int = RLIM_INFINITY) -> None:
+        """Set a limit: `MemoryManager.setrlimit`."""
+        self._memory.setrlimit(self.number, resource, soft, hard)
+
     def brk(self, address: int = 0) -> int:
         """Move the end of the heap, or ask where it is: `MemoryManager.brk`."""
-        with self._mmu.suspended():
-            return self._memory.brk(self.number, address)
+        return self._memory.brk(self.number, address)
 
     def sbrk(self, increment: int) -> int:
         """Make the heap longer or shorter by some bytes; returns where it ended before."""
-        with self._mmu.suspended():
-            old = self._memory.brk(self.number, 0)
-            self._memory.brk(self.number, old + increment)
-            return old
+        old = self._memory.brk(self.number, 0)
+        self._memory.brk(self.number, old + increment)
+        return old
 
     def fork(self) -> "AddressSpace":
         """A copy, which shares pages till they are written to: `MemoryManager.fork`."""
-        with self._mmu.suspended():
-            number = self._memory.fork(self.number)
+        number = self._memory.fork(self.number)
         return AddressSpace(self._memory, *self._regions, number=number, tlb=self._tlb)
 
     def maps(self) -> tuple[Area, ...]:
@@ -166,12 +177,20 @@ class AddressSpace:
         return self._mmu.counters()
 
 
+_VIOLATIONS: Final[dict[int | None, type[Violation]]] = {
+    kind.code: kind for kind in (SegmentationFault, BusError)
+}
+
+
 def _fault(memory: MemoryManager, space: int, address: int, access: int) -> bool:
-    """Ask the service; what it does not allow is a segmentation fault."""
+    """Ask the service; what it does not allow, or can't do, is a violation."""
     try:
         return memory.fault(space, address, access)
     except OSError as error:
-        if error.errno != EFAULT:
+        violation = _VIOLATIONS.get(error.errno)
+        if violation is None:
             raise
-    areas = (area for area in memory.maps(space) if area.start <= address < area.end)
-    raise SegmentationFault(address, access, next(areas, None))
+        areas = (area for area in memory.maps(space) if area.start <= address < area.end)
+        raise violation(address, access, next(areas, None)) from (
+            error if violation is BusError else None
+        )

@@ -1,15 +1,18 @@
-"""The memory manager against a flat model, under so few frames that they run out.
+"""The memory manager against a flat model, under so few frames that paging never stops.
 
-The model knows pages, cells (what a frame holds) and who shares them, and so predicts every byte,
-every errno and the number of free frames.
+The model knows pages, cells (what a frame holds) and who shares them, and what was promised, and so
+predicts every byte and every errno. Who holds which frame and which slot of the swap area is
+counted anew from the page tables after each step.
 """
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -20,6 +23,7 @@ from hypothesis.stateful import (
     consumes,
     initialize,
     invariant,
+    multiple,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -28,6 +32,7 @@ from hypothesis.stateful import (
 from kernels import System, boot
 from servers.memory import (
     MADV_DONTNEED,
+    MADV_WILLNEED,
     MAP_ANONYMOUS,
     MAP_FIXED,
     MAP_PRIVATE,
@@ -39,13 +44,18 @@ from servers.memory import (
     AddressSpace,
     MemoryManager,
     SegmentationFault,
+    SwapDisk,
 )
-from servers.memory.layout import COPY_ON_WRITE, WRITABLE
+from servers.memory.layout import COPY_ON_WRITE, PRESENT, SWAPPED, WRITABLE, frame_of
 
 PAGE = 4096
-FRAMES = 12
+FRAMES = 4
+SLOTS = 18
+LIMIT = FRAMES + SLOTS - 1
+MOST_LOCKED = FRAMES - FRAMES // 8 - 1
 WINDOW = 0x20_0000 - 3 * PAGE  # across the border of two page tables
 HEAP = 0x1000_0000
+COUNTS = 3 * PAGE  # where the reference counts are: after the header and 64 slots
 MOST_SPACES = 3
 SPAN = 6  # pages: few, so that what is done to one is seen by what is done next
 
@@ -55,12 +65,14 @@ class Cell:
     """What a frame holds."""
 
     data: bytearray = field(default_factory=lambda: bytearray(PAGE))
+    written: bool = False
 
 
 @dataclass
 class Object:
     """What a shared mapping shows: the cells of its pages that were touched."""
 
+    size: int
     cells: dict[int, Cell] = field(default_factory=dict)
 
 
@@ -71,6 +83,9 @@ class Page:
     prot: int
     shared: tuple[Object, int] | None
     cell: Cell | None = None
+    charged: bool = False
+    locked: bool = False
+    present: bool = False  # as long as it is locked
 
 
 @dataclass
@@ -81,7 +96,10 @@ class Model:
     brk: int = HEAP
 
     def fork(self) -> "Model":
-        pages = {n: Page(page.prot, page.shared, page.cell) for n, page in self.pages.items()}
+        pages = {
+            n: Page(page.prot, page.shared, page.cell, page.charged)
+            for n, page in self.pages.items()
+        }
         return Model(pages, self.brk)
 
 
@@ -127,6 +145,7 @@ class Spaces(RuleBasedStateMachine):
         self.models: list[Model] = []
         self.mmus: dict[AddressSpace, AddressSpace] = {}
         self.total = self.memory.meminfo()
+        self.tables = system.region(MemoryManager, "tables").memory
         self.regions = [system.region(MemoryManager, name) for name in ("frames", "tables")]
 
     def teardown(self) -> None:
@@ -135,14 +154,23 @@ class Spaces(RuleBasedStateMachine):
 
     # What the model predicts.
 
-    def used(self) -> int:
-        """The cells that have a frame, each once."""
-        held = {id(cell): cell for cell in self.private_cells()}
+    def committed(self) -> int:
+        """What was promised: pages that may be written, and shared areas, each once."""
+        pages = [page for model in self.models for page in model.pages.values()]
+        objects = {id(page.shared[0]): page.shared[0] for page in pages if page.shared}
+        return sum(page.charged for page in pages) + sum(one.size for one in objects.values())
+
+    def locked(self) -> int:
+        return sum(page.locked for model in self.models for page in model.pages.values())
+
+    def written_cells(self) -> int:
+        """The cells whose bytes must be somewhere, each once."""
+        cells = [*self.private_cells()]
         for model in self.models:
             for page in model.pages.values():
                 if page.shared:
-                    held.update((id(cell), cell) for cell in page.shared[0].cells.values())
-        return len(held)
+                    cells += page.shared[0].cells.values()
+        return len({id(cell) for cell in cells if cell.written})
 
     def private_cells(self) -> list[Cell]:
         pages = (page for model in self.models for page in model.pages.values())
@@ -157,12 +185,11 @@ class Spaces(RuleBasedStateMachine):
         known = page.shared[0].cells.get(page.shared[1]) if page.shared else page.cell
         others = not page.shared and sum(cell is known for cell in self.private_cells()) > 1
         if known is None or (access == PROT_WRITE and others):
-            if self.used() == FRAMES:
-                return errno.ENOMEM
             known = Cell(bytearray(known.data) if known else bytearray(PAGE))
             if page.shared:
                 page.shared[0].cells[page.shared[1]] = known
         page.cell = known
+        known.written |= access == PROT_WRITE
         return None
 
     def unmap(self, model: Model, numbers: range) -> None:
@@ -171,9 +198,16 @@ class Spaces(RuleBasedStateMachine):
 
     def map(self, model: Model, numbers: range, prot: int, shared: bool) -> None:
         self.unmap(model, numbers)
-        thing = Object() if shared else None
+        thing = Object(len(numbers)) if shared else None
+        charged = not shared and bool(prot & PROT_WRITE)
         for place, number in enumerate(numbers):
-            model.pages[number] = Page(prot, (thing, place) if thing else None)
+            model.pages[number] = Page(prot, (thing, place) if thing else None, charged=charged)
+
+    def fits(self, model: Model, numbers: range, prot: int, shared: bool) -> bool:
+        """Whether what is to be mapped there can be promised."""
+        more = len(numbers) if shared or prot & PROT_WRITE else 0
+        less = sum(model.pages[n].charged for n in numbers if n in model.pages)
+        return more <= less or self.committed() + more - less <= LIMIT
 
     # What is done.
 
@@ -181,6 +215,7 @@ class Spaces(RuleBasedStateMachine):
     def begin(self, shared: bool) -> Pair:
         pair = self.enter(AddressSpace(self.memory, *self.regions), Model())
         self.mmap(pair, WINDOW, SPAN * PAGE, PROT_READ | PROT_WRITE, shared)
+        self.scribble(pair, b"!", other=False)
         return pair
 
     @rule(target=spaces, tlb=st.sampled_from([1, 2, 64]))
@@ -190,8 +225,12 @@ class Spaces(RuleBasedStateMachine):
 
     @rule(target=spaces, pair=spaces)
     @precondition(lambda self: len(self.models) < MOST_SPACES)
-    def fork(self, pair: Pair) -> Pair:
+    def fork(self, pair: Pair) -> Any:
         space, model = pair
+        if self.committed() + sum(page.charged for page in model.pages.values()) > LIMIT:
+            with pytest.raises(OSError, match=NO_MEMORY):
+                space.fork()
+            return multiple()
         return self.enter(space.fork(), model.fork())
 
     def enter(self, space: AddressSpace, model: Model) -> Pair:
@@ -217,6 +256,10 @@ class Spaces(RuleBasedStateMachine):
     def mmap(self, pair: Pair, address: int, length: int, prot: int, shared: bool) -> None:
         space, model = pair
         flags = MAP_ANONYMOUS | MAP_FIXED | (MAP_SHARED if shared else MAP_PRIVATE)
+        if not self.fits(model, pages_of(address, length), prot, shared):
+            with pytest.raises(OSError, match=NO_MEMORY):
+                space.mmap(length, prot, flags, address)
+            return
         assert space.mmap(length, prot, flags, address) == address
         self.map(model, pages_of(address, length), prot, shared)
 
@@ -224,6 +267,10 @@ class Spaces(RuleBasedStateMachine):
     def mmap_anywhere(self, pair: Pair, wish: int, length: int) -> None:
         space, model = pair
         wish = WINDOW + wish * PAGE
+        if not self.fits(model, range(-(-length // PAGE)), 3, shared=False):
+            with pytest.raises(OSError, match=NO_MEMORY):
+                space.mmap(length, address=wish)
+            return
         address = space.mmap(length, address=wish)
         numbers = pages_of(address, length)
         assert address % PAGE == 0
@@ -250,10 +297,14 @@ class Spaces(RuleBasedStateMachine):
     def mprotect(self, pair: Pair, address: int, length: int, prot: int) -> None:
         space, model = pair
         numbers = pages_of(address, length)
-        if all(number in model.pages for number in numbers):
+        pages = [model.pages.get(number) for number in numbers]
+        new = [p for p in pages if p and prot & PROT_WRITE and not p.shared and not p.charged]
+        if None not in pages and (not new or self.committed() + len(new) <= LIMIT):
             space.mprotect(address, length, prot)
             for number in numbers:
                 model.pages[number].prot = prot
+            for page in new:
+                page.charged = True
         else:
             with pytest.raises(OSError, match=NO_MEMORY):
                 space.mprotect(address, length, prot)
@@ -263,6 +314,10 @@ class Spaces(RuleBasedStateMachine):
         space, model = pair
         numbers = pages_of(address, length)
         code = None if all(number in model.pages for number in numbers) else NO_MEMORY
+        if any(number in model.pages and model.pages[number].locked for number in numbers):
+            with pytest.raises(OSError, match="Invalid"):
+                space.madvise(address, length, MADV_DONTNEED)
+            return
         if code:
             with pytest.raises(OSError, match=code):
                 space.madvise(address, length, MADV_DONTNEED)
@@ -280,11 +335,52 @@ class Spaces(RuleBasedStateMachine):
             with pytest.raises(OSError, match=NO_MEMORY):
                 space.mincore(address, length)
             return
-        expected = [
+        possible = [
             page.shared[1] in page.shared[0].cells if page.shared else page.cell is not None
             for page in pages
         ]
-        assert space.mincore(address, length) == bytes(expected)
+        found = space.mincore(address, length)
+        assert all(there <= touched for there, touched in zip(found, possible, strict=True))
+
+    @rule(pair=spaces, address=PLACES, length=LENGTHS)
+    def lock(self, pair: Pair, address: int, length: int) -> None:
+        space, model = pair
+        numbers = pages_of(address, length)
+        pages = [model.pages.get(number) for number in numbers]
+        new = [page for page in pages if page and not page.locked]
+        if None in pages or self.locked() + len(new) > MOST_LOCKED:
+            with pytest.raises(OSError, match=NO_MEMORY):
+                space.mlock(address, length)
+            return
+        for page in new:
+            page.locked = True
+        if any(not page.prot for page in pages):
+            with pytest.raises(OSError, match=NO_MEMORY):
+                space.mlock(address, length)
+            return
+        space.mlock(address, length)
+        for number, page in zip(numbers, pages, strict=True):
+            write = page.prot & PROT_WRITE and not page.shared
+            self.touch(model, number, PROT_WRITE if write else PROT_READ)
+            page.present = True
+
+    @rule(pair=spaces, address=PLACES, length=LENGTHS)
+    def unlock(self, pair: Pair, address: int, length: int) -> None:
+        space, model = pair
+        pages = [model.pages.get(number) for number in pages_of(address, length)]
+        if None in pages:
+            with pytest.raises(OSError, match=NO_MEMORY):
+                space.munlock(address, length)
+            return
+        space.munlock(address, length)
+        for page in pages:
+            page.locked = page.present = False
+
+    @rule(pair=spaces, address=PLACES, length=LENGTHS)
+    def will_need(self, pair: Pair, address: int, length: int) -> None:
+        space, model = pair
+        if all(number in model.pages for number in pages_of(address, length)):
+            space.madvise(address, length, MADV_WILLNEED)
 
     @rule(pair=spaces, size=st.integers(-PAGE, 5 * PAGE))
     def brk(self, pair: Pair, size: int) -> None:
@@ -293,7 +389,8 @@ class Spaces(RuleBasedStateMachine):
         address = HEAP + size
         old, new = -(-model.brk // PAGE), -(-address // PAGE)
         grown = range(old, new)
-        if size < 0 or any(number in model.pages for number in grown):
+        fits = self.fits(model, grown, 3, shared=False)
+        if size < 0 or any(number in model.pages for number in grown) or not fits:
             with pytest.raises(OSError, match=NO_MEMORY):
                 space.brk(address)
             return
@@ -369,8 +466,24 @@ class Spaces(RuleBasedStateMachine):
     @invariant()
     def no_frame_is_lost_and_none_is_used_twice(self) -> None:
         info = self.memory.meminfo()
-        assert info.frames - info.free_frames == self.used()
-        assert info.spaces == len(self.models)
+        assert (info.spaces, info.committed) == (len(self.models), self.committed())
+        assert info.locked == self.locked()
+        used = info.frames - info.free_frames
+        assert used + info.swap - info.free_swap >= self.written_cells()
+        counts = memoryview(self.tables)[COUNTS:][: 4 * FRAMES].cast("I").tolist()
+        assert sum(map(bool, counts)) == used
+        mapped = Counter(
+            frame_of(entry) for space in self.mmus for entry in entries_of(space) if entry & PRESENT
+        )
+        for frame, count in enumerate(counts):
+            assert count - mapped[frame] in {0, 1}  # a memory object may hold it, too
+
+    @invariant()
+    def what_is_locked_is_in_memory(self) -> None:
+        for model, space in zip(self.models, self.mmus, strict=True):
+            for number, page in model.pages.items():
+                if page.present:
+                    assert space.mincore(number * PAGE, PAGE) == b"\1"
 
     @invariant()
     def every_byte_of_every_page_agrees_through_both_mmus(self) -> None:
@@ -387,21 +500,23 @@ class Spaces(RuleBasedStateMachine):
             for number, page in model.pages.items():
                 if page.cell:
                     entry = space._mmu._words[space._mmu._find(number)]
+                    assert not entry & PRESENT or not entry & SWAPPED
                     assert not (entry & WRITABLE and entry & COPY_ON_WRITE)
 
     @rule(pair=spaces)
     def accounts_and_maps_agree(self, pair: Pair) -> None:
         space, model = pair
         usage = space.statm()
-        resident = [page.cell for page in model.pages.values() if page.cell]
-        cells = self.private_cells()
-        shared = [
-            page
-            for page in model.pages.values()
-            if page.cell and (page.shared or sum(cell is page.cell for cell in cells) > 1)
-        ]
-        assert (usage.size, usage.resident) == (len(model.pages), len(resident))
-        assert usage.shared == len(shared)
+        touched = [page for page in model.pages.values() if page.cell]
+        written = [page for page in touched if not page.shared and page.cell.written]
+        entries = list(entries_of(space))
+        assert usage.size == len(model.pages)
+        assert usage.resident == sum(entry & PRESENT for entry in entries)
+        assert len(written) <= usage.resident + usage.swapped
+        assert usage.resident <= len(touched)
+        assert usage.shared <= usage.resident
+        assert usage.locked == sum(page.locked for page in model.pages.values())
+        assert (usage.faults, usage.copies <= usage.faults) == (usage.minor + usage.major, True)
         areas = space.maps()
         assert all(a.end <= b.start for a, b in pairwise(areas))
         assert not any(b.continues(a) for a, b in pairwise(areas))
@@ -413,14 +528,36 @@ class Spaces(RuleBasedStateMachine):
         assert shown == {n: (page.prot, bool(page.shared)) for n, page in model.pages.items()}
 
 
-EXAMPLES = {"monolithic": 150, "microkernel": 60}
+def entries_of(space: AddressSpace) -> Iterator[int]:
+    """The entries in a space's page tables."""
+    mmu = space._mmu
+    for area in space.maps():
+        for page in range(area.start // PAGE, area.end // PAGE):
+            word = mmu._find(page)
+            if word:
+                yield mmu._words[word]
 
 
-@pytest.mark.parametrize("kernel", EXAMPLES)
-def test_address_spaces_behave_like_the_model(kernel: str) -> None:
-    few = {"pages": FRAMES, "page_tables": 200, "spaces": 64}
-    with boot(kernel, MemoryManager, config={MemoryManager: few}) as system:
+@pytest.mark.parametrize(
+    ("kernel", "policy", "examples"),
+    [
+        ("monolithic", "clock", 150),
+        ("monolithic", "ageing", 60),
+        ("monolithic", "working-set", 60),
+        ("monolithic", "random", 60),
+        ("microkernel", "second-chance", 50),
+    ],
+)
+def test_address_spaces_behave_like_the_model(kernel: str, policy: str, examples: int) -> None:
+    few = {"pages": FRAMES, "page_tables": 200, "spaces": 64, "policy": policy}
+    with boot(
+        kernel, MemoryManager, config={MemoryManager: few, SwapDisk: {"blocks": SLOTS}}
+    ) as system:
         run_state_machine_as_test(
             lambda: Spaces(system),
-            settings=settings(max_examples=EXAMPLES[kernel], stateful_step_count=40),
+            settings=settings(max_examples=examples, stateful_step_count=40),
         )
+        events = system[MemoryManager].vmstat()
+        assert events.evictions > 10 * examples
+        assert events.written > examples
+        assert events.major > examples

@@ -42,6 +42,7 @@ class Ageing(Policy):
         for page, counter in self._counters.items():
             self._counters[page] = counter >> 1 | (top if look.accessed(page) else 0)
 
-    def victim(self, look: Look) -> int:  # noqa: ARG002 (`tick` has looked)
+    def victim(self, look: Look) -> int | None:
         """The oldest."""
-        return min(self._counters, key=self._counters.__getitem__)
+        pages = filter(look.evictable, self._counters)
+        return min(pages, key=self._counters.__getitem__, default=None)

@@ -1,6 +1,8 @@
 """First in, first out."""
 
-from servers.memory.policies.policy import Look, Policy
+from collections import OrderedDict
+
+from servers.memory.policies.policy import Look, Policy, first_evictable
 
 
 class FIFO(Policy):
@@ -10,7 +12,7 @@ class FIFO(Policy):
 
     def __init__(self, frames: int, seed: int = 0) -> None:
         super().__init__(frames, seed)
-        self._queue: dict[int, None] = {}  # in the order of arrival
+        self._queue: OrderedDict[int, None] = OrderedDict()
 
     def admit(self, page: int) -> None:
         """The last in the queue."""
@@ -20,6 +22,6 @@ class FIFO(Policy):
         """Out of the queue, wherever it is."""
         del self._queue[page]
 
-    def victim(self, look: Look) -> int:  # noqa: ARG002 (it does not look)
+    def victim(self, look: Look) -> int | None:
         """The first in the queue."""
-        return next(iter(self._queue))
+        return first_evictable(self._queue, look)

@@ -14,15 +14,24 @@ class Random(Policy):
         super().__init__(frames, seed)
         self._lots = random.Random(seed)
         self._pages: list[int] = []
+        self._places: dict[int, int] = {}
 
     def admit(self, page: int) -> None:
         """One ticket more."""
+        self._places[page] = len(self._pages)
         self._pages.append(page)
 
     def forget(self, page: int) -> None:
-        """One less."""
-        self._pages.remove(page)
+        """One less; the last takes its place."""
+        place, last = self._places.pop(page), self._pages.pop()
+        if last != page:
+            self._pages[place] = last
+            self._places[last] = place
 
-    def victim(self, look: Look) -> int:  # noqa: ARG002 (chance is blind)
+    def victim(self, look: Look) -> int | None:
         """The one that is drawn."""
-        return self._lots.choice(self._pages)
+        page = self._lots.choice(self._pages) if self._pages else None
+        if page is None or look.evictable(page):
+            return page
+        others = list(filter(look.evictable, self._pages))
+        return self._lots.choice(others) if others else None

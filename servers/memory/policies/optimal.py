@@ -14,6 +14,7 @@ class Optimal(Policy):
     """
 
     name = "optimal"
+    clairvoyant = True
 
     def __init__(self, frames: int, seed: int = 0) -> None:
         super().__init__(frames, seed)
@@ -38,9 +39,9 @@ class Optimal(Policy):
         """One reference less is to come."""
         self._now += 1
 
-    def victim(self, look: Look) -> int:  # noqa: ARG002 (it knows already)
+    def victim(self, look: Look) -> int | None:
         """The page whose next use is farthest away, or that has none."""
-        return max(self._pages, key=self._next_use)
+        return max(filter(look.evictable, self._pages), key=self._next_use, default=None)
 
     def _next_use(self, page: int) -> float:
         uses = self._uses[page]

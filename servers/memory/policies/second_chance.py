@@ -9,11 +9,12 @@ class SecondChance(FIFO):
 
     name = "second-chance"
 
-    def victim(self, look: Look) -> int:
+    def victim(self, look: Look) -> int | None:
         """The first that was not referenced; if all were, the first of all."""
-        page = super().victim(look)
-        while look.accessed(page):
-            self.forget(page)
-            self.admit(page)
-            page = super().victim(look)
-        return page
+        queue = self._queue
+        for _ in range(2 * len(queue)):  # in the second round nobody has a chance left
+            page = next(iter(queue))
+            if look.evictable(page) and not look.accessed(page):
+                return page
+            queue.move_to_end(page)
+        return super().victim(look)

@@ -1,5 +1,6 @@
 """The working set, by a clock."""
 
+from collections import OrderedDict
 from typing import Final
 
 from servers.memory.policies.policy import Look, Policy
@@ -19,7 +20,7 @@ class WorkingSet(Policy):
     def __init__(self, frames: int, seed: int = 0) -> None:
         super().__init__(frames, seed)
         self._now = 0
-        self._last_use: dict[int, int] = {}  # in the order in which they are looked at
+        self._last_use: OrderedDict[int, int] = OrderedDict()  # as the hand will come to them
 
     def admit(self, page: int) -> None:
         """Used now."""
@@ -33,11 +34,16 @@ class WorkingSet(Policy):
         """Virtual time goes on."""
         self._now += 1
 
-    def victim(self, look: Look) -> int:
+    def victim(self, look: Look) -> int | None:
         """The first found outside the window, or else the one with the oldest last use."""
-        for page in list(self._last_use):
-            last = self._last_use.pop(page)  # the hand has passed it
-            self._last_use[page] = self._now if look.accessed(page) else last
-            if self._now - self._last_use[page] > self.WINDOW * self.frames:
+        for _ in range(len(self._last_use)):
+            page = next(iter(self._last_use))
+            self._last_use.move_to_end(page)  # the hand has passed it
+            if not look.evictable(page):
+                continue
+            if look.accessed(page):
+                self._last_use[page] = self._now
+            elif self._now - self._last_use[page] > self.WINDOW * self.frames:
                 return page
-        return min(self._last_use, key=self._last_use.__getitem__)
+        pages = filter(look.evictable, self._last_use)
+        return min(pages, key=self._last_use.__getitem__, default=None)

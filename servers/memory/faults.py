@@ -1,0 +1,158 @@
+"""Page faults: how the page that an access needs comes into a frame.
+
+A page that must not be written without asking, although its area may be, is `COPY_ON_WRITE`. There
+are three reasons for it, and `_permit_writing` tells them apart: somebody else has the page, too;
+its bytes are also in the swap area; or nobody has written to it yet, so that it need not be kept.
+"""
+
+from servers.memory.areas import Area
+from servers.memory.homes import Family, Mapper
+from servers.memory.layout import (
+    COPY_ON_WRITE,
+    PAGE_SHIFT,
+    PRESENT,
+    SHARED,
+    SWAPPED,
+    USER,
+    WRITABLE,
+    frame_of,
+)
+from servers.memory.machine import Machine
+from servers.memory.mman import MAP_SHARED, PROT_WRITE
+from servers.memory.tables import permissions
+
+
+class Faults:
+    """The page faults of one space.
+
+    Args:
+        machine: where frames come from.
+        space: the space.
+        family: whose its private pages are.
+
+    Attributes:
+        minor: faults that were resolved without waiting for a disk.
+        major: those that had to wait for one.
+        copies: how many of them copied a page.
+    """
+
+    __slots__ = ("_family", "_machine", "_space", "copies", "major", "minor")
+
+    def __init__(self, machine: Machine, space: Mapper, family: Family) -> None:
+        self._machine = machine
+        self._space = space
+        self._family = family
+        self.minor = self.major = self.copies = 0
+
+    def resolve(self, area: Area, page: int, access: int) -> bool:
+        """Make a page accessible, which its area permits. ENOMEM: no memory. EIO: no such page.
+
+        Returns:
+            Whether a page that was there has been replaced by a copy.
+        """
+        machine = self._machine
+        words = machine.tables.words
+        word = machine.tables.entry(self._space.root, page)
+        waited = replaced = False
+        while True:
+            entry = words[word]
+            if not entry & PRESENT:
+                bring = self._swap_in if entry & SWAPPED else self._fill
+                waited |= bring(area, page, word, access)
+            elif access == PROT_WRITE and entry & COPY_ON_WRITE:
+                replaced |= self._permit_writing(area, page, word, entry)
+            else:
+                break
+        if waited:
+            self.major += 1
+        else:
+            self.minor += 1
+        return replaced
+
+    def _fill(self, area: Area, page: int, word: int, access: int) -> bool:
+        """A page that has no entry; whether it had to be waited for."""
+        machine = self._machine
+        waited = False
+        if area.backing:
+            shown = machine.objects[area.backing]
+            place = (area.offset + (page << PAGE_SHIFT) - area.start) >> PAGE_SHIFT
+            frame, waited = shown.frame(place, machine.reclaim)
+            machine.frames.hold([frame])
+            kind = SHARED if area.flags & MAP_SHARED else 0
+        else:
+            frame = machine.reclaim.zeros(self._family, page)
+            kind = 0
+            if access == PROT_WRITE:
+                machine.frames.dirty[frame] = 1
+                machine.tables.words[word] = frame << PAGE_SHIFT | permissions(area.prot) | PRESENT
+                self._space.resident += 1
+                return False
+        machine.tables.words[word] = frame << PAGE_SHIFT | asking(area.prot) | kind
+        self._space.resident += 1
+        return waited
+
+    def _swap_in(self, area: Area, page: int, word: int, access: int) -> bool:
+        """A private page whose entry names a slot; whether it had to be waited for."""
+        machine = self._machine
+        slot = frame_of(machine.tables.words[word])
+        bits = asking(area.prot)
+        frame = machine.swap.frame(slot)
+        waited = frame is None
+        if frame is not None:
+            machine.frames.hold([frame])
+        else:
+            frame = machine.reclaim.filled(self._family, page, machine.swap.read(slot))
+            if access == PROT_WRITE and machine.swap.named(slot) > 1:
+                machine.frames.dirty[frame] = 1  # a copy of one's own at once
+                bits = permissions(area.prot) | PRESENT
+                self.copies += 1
+            else:
+                machine.swap.join(frame, slot)
+        machine.tables.words[word] = frame << PAGE_SHIFT | bits
+        self._space.resident += 1
+        machine.swap.drop([slot])
+        return waited
+
+    def _permit_writing(self, area: Area, page: int, word: int, entry: int) -> bool:
+        """Let a page be written that is here; whether it was copied: somebody else has it."""
+        machine = self._machine
+        frame = frame_of(entry)
+        if self._is_own(frame, entry):
+            machine.swap.part(frame)
+            machine.frames.dirty[frame] = 1
+            machine.tables.words[word] = entry & ~COPY_ON_WRITE | WRITABLE
+            return False
+        twin = machine.reclaim.copy(self._family, page, frame)
+        if machine.tables.words[word] & PRESENT == 0:
+            machine.frames.drop([twin])  # to make room, this very page had to go
+            return False
+        machine.frames.dirty[twin] = 1
+        machine.tables.words[word] = twin << PAGE_SHIFT | permissions(area.prot) | PRESENT
+        machine.slots.invalidate(self._space.number)
+        machine.frames.drop([frame])
+        self.copies += 1
+        return True
+
+    def _is_own(self, frame: int, entry: int) -> bool:
+        """Whether a page may be written where it is: it is shared on purpose, or nobody else's."""
+        machine = self._machine
+        if entry & SHARED:
+            return True
+        slot = machine.swap.slot(frame)
+        whose = machine.frames.homes[frame]
+        return (
+            whose is not None
+            and whose[0].private
+            and machine.frames.holders(frame) == 1
+            and (slot is None or not machine.swap.named(slot))
+        )
+
+
+def asking(prot: int) -> int:
+    """The bits of an entry that is present, and whose page is not to be written without asking."""
+    return permissions(prot) & ~WRITABLE | COPY_ON_WRITE | PRESENT
+
+
+def permits(prot: int, access: int) -> bool:
+    """Whether `prot` allows an access; whatever is allowed at all, reading is."""
+    return bool(permissions(prot) & (WRITABLE if access == PROT_WRITE else USER))

@@ -1,0 +1,123 @@
+"""What all operations share: the machine, the address spaces, and whose they are."""
+
+import errno
+from typing import Annotated, Final, NamedTuple
+
+from servers.memory.faults import Faults
+from servers.memory.layout import PAGE_MASK, round_up
+from servers.memory.machine import Sizes, build
+from servers.memory.space import Space
+from servers.memory.swap import SwapArea, SwapDisk
+from twinos import Caller, Region, Service, fail, only, shared
+
+WORD_MASK: Final = 2**64 - 1
+_KILLS: Final = 64
+
+
+class Kill(NamedTuple):
+    """An address space that had to go when memory ran out.
+
+    Attributes:
+        space: its number.
+        owner: the caller whose it was.
+        pages: the pages that it had, in frames and in the swap area.
+    """
+
+    space: int
+    owner: int
+    pages: int
+
+
+class Events:
+    """The page faults of spaces that have ended."""
+
+    __slots__ = ("copies", "major", "minor")
+
+    def __init__(self) -> None:
+        self.minor = self.major = self.copies = 0
+
+    def add(self, faults: Faults) -> None:
+        """One more has ended."""
+        self.minor += faults.minor
+        self.major += faults.major
+        self.copies += faults.copies
+
+
+class State(Service):
+    """The common base of the operations' classes. See `MemoryManager` for the parameters."""
+
+    def __init__(
+        self,
+        frames: Annotated[Region, shared],
+        tables: Annotated[Region, shared],
+        swap: Annotated[SwapDisk, only("geometry", "read", "write")],
+        pages: int = 32_768,
+        page_tables: int = 4_096,
+        spaces: int = 256,
+        policy: str = "clock",
+        seed: int = 0,
+        quantum: int = 1,
+        overcommit: bool = False,
+    ) -> None:
+        self._sizes = Sizes(pages, page_tables, spaces)
+        self._machine = build(
+            frames,
+            tables,
+            SwapArea(swap),
+            self._sizes,
+            policy=policy,
+            seed=seed,
+            quantum=quantum,
+            overcommit=overcommit,
+        )
+        self._overcommit = overcommit
+        self._spaces: dict[int, Space] = {}
+        self._kills: dict[int, Kill] = {}
+        self._killed = 0
+        self._ended = Events()
+
+    def _space(self, caller: Caller, number: int) -> Space:
+        space = self._spaces.get(number)
+        if space is None:
+            raise self._gone(number)
+        if space.owner != caller.id:
+            raise fail(errno.EPERM)
+        return space
+
+    def _gone(self, number: int) -> OSError:
+        kill = self._kills.get(number)
+        if kill is None:
+            return fail(errno.ESRCH)
+        return OSError(
+            errno.ESRCH,
+            f"out of memory: address space {kill.space} of user {kill.owner} was killed, "
+            f"it had {kill.pages} pages",
+        )
+
+    def _enter(self, space: Space) -> int:
+        self._spaces[space.number] = space
+        return space.number
+
+    def _end(self, space: Space) -> None:
+        del self._spaces[space.number]
+        self._ended.add(space.faults)
+        space.destroy()
+
+    def _kill_one(self) -> None:
+        """End the space that has the most pages, to have some again."""
+        victim = max(self._spaces.values(), key=Space.weight)
+        kill = Kill(victim.number, victim.owner, victim.weight())
+        self._end(victim)
+        self._kills[kill.space] = kill
+        self._killed += 1
+        if len(self._kills) > _KILLS:
+            del self._kills[next(iter(self._kills))]
+
+
+def advised_range(address: int, length: int) -> tuple[int, int]:
+    """The pages of a range that need not lie in memory's bounds. EINVAL: no page's address."""
+    start = address & WORD_MASK
+    end = start + round_up(length & WORD_MASK)
+    if start & PAGE_MASK or end > WORD_MASK:
+        raise fail(errno.EINVAL)
+    return start, end
