@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from servers.memory.areas import Area
 from servers.memory.limits import Limit
-from servers.memory.state import Kill, State
+from servers.memory.state import Kill, MemoryState
 from servers.memory.usage import Usage, usage
 from twinos import Caller, op
 
@@ -59,7 +59,7 @@ class MemoryEvents(NamedTuple):
     kills: int
 
 
-class AccountOperations(State):
+class AccountOperations(MemoryState):
     """The operations that tell who uses what."""
 
     @op(idempotent=True)

@@ -23,7 +23,7 @@ from servers.memory.mman import (
 )
 from servers.memory.placing import place
 from servers.memory.space import Space
-from servers.memory.state import WORD_MASK, State, advised_range
+from servers.memory.state import WORD_MASK, MemoryState, advised_range
 from servers.memory.usage import resident
 from twinos import Caller, fail, op
 
@@ -32,7 +32,7 @@ _PROT: Final = PROT_READ | PROT_WRITE | PROT_EXEC
 _KEPT: Final = MAP_TYPE | MAP_ANONYMOUS | MAP_GROWSDOWN
 
 
-class MappingOperations(State):
+class MappingOperations(MemoryState):
     """The operations that arrange an address space."""
 
     @op

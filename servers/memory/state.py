@@ -43,7 +43,7 @@ class Events:
         self.copies += faults.copies
 
 
-class State(Service):
+class MemoryState(Service):
     """The common base of the operations' classes. See `MemoryManager` for the parameters."""
 
     def __init__(

@@ -31,6 +31,7 @@ from servers.memory import (
     SegmentationFault,
     SwapDisk,
 )
+from tests.servers.spaces import alone, errno_of, new
 from twinos import Caller, Region, operations
 from twinos.values import INT_MAX, INT_MIN
 
@@ -79,19 +80,6 @@ def space(user: User) -> Iterator[AddressSpace]:
     yield space
     # pytest keeps what a fixture gave until after the search for what a module leaves behind.
     vars(space).clear()
-
-
-def new(user: User, number: int | None = None, tlb: int = 64) -> AddressSpace:
-    regions = (user.region(MemoryManager, name) for name in ("frames", "tables"))
-    return AddressSpace(user[MemoryManager], *regions, number=number, tlb=tlb)
-
-
-def errno_of(call: Callable[..., Any], *arguments: Any) -> int | None:
-    try:
-        call(*arguments)
-    except OSError as error:
-        return error.errno
-    return None
 
 
 # Loads and stores.
@@ -692,12 +680,6 @@ def new_mmu(frames: Region, tables: Region, number: int, size: int = 1) -> Mmu:
 
 
 # The service by itself.
-
-
-def alone(*regions: Region, blocks: int = 16, **settings: Any) -> Any:
-    """The service, without a kernel."""
-    given = regions or (Region.create("frames"), Region.create("tables"))
-    return MemoryManager(*given, SwapDisk(Region.create("swap"), blocks=blocks), **settings)
 
 
 @pytest.mark.parametrize("setting", ["pages", "page_tables", "spaces"])

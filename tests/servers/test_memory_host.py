@@ -5,7 +5,7 @@ The host's calls work in an arena at an address near which nothing else of this 
 
 import ctypes
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from servers.memory import (
     AddressSpace,
     MemoryManager,
 )
+from tests.servers.spaces import errno_of, new
 
 PAGE = 4096
 ARENA = 0x60_0000_0000
@@ -76,14 +77,6 @@ def permissions(space: AddressSpace) -> dict[int, str]:
     for area in space.maps():
         pages |= dict.fromkeys(range(area.start, area.end, PAGE), str(area).split()[1])
     return pages
-
-
-def errno_of(call: Callable[..., Any], *arguments: Any) -> int | None:
-    try:
-        call(*arguments)
-    except OSError as error:
-        return error.errno
-    return None
 
 
 ADDRESSES = st.integers(0, SPAN - 1).map(lambda page: ARENA + page * PAGE)
@@ -165,8 +158,3 @@ def test_the_same_calls_do_the_same_as_on_linux(
             follow(space, host, steps)
         finally:
             host.munmap(ARENA, 2 * SPAN * PAGE)
-
-
-def new(system: System) -> AddressSpace:
-    frames, tables = (system.region(MemoryManager, name) for name in ("frames", "tables"))
-    return AddressSpace(system[MemoryManager], frames, tables)
