@@ -56,7 +56,7 @@ def test_what_is_no_reference_is_refused_with_its_line(line: str) -> None:
     [
         (["--policy", "fif"], "did you mean 'fifo'?"),
         (["--string", "zip"], "did you mean 'zipf'?"),
-        (["--trace", "/nowhere/at/all"], "/nowhere/at/all can't be read: No such file or directory."),
+        (["--trace", "/no/where"], "/no/where can't be read: No such file or directory."),
         (["--trace", "/dev/null"], "/dev/null has no references."),
     ],
 )
