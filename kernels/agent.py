@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from kernels import control, probe
+from kernels.bundle import RemoteCarrier
 from kernels.control import (
     ANSWERS,
     Ask,
@@ -127,6 +128,11 @@ class Agent:
         line = self._line(service.__name__, caller)
         counting = self.counters.counting if self.counters else None
         return probe.binder(remote_binder(line, probe.exchange(counting)))
+
+    def carrier(self, service: type[Service], caller: Caller) -> RemoteCarrier:
+        """Deliver several requests at a time, by one message."""
+        exchange = self._line(service.__name__, caller).exchange
+        return RemoteCarrier(self.counters.counting(exchange) if self.counters else exchange)
 
     def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
         """A new caller in this process."""

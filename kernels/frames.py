@@ -18,6 +18,9 @@ SIZE: Final = HEADER.size
 OK: Final = 0
 FAILED: Final = 1
 
+BUNDLE: Final = 255
+"""The number of no operation: the payload is several requests, see `kernels.bundle`."""
+
 MAX_PAYLOAD: Final = 1 << 30
 """Bytes in one message at most."""
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from kernels.agent import Agent
+from kernels.bundle import RemoteCarrier
 from kernels.control import Become, Boot, Hello, Shutdown, post, socket_pair
 from kernels.counters import Counters
 from kernels.launch import launch, spawn
@@ -73,6 +74,14 @@ class Remote:
         who = role(caller)
         bind = narrowed(self._agent.binder(service, caller), who, users_privileges(who, service))
         return layered(bind, self._layers, who)
+
+    def carrier(self, service: type[Service], caller: Caller) -> RemoteCarrier:
+        """Several requests are one message."""
+        carrier = self._agent.carrier(service, caller)
+        who = role(caller)
+        bind = narrowed(carrier.bind, who, users_privileges(who, service))
+        carrier.bind = layered(bind, self._layers, who)
+        return carrier
 
     def region(self, service: type[Service], name: str, caller: Caller) -> Region:
         """A grant of a service's region."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from kernels.batch import LocalCarrier
 from kernels.forks import running
 from kernels.interrupts import shield
 from kernels.mail import LocalCounter, LocalOffice
@@ -80,6 +81,10 @@ class Monolithic:
         who = role(caller)
         allowed = users_privileges(who, service)
         return layered(narrowed(bind, who, allowed), self._layers, who)
+
+    def carrier(self, service: type[Service], caller: Caller) -> LocalCarrier:
+        """Several requests are several calls through the gate."""
+        return LocalCarrier(self.binder(service, caller))
 
     def region(self, service: type[Service], name: str, caller: Caller) -> Region:
         """A grant of the service's region: the same bytes, to be let go of separately."""

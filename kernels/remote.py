@@ -52,14 +52,14 @@ def remote_binder(line: Line, around: Around | None = None) -> Bind:
 def deliver(line: Line, operation: Op, around: Around | None = None) -> Callable[..., Any]:
     """The callable that sends one operation's requests and returns its results."""
     exchange = around(line.exchange) if around else line.exchange
-    persist = partial(_persist, exchange) if operation.idempotent else exchange
+    send = partial(persist, exchange) if operation.idempotent else exchange
     room = room_for(operation.result)
-    finish = partial(_finish, operation, decoder(operation.result))
+    finish = partial(finish_reply, operation, decoder(operation.result))
 
     def recover(channel: Channel, error: BaseException, request: bytes) -> Frame:
         raised = line.broken(channel, error)
         if operation.idempotent and isinstance(raised, ServerDied):
-            return _persist(exchange, request, room, RETRIES - 1)
+            return persist(exchange, request, room, RETRIES - 1)
         raise raised from None
 
     names = codec(operation.result) | {
@@ -69,11 +69,11 @@ def deliver(line: Line, operation: Op, around: Around | None = None) -> Callable
         "_retired": line.retired,
         "_close_idle": line.close,
         "_recover": recover,
-        "_exchange": persist,
+        "_exchange": send,
         "_headers": Headers(operation.number),
         "_whole": WHOLE,
         "_request": frame(operation.number, b""),
-        "_at_length": lambda payload: finish(persist(Bulk(operation.number, payload), room)),
+        "_at_length": lambda payload: finish(send(Bulk(operation.number, payload), room)),
         "_finish": finish,
         **line.transport.names,
     }
@@ -85,7 +85,7 @@ def deliver(line: Line, operation: Op, around: Around | None = None) -> Callable
         text += _COUNTED.format(request=request, room=room)
     else:
         text += _exchange(line.transport, request, room)
-    return function(operation.name, parameters, text + _RESULT, names, kind="remote")
+    return function(operation.name, parameters, text + RESULT, names, kind="remote")
 
 
 def _exchange(transport: Transport, request: str, room: int) -> str:
@@ -151,7 +151,7 @@ _COUNTED: Final = """\
 whole, reply = False, _exchange({request}, {room})
 """
 
-_RESULT: Final = f"""\
+RESULT: Final = f"""\
 if whole:
     if reply == _done: return None
     try:
@@ -159,9 +159,11 @@ if whole:
     except _Damaged:
         pass
 return _finish(reply)"""
+"""Source that returns the result in a reply, which is `whole` if it is in one piece and says OK."""
 
 
-def _persist(exchange: Exchange, request: bytes | Bulk, room: int, again: int = RETRIES) -> Frame:
+def persist(exchange: Exchange, request: bytes | Bulk, room: int, again: int = RETRIES) -> Frame:
+    """Exchange a request that may be sent again when its server was restarted, several times."""
     for _ in range(again):
         try:
             return exchange(request, room)
@@ -170,7 +172,7 @@ def _persist(exchange: Exchange, request: bytes | Bulk, room: int, again: int = 
     return exchange(request, room)
 
 
-def _finish(operation: Op, decode: Callable[[Any], Any], reply: Frame) -> Any:
+def finish_reply(operation: Op, decode: Callable[[Any], Any], reply: Frame) -> Any:
     """The result in a reply, or the exception in it, raised."""
     status = reply[SIZE - 1]
     if isinstance(reply, Bulk) and reply.head and operation.result is bytes and status == OK:

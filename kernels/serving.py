@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from kernels import probe
 from kernels.bulk import Bulk, Frame, payload_of
-from kernels.frames import FAILED, LARGE, OK, SIZE, SMALL, Headers, frame
+from kernels.bundle import Gathered, frames_in
+from kernels.frames import BUNDLE, FAILED, LARGE, OK, SIZE, SMALL, Headers, frame
 from kernels.probe import Place
 from kernels.remote import DONE, ENCODE, codec, room_for
 from kernels.source import Piece, function
@@ -46,7 +47,8 @@ def serve(transport: Transport, channel: Channel, operations: Sequence[tuple[Op,
             `result`, as `Space.passage` does.
     """
     roads = [_Road(channel, *each) for each in operations]
-    names = {"_IndexError": IndexError, **transport.names}
+    bundles = _Bundles(channel, operations)
+    names = {"_IndexError": IndexError, "_BUNDLE": BUNDLE, "_bundles": bundles, **transport.names}
     receive = transport.receive.format(start="request", room="room")
     text = _LOOP.format(
         hot=transport.hot,
@@ -73,7 +75,8 @@ while True:
         handler, room, _ = handlers[request[{SIZE - 1}]]
     except _IndexError:
         request = channel.complete(request)
-        _, room, handler = handlers[request[{SIZE - 1}]]
+        number = request[{SIZE - 1}]
+        _, room, handler = _bundles.road if number == _BUNDLE else handlers[number]
     reply = handler(request)
     if reply:
         {{send}}"""
@@ -163,6 +166,33 @@ class _Road:
             return reply
         self._channel.send(reply)
         return None
+
+
+class _Bundles:
+    """All operations on one channel, for requests that come several in a message.
+
+    Attributes:
+        road: as for one operation: a handler, how many bytes to expect, and the way for any length.
+    """
+
+    def __init__(self, channel: Channel, operations: Sequence[tuple[Op, Piece]]) -> None:
+        self._channel = channel
+        self._operations = operations
+        self._replies = Gathered()
+        self.road: Final = (self.answer, LARGE, self.answer)
+
+    @cached_property
+    def _handlers(self) -> list[Handler]:
+        return [_Road(self._replies, *each).handler() for each in self._operations]
+
+    def answer(self, bundle: Frame) -> None:
+        """Answer one request after the other, and all of them together."""
+        handlers, add = self._handlers, self._replies.replies.append
+        for request in frames_in(bytes(payload_of(bundle))):
+            reply = handlers[request[SIZE - 1]](request)
+            if reply:
+                add(reply)
+        self._channel.send(self._replies.whole())
 
 
 def _told(error: OSError) -> bytes:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVar
 
+from kernels.batch import MOST, Batch, Carrier, Prepare, Preparing, Queue
 from kernels.stub import checked_stub
-from twinos import Bind, Caller, Region, Service, WiringError
+from twinos import Bind, Caller, Region, Service, WiringError, operations
 from twinos.mailbox import Counter, Mailbox
 from twinos.message import Message, message_decoder
 from twinos.values import coercer
@@ -52,6 +53,9 @@ class Kernel(Protocol):
     def binder(self, service: type[Service], caller: Caller) -> Bind:
         """How a request of `caller` is delivered to `service`."""
 
+    def carrier(self, service: type[Service], caller: Caller) -> Carrier:
+        """How several requests of `caller` to `service` travel together."""
+
     def region(self, service: type[Service], name: str, caller: Caller) -> Region:
         """A grant of the region that the parameter `name` of the service's constructor gets."""
 
@@ -93,6 +97,7 @@ class User:
         self._kernel = kernel
         self._stubs: dict[type[Service], Service] = {}
         self._grants: dict[tuple[type[Service], str], Region] = {}
+        self._preparing = Preparing(self._prepare)
         self._ear: Ear | None = None
 
     def __getitem__(self, service: type[S]) -> S:
@@ -116,6 +121,20 @@ class User:
             grant = self._grants[service, name] = self._kernel.region(service, name, self.caller)
         grant.remap()
         return grant
+
+    def batch(self, most: int = 64) -> Batch:
+        """Requests that travel `most` in a message; see `twinos.later`.
+
+        Leaving it as a context manager carries out what is left.
+        """
+        return Batch(self._preparing, _how_many(most))
+
+    def queue(self, most: int = 256) -> Queue:
+        """Requests that travel while this user goes on, `most` outstanding; see `twinos.later`.
+
+        Leaving it as a context manager waits for all.
+        """
+        return Queue(self._preparing, _how_many(most))
 
     def mailbox(self, conversation: type[M], name: str = "") -> Mailbox[M]:
         """A mailbox, closed when this user leaves; others may look it up by `name`.
@@ -170,8 +189,20 @@ class User:
     ) -> None:
         self.close()
 
+    def _prepare(self, method: Callable[..., Any]) -> dict[Callable[..., Any], Prepare]:
+        """What prepares requests of all operations of the stub that has this method."""
+        if self._stubs is _CLOSED:
+            raise LeftError
+        for service, stub in self._stubs.items():
+            if method in vars(stub).values():
+                bind = self._kernel.carrier(service, self.caller).bind
+                preparing = vars(checked_stub(service, bind))
+                return {getattr(stub, name): preparing[name] for name in operations(service)}
+        raise TypeError(f"{method!r} is no operation of a handle of this user")
+
     def _leave(self) -> None:
         self._stubs = _CLOSED
+        self._preparing.clear()
         if self._ear is not None:
             self._ear.close()
             self._ear = None
@@ -186,6 +217,12 @@ class User:
             present = ", ".join(s.__name__ for s in self.services)
             name = getattr(service, "__name__", repr(service))
             raise WiringError(f"{name} is not in this system, which has {present}")
+
+
+def _how_many(most: Any) -> int:
+    if not isinstance(most, int) or not 1 <= most <= MOST:
+        raise WiringError(f"most= is a number from 1 to {MOST}, not {most!r}")
+    return most
 
 
 _CLOSED: dict[type[Service], Service] = {}

@@ -29,8 +29,8 @@ R = TypeVar("R")
 
 _MARK: Final = "__twinos_op__"
 _NOBODY: Final = inspect.Parameter("nobody", inspect.Parameter.KEYWORD_ONLY)
-MAX_OPERATIONS: Final = 256
-"""An operation's number is one byte of a message."""
+MAX_OPERATIONS: Final = 255
+"""An operation's number is one byte of a message; one value of it is the kernels' own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,190 @@
+"""Bundles: several requests in one message, and their replies in another one.
+
+    request: a frame with the code `BUNDLE`; its payload is the requests' frames, one by one
+    reply:   a frame that says OK; its payload is their replies' frames, in the same order
+
+The requests are carried out one after the other, each through the gate by itself, so a bundle does
+not keep other callers out. Each is checked as if it had come alone, its privilege too.
+"""
+
+import errno
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from kernels.batch import MOST, Repeatable, Request
+from kernels.bulk import Bulk, Frame, payload_of
+from kernels.frames import (
+    BUNDLE,
+    FAILED,
+    HEADER,
+    LARGE,
+    MAX_PAYLOAD,
+    OK,
+    SIZE,
+    Headers,
+    MalformedFrameError,
+    check_size,
+    frame,
+)
+from kernels.line import Exchange
+from kernels.remote import ENCODE, RESULT, RETRIES, codec, finish_reply
+from kernels.source import function
+from kernels.transport import Channel
+from twinos import Bind, Op, ServerDied, fail
+from twinos.codec import decoder, encode, error_decoder
+from twinos.errors import put_together, take_apart
+
+_MOST_REPLIES: Final = MAX_PAYLOAD // 2
+"""Bytes of large replies in one bundle; the small ones are less than the rest."""
+
+_PREPARE: Final = """\
+_check(_len(payload))
+request = _headers[_len(payload)] + payload
+"""
+
+
+class RemoteCarrier:
+    """Carries requests by messages; see `kernels.batch.Carrier`.
+
+    Args:
+        exchange: sends a message to the service and returns the reply.
+
+    Attributes:
+        bind: as it comes; the kernel puts privileges and layers around it.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.bind: Bind = self._bind
+
+    def _bind(self, operation: Op) -> Callable[..., Request[Any]]:
+        """What encodes a request, and decodes its reply when the result is asked for."""
+        parameters = [parameter.name for parameter in operation.parameters]
+        names = codec(operation.result) | {
+            "_headers": Headers(operation.number),
+            "_request": frame(operation.number, b""),
+            "_check": check_size,
+            "_Request": Repeatable if operation.idempotent else Request,
+            "_carrier": self,
+            "_unpack": _unpacker(operation),
+        }
+        text = ENCODE.format(value=f"({', '.join(parameters)},)") + _PREPARE if parameters else ""
+        made = "request" if parameters else "_request"
+        text += f"return _Request(_carrier, {made}, _unpack)"
+        return function(operation.name, parameters, text, names, kind="bundled")
+
+    def carry(self, requests: Sequence[Request[Any]]) -> None:
+        """Carry them in as few messages as may be."""
+        size = 0
+        start = 0
+        for end, request in enumerate(requests):
+            size += len(request.content)
+            if size > MAX_PAYLOAD or end - start == MOST:
+                self._carry(requests[start:end])
+                start, size = end, len(request.content)
+        self._carry(requests[start:] if start else requests)
+
+    def _carry(self, requests: Sequence[Request[Any]], again: int = RETRIES) -> None:
+        payload = b"".join([request.content for request in requests])
+        try:
+            message = frame(BUNDLE, payload) if len(payload) < LARGE else Bulk(BUNDLE, payload)
+            replies = _replies(self._exchange(message, LARGE), len(requests))
+        except Exception as error:  # noqa: BLE001 (it is raised where the results are asked for)
+            lost = isinstance(error, ServerDied) and again > 0
+            repeatable = [each for each in requests if lost and isinstance(each, Repeatable)]
+            for request in requests:
+                if request not in repeatable:
+                    request.fail(error)
+            if repeatable:
+                self._carry(repeatable, again - 1)
+        else:
+            for request, reply in zip(requests, replies, strict=True):
+                request.brought = reply
+
+
+def _unpacker(operation: Op) -> Callable[[Frame], Any]:
+    """What makes the result of a reply's frame, or raises its error."""
+    names = codec(operation.result) | {
+        "_finish": partial(finish_reply, operation, decoder(operation.result)),
+    }
+    text = f"whole = reply[{SIZE - 1}] == {OK}\n{RESULT}"
+    return function(operation.name, ["reply"], text, names, kind="unbundled")
+
+
+def _replies(reply: Frame, count: int) -> list[bytes]:
+    """The replies to so many requests.
+
+    Raises:
+        OSError: what the whole message failed with; EPROTO, it holds something else.
+    """
+    if reply[SIZE - 1] != OK:
+        raise put_together(error_decoder(payload_of(reply)))
+    try:
+        replies = frames_in(bytes(payload_of(reply)))
+    except MalformedFrameError:
+        replies = []
+    if len(replies) != count:
+        raise OSError(errno.EPROTO, f"{len(replies)} replies to {count} requests")
+    return replies
+
+
+def frames_in(payload: bytes) -> list[bytes]:
+    """The frames of a bundle.
+
+    Raises:
+        MalformedFrameError: it does not consist of frames, or there are too many.
+    """
+    frames: list[bytes] = []
+    at, end, unpack = 0, len(payload), HEADER.unpack_from
+    while at < end:
+        if end - at < SIZE or len(frames) == MOST:
+            raise MalformedFrameError("no bundle")
+        next_at = at + SIZE + unpack(payload, at)[0]
+        if next_at > end:
+            raise MalformedFrameError("a bundle that is cut short")
+        frames.append(payload[at:next_at])
+        at = next_at
+    return frames
+
+
+class Gathered(Channel):
+    """Where the replies to a bundle's requests are sent: together they are the reply to it.
+
+    Attributes:
+        replies: so far; small ones may be put there at once.
+    """
+
+    def __init__(self) -> None:
+        self.replies: list[bytes] = []
+        self._size = 0
+
+    def send(self, message: Frame) -> None:
+        """Add one reply, or, if the bundle's reply gets too large, that it is: EMSGSIZE."""
+        reply = _in_one_piece(message) if isinstance(message, Bulk) else bytes(message)
+        self._size += len(reply)
+        if self._size > _MOST_REPLIES:
+            reply = frame(FAILED, encode(take_apart(fail(errno.EMSGSIZE))))
+        self.replies.append(reply)
+
+    def whole(self) -> bytes | Bulk:
+        """The reply to the bundle."""
+        payload = b"".join(self.replies)
+        self.replies.clear()
+        self._size = 0
+        return frame(OK, payload) if len(payload) < LARGE else Bulk(OK, payload)
+
+    def receive(self, room: int) -> Frame:
+        """Nothing comes from here."""
+        raise NotImplementedError
+
+    def complete(self, start: bytes) -> Frame:
+        """A bundle's requests are all here."""
+        return start
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _in_one_piece(message: Bulk) -> bytes:
+    return HEADER.pack(len(message) - SIZE, message.code) + message.payload
