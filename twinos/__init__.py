@@ -19,6 +19,7 @@ from twinos.errors import (
     WiringError,
     fail,
 )
+from twinos.later import Later, Pending
 from twinos.mailbox import Mailbox, Post
 from twinos.message import ANY, Deliver, Endpoint, Message, Notification, Posting, Received
 from twinos.operation import Bind, Op, op
@@ -37,10 +38,12 @@ __all__ = [
     "Deliver",
     "Endpoint",
     "KernelPanic",
+    "Later",
     "Mailbox",
     "Message",
     "Notification",
     "Op",
+    "Pending",
     "Post",
     "Posting",
     "Received",

@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeVar, get_type_hints
 
-from twinos import Region, Service
+from twinos import Later, Region, Service
 
 S = TypeVar("S", bound=Service)
 Options = Mapping[str, int | str]
@@ -36,6 +36,9 @@ class User(Protocol):
 
     def region(self, service: type[Service], name: str) -> Region:
         """The region that the constructor of `service` calls `name`."""
+
+    def batch(self, most: int) -> AbstractContextManager[Later]:
+        """Requests that travel `most` in a message; see `twinos.later`."""
 
 
 class Users(User, Protocol):

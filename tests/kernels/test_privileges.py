@@ -74,11 +74,11 @@ class Guard(Service):
     @op
     def steal_by_hand(self) -> int:
         """Go round the stub: write the request for `rob` to the pipe itself."""
-        robbed: int = deliver(_line(self._vault), operations(Vault)["rob"])()
+        robbed: int = deliver(line_of(self._vault), operations(Vault)["rob"])()
         return robbed
 
 
-def _line(handle: Vault) -> Line:
+def line_of(handle: Vault) -> Line:
     """The line behind a handle that sends messages."""
     found: Line = handle.look.__globals__["_open"].__self__  # type: ignore[attr-defined]  # compiled
     return found

@@ -8,7 +8,37 @@ from typing import Any, NamedTuple, assert_type
 from kernels import Process, System, User, boot
 from servers.clock import Clock
 from servers.filesystem import FileSystem
-from twinos import Caller, Region, Service, Signal, Until, Waits, fail, op
+from twinos import (
+    Caller,
+    Endpoint,
+    Mailbox,
+    Message,
+    Pending,
+    Received,
+    Region,
+    Service,
+    Signal,
+    Until,
+    Waits,
+    fail,
+    op,
+)
+
+
+class Chat(Message, frozen=True):
+    """A conversation."""
+
+
+class Ping(Chat, frozen=True):
+    number: int
+
+
+class Other(Message, frozen=True):
+    """Of another one."""
+
+
+def box_of(system: System) -> Endpoint:
+    return system.mailbox(Chat).endpoint
 
 
 class Stat(NamedTuple):
@@ -103,6 +133,15 @@ def right(system: System) -> None:
     with system.user(uid=5, gid=5, groups=(1, 2)) as user:
         assert_type(user[Depot], Depot)
         user[Depot].fails()
+    with system.batch() as later, system.queue(most=4) as at_once:
+        assert_type(later(depot.wait).result(), bytes)
+        assert_type(at_once(depot.plain, 1, flag=True).result(), Stat)
+        pending: Pending[int] = later(depot.who, 1)
+        assert_type(pending.result(), int)
+    with system.mailbox(Chat, "chat") as box:
+        assert_type(box, Mailbox[Chat])
+        assert_type(box.sendrec(box.endpoint, Ping(1)), Chat)
+        assert_type(box.receive(), Received[Chat])
     with boot("hybrid", Depot, config={Depot: {"size": 5}}, groups=[[Depot, Clock]]) as booted:
         assert_type(booted, System)
 
@@ -126,6 +165,14 @@ def wrong(system: System, caller: Caller, anything: Any) -> None:
         pass
     number: int = depot.wait()  # E: assignment
     text: str = depot.plain(1)  # E: assignment
+    with system.batch() as later:
+        later(depot.plain)  # E: call-arg
+        later(depot.plain, "x")  # E: arg-type
+        later(depot.plain, 1, nome="x")  # E: call-arg
+        text = later(depot.plain, 1).result()  # E: assignment
+    system.mailbox(Chat).send(Ping(1), Ping(1))  # E: arg-type
+    system.mailbox(Chat).send(box_of(system), Other())  # E: arg-type
+    system.mailbox(int)  # E: type-var
     system[Stat]  # E: type-var
     system["Depot"]  # E: index
     system.user(uid="root")  # E: arg-type
