@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from kernels.batch import MOST, Repeatable, Request
+from kernels.batch import MOST
 from kernels.bulk import Bulk, Frame, payload_of
 from kernels.frames import (
     BUNDLE,
@@ -29,6 +29,7 @@ from kernels.frames import (
 )
 from kernels.line import Exchange
 from kernels.remote import ENCODE, RESULT, RETRIES, codec, finish_reply
+from kernels.request import Repeatable, Request
 from kernels.source import function
 from kernels.transport import Channel
 from twinos import Bind, Op, ServerDied, fail
@@ -133,8 +134,10 @@ def frames_in(payload: bytes) -> list[bytes]:
     """The frames of a bundle.
 
     Raises:
-        MalformedFrameError: it does not consist of frames, or there are too many.
+        MalformedFrameError: it does not consist of frames, or there are none, or too many.
     """
+    if not payload:
+        raise MalformedFrameError("an empty bundle")
     frames: list[bytes] = []
     at, end, unpack = 0, len(payload), HEADER.unpack_from
     while at < end:

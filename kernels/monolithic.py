@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from kernels.batch import LocalCarrier
 from kernels.forks import running
 from kernels.interrupts import shield
 from kernels.mail import LocalCounter, LocalOffice
+from kernels.request import LocalCarrier
 from kernels.space import Space, create_regions, find_region, identities
 from kernels.stub import Layer, layered
 from kernels.system import SHUT_DOWN, Counts, Process

@@ -12,6 +12,7 @@ from kernels import probe
 from kernels.check import NAMES, container, unless_exact
 from kernels.gate import Gate, OnBug, refuse
 from kernels.listener import Listener
+from kernels.paths import Paths
 from kernels.probe import Place
 from kernels.source import GATE, Piece, function
 from kernels.stub import Layer, checked_stub, layered, plain_stub
@@ -28,13 +29,12 @@ from twinos import (
     Service,
     Tasks,
     WiringError,
-    operations,
 )
 from twinos.errors import describe, is_failure
 from twinos.mailbox import Counter
 from twinos.privileges import narrowed
 from twinos.values import coercer
-from twinos.wiring import Services, dependencies, needs
+from twinos.wiring import Services, needs
 
 Mail = Callable[[Caller, str], tuple[Counter, Counter]]
 """Opens a mailbox of that name for a service: one counter to receive at, one for the rest."""
@@ -115,7 +115,7 @@ class Space:
         self._layers = layers
         self._tasks = tasks
         self._instances: dict[type[Service], Service] = {}
-        self._paths = _Paths(services)
+        self._paths = Paths(services)
         with self.gate.lock:  # a constructor may call what waits
             for service in services:
                 self.gate.inside = service
@@ -278,32 +278,3 @@ except BaseException as error:
 finally:
     _leave()
 """
-
-
-class _Paths:
-    """Which services can be in the middle of an operation while another one waits."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._callees = {
-            service: [callee for callee in dependencies(service) if callee in services]
-            for service in services
-        }
-
-    def between(self, entered: type[Service], service: type[Service]) -> Services:
-        """All through which a call can have led from `entered` to `service`, with these two."""
-        return tuple(s for s in set(self._below(entered)) if service in self._below(s))
-
-    def may_be_busy(self, service: type[Service]) -> bool:
-        """Whether an operation of `service` can lead to one that waits, in another service."""
-        return any(
-            operation.waits
-            for reached in self._below(service)
-            if reached is not service
-            for operation in operations(reached).values()
-        )
-
-    def _below(self, service: type[Service]) -> Iterator[type[Service]]:
-        yield service
-        for callee in self._callees[service]:
-            yield from self._below(callee)

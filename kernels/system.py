@@ -7,7 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVar
 
-from kernels.batch import MOST, Batch, Carrier, Prepare, Preparing, Queue
+from kernels.batch import MOST, Batch, Prepare, Preparing, Queue
+from kernels.request import Carrier
 from kernels.stub import checked_stub
 from twinos import Bind, Caller, Region, Service, WiringError, operations
 from twinos.mailbox import Counter, Mailbox

@@ -1,0 +1,35 @@
+"""Paths: ways that calls can take through the services of one address space."""
+
+from collections.abc import Iterator
+
+from twinos import Service, operations
+from twinos.wiring import Services, dependencies
+
+
+class Paths:
+    """Which services can be in the middle of an operation while another one waits."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._callees = {
+            service: [callee for callee in dependencies(service) if callee in services]
+            for service in services
+        }
+
+    def between(self, entered: type[Service], service: type[Service]) -> Services:
+        """All through which a call can have led from `entered` to `service`, with these two."""
+        return tuple(s for s in set(self._below(entered)) if service in self._below(s))
+
+    def may_be_busy(self, service: type[Service]) -> bool:
+        """Whether an operation of `service` can lead to one that waits, in another service."""
+        return any(
+            operation.waits
+            for reached in self._below(service)
+            if reached is not service
+            for operation in operations(reached).values()
+        )
+
+    def _below(self, service: type[Service]) -> Iterator[type[Service]]:
+        yield service
+        for callee in self._callees[service]:
+            yield from self._below(callee)

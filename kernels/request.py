@@ -1,0 +1,130 @@
+"""Requests whose results are asked for later, and carriers, which have them carried out.
+
+A carrier takes several requests for one service and has them carried out in order: by one message
+and its reply (`kernels.bundle`), or, where the service is in this address space, by one call each.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from twinos import Bind, Op
+
+R = TypeVar("R")
+
+_UNSET: Final = object()
+
+
+class Owner(Protocol):
+    """Who gathers requests."""
+
+    def wait_for(self, request: "Request[Any]") -> None:
+        """See to it that a request is carried."""
+
+
+class Carrier(Protocol):
+    """How the requests of one caller to one service travel together.
+
+    Attributes:
+        bind: gives a callable that prepares a request and returns it.
+    """
+
+    bind: Bind
+
+    def carry(self, requests: "Sequence[Request[Any]]") -> None:
+        """Have them carried out, in order; each is told its result or error.
+
+        Raises:
+            KeyboardInterrupt: some are told nothing.
+        """
+
+
+class Request(Generic[R]):
+    """A request, prepared by a carrier; see `twinos.later.Pending`.
+
+    Args:
+        carrier: whose it is.
+        content: what the carrier needs to carry it.
+        finish: makes the result of what the carrier brings back, or raises its error.
+
+    Attributes:
+        brought: what the carrier has brought back, when it has.
+        owner: who has gathered it, and sees to it that it is carried.
+    """
+
+    __slots__ = ("brought", "carrier", "content", "finish", "owner")
+
+    def __init__(self, carrier: Carrier, content: Any, finish: Callable[[Any], R]) -> None:
+        self.carrier = carrier
+        self.content = content
+        self.finish = finish
+        self.brought: Any = _UNSET
+        self.owner: Owner | None = None
+
+    @classmethod
+    def refused(cls, error: OSError) -> "Request[Any]":
+        """One that was not even sent."""
+        request = cls(_NOBODY, None, _raise)
+        request.brought = error
+        return request
+
+    def fail(self, error: BaseException) -> None:
+        """It comes to nothing, for this reason."""
+        self.finish = _raise
+        self.brought = error
+
+    @property
+    def done(self) -> bool:
+        """Whether `result` is there."""
+        return self.brought is not _UNSET
+
+    def result(self) -> R:
+        """What the request returned."""
+        if self.brought is _UNSET and self.owner is not None:
+            self.owner.wait_for(self)
+        return self.finish(self.brought)
+
+
+class Repeatable(Request[R]):
+    """One that may be sent again when its server was restarted."""
+
+    __slots__ = ()
+
+
+def _raise(error: Any) -> Any:
+    raise error
+
+
+class LocalCarrier:
+    """Has requests carried out by calls.
+
+    Args:
+        bind: delivers the requests of one caller to one service.
+    """
+
+    def __init__(self, bind: Bind) -> None:
+        self._deliver = bind
+        self.bind: Bind = self._prepare
+
+    def _prepare(self, operation: Op) -> Callable[..., Request[Any]]:
+        deliver = self._deliver(operation)
+
+        def prepare(*arguments: Any) -> Request[Any]:
+            return Request(self, (deliver, arguments), _itself)
+
+        return prepare
+
+    def carry(self, requests: Sequence[Request[Any]]) -> None:
+        """See `Carrier`."""
+        for request in requests:
+            deliver, arguments = request.content
+            try:
+                request.brought = deliver(*arguments)
+            except Exception as error:  # noqa: BLE001 (it is raised where the result is asked for)
+                request.fail(error)
+
+
+def _itself(brought: Any) -> Any:
+    return brought
+
+
+_NOBODY: Final = LocalCarrier(lambda _operation: _raise)
