@@ -271,7 +271,7 @@ def test_what_a_signature_may_not_be(method: Callable[..., Any], complaint: str)
         type("Broken", (Service,), {method.__name__: op(method)})
 
 
-def test_there_are_256_operations_at_most() -> None:
+def test_there_are_255_operations_at_most() -> None:
     def method(self: Any) -> None: ...
 
     def many(count: int) -> dict[str, Any]:
@@ -282,9 +282,9 @@ def test_there_are_256_operations_at_most() -> None:
             members[made.__name__] = op(made)
         return members
 
-    assert len(operations(type("Enough", (Service,), many(256)))) == 256
-    with pytest.raises(ContractError, match="more than 256 operations"):
-        type("Many", (Service,), many(257))
+    assert len(operations(type("Enough", (Service,), many(255)))) == 255
+    with pytest.raises(ContractError, match="more than 255 operations"):
+        type("Many", (Service,), many(256))
 
 
 def test_annotations_with_extras_and_nothing_but_self() -> None:
