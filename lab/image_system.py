@@ -231,11 +231,16 @@ class FilesWriter:
 
     def _set_attributes(self, place: str, entry: Entry) -> None:
         files = self._files
-        files.lchown(place, _owner(entry.uid), _owner(entry.gid))
+        give(files, place, entry.uid, entry.gid)
         if entry.kind == stat.S_IFDIR or entry.permissions & ~0o777:
             files.chmod(place, entry.permissions)
         times = (_time(entry.atime) * _NS, _time(entry.mtime) * _NS)
         files.utime(place, ns=times, follow_symlinks=False)
+
+
+def give(files: FileSystem, place: str, uid: int, gid: int) -> None:
+    """Set a file's owner and group, as near as the format can say."""
+    files.lchown(place, _owner(uid), _owner(gid))
 
 
 def _owner(number: int) -> int:

@@ -16,7 +16,7 @@ from lab.image_entry import CHUNK, Sink
 from lab.image_file import draft, filled_directory, opened, parse_size, reason
 from lab.image_host import DirectoryWriter, read_directory
 from lab.image_listing import listing, say
-from lab.image_system import FilesWriter, booted, read_files
+from lab.image_system import FilesWriter, booted, give, read_files
 from lab.image_transfer import transfer
 from lab.refusal import Failure, Refusal
 from servers.filesystem.check import FileImage, Severity, check
@@ -119,7 +119,7 @@ def _create(arguments: argparse.Namespace) -> int:
     _require_source(arguments.source)
     _require_nothing(arguments.image)
     with _saying(arguments.image, ROOM), draft(arguments.image, size=size) as place:
-        _fill(arguments, place, "/", arguments.inodes)
+        _fill(arguments, place, "/", new=True)
     return 0
 
 
@@ -131,10 +131,12 @@ def _import(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _fill(arguments: argparse.Namespace, place: str, top: str, inodes: int | None = None) -> None:
+def _fill(arguments: argparse.Namespace, place: str, top: str, *, new: bool = False) -> None:
     """Boot an image that may change, and copy the source, if there is one, into it."""
-    source = arguments.source
+    source, inodes = arguments.source, arguments.inodes if new else None
     with booted(place, arguments.kernel, writing=True, inodes=inodes) as files:
+        if new and os.geteuid():
+            give(files, "/", os.geteuid(), os.getegid())  # as mkfs.minix does
         if source is None:
             return
         sink = FilesWriter(files, top)

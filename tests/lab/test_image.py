@@ -19,7 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lab
+from kernels import boot
 from lab import cli
+from servers.disk import Disk
+from servers.filesystem import FileSystem
 from servers.filesystem.check import MemoryImage, check
 from tests.servers.images import fsck
 
@@ -380,3 +383,15 @@ def test_progress_is_shown_on_a_terminal(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     done("create", tmp_path / "i", tmp_path / "source")
     assert "import" in capsys.readouterr().err
+
+
+def test_the_root_of_a_new_image_is_its_makers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1234)
+    monkeypatch.setattr(os, "getegid", lambda: 70_000)  # more than the format can say
+    image = tmp_path / "image"
+    assert cli.main(["image", "create", str(image), "--size", "1M"]) == 0
+    with boot("monolithic", FileSystem, config={Disk: {"image": str(image)}}) as system:
+        found = system[FileSystem].stat("/")
+    assert (found.st_uid, found.st_gid) == (1234, 65534)
