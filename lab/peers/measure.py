@@ -52,8 +52,10 @@ MICROKERNEL: Final = "microkernel"
 MFUSEPY: Final = "mfusepy"
 BINDFS: Final = "bindfs"
 
-FILES: Final = 60
+FILES: Final = 200
 """Files that a batch names."""
+PASSES: Final = 3
+"""How often a batch goes through them, where an operation can be repeated."""
 PAGES: Final = 16
 """Pages of the file that is read and written by pages."""
 LARGE_FILES: Final = 2
@@ -234,10 +236,10 @@ def _timed(mix: Mix) -> Iterator[tuple[str, float]]:
     pages = [(handle, number % PAGES * PAGE) for number in range(FILES)]
     yield "list 100", _batch(mix.names, [()] * (FILES // 4))
     yield "create", _batch(mix.create, once)
-    yield "write 4K", _batch(mix.put, pages)
-    yield "read 4K", _batch(mix.get, pages)
-    yield "stat", _batch(mix.size, once)
-    yield "open+close", _batch(mix.open_close, once)
+    yield "write 4K", _batch(mix.put, pages * PASSES)
+    yield "read 4K", _batch(mix.get, pages * PASSES)
+    yield "stat", _batch(mix.size, once * PASSES)
+    yield "open+close", _batch(mix.open_close, once * PASSES)
     yield "rename", _batch(mix.rename, pairs)
     yield "unlink", _batch(mix.unlink, [(other,) for _, other in pairs])
     yield "write 1M", _batch(mix.write_large, large)
