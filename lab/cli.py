@@ -18,6 +18,7 @@ from lab.refusal import Failure, Refusal
 
 COMMANDS: Final = {
     "bench": "time workloads under several kernels and compare",
+    "report": "make runs, or take saved ones, and make a page of them",
     "run": "run one workload once and say what it did",
     "workloads": "list the workloads, or describe one",
     "new": "write a service of your own, with its test and its workload",

@@ -17,7 +17,7 @@ from lab.refusal import Refusal
 try:
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 except ModuleNotFoundError as _error:
     raise Refusal(
         f"figures take the package {_error.name}: pip install 'twinos[report]'."
@@ -121,6 +121,10 @@ def to_svg(canvas: Canvas) -> str:
 def plain(axis: Any) -> None:
     """Numbers on an axis as people write them, not as powers of ten."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    if axis.get_scale() == "log":
+        low, high = axis.get_view_interval()
+        few = high / max(low, 1e-12) < 200
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
     axis.set_minor_formatter(NullFormatter())
 
 

@@ -137,7 +137,7 @@ def draw_lines(
             axes.set_ylim(bottom=0)
         plain(axes.yaxis)
         axes.tick_params(length=0)
-        canvas.legend(loc="outside upper left", ncols=3)
+        canvas.legend(loc="outside upper left", ncols=2)
     return Figure(title, about, to_svg(canvas))
 
 
@@ -156,11 +156,11 @@ def draw_sweep(
         axes.annotate(
             "5 %", (prices[0], 100 * replay.TOLERATED), (2, 3), textcoords="offset points"
         )
-        for machine in machines:
-            if machine.message and machine.null_call:
-                price = machine.message.middle / machine.null_call.middle
-                axes.axvline(price, color=FAINT, linewidth=1.2)
-                axes.text(price, 900, f" {machine.id}", rotation=90, va="top", ha="right", size=8)
+        for number, machine in enumerate(sorted(machines, key=_price)):
+            axes.axvline(_price(machine), color=FAINT, linewidth=1.2)
+            height = (900, 90)[number % 2]  # neighbours at different heights
+            text = f" {machine.id}"
+            axes.text(_price(machine), height, text, rotation=90, va="top", ha="right", size=8)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_ylim(1, 1000)
@@ -176,6 +176,13 @@ def draw_sweep(
         "vertical lines the published prices of machines. The table below has the values."
     )
     return Figure("Overhead over the price of a message", about, to_svg(canvas))
+
+
+def _price(machine: Machine) -> float:
+    """A message of the machine, in its null calls; 0: it has no such price."""
+    if machine.message is None or machine.null_call is None:
+        return 0.0
+    return machine.message.middle / machine.null_call.middle
 
 
 def _distinct(lines: Sequence[replay.Line]) -> dict[str, replay.Line]:

@@ -21,6 +21,8 @@ MAY_IMPORT = {
 }
 RUN_TIME = {"msgspec", "tabulate", "tqdm"}
 EXTRAS = {
+    "lab/report/bootstrap.py": {"numpy", "scipy"},
+    "lab/report/html.py": {"jinja2", "markupsafe"},
     "lab/drawing.py": {"matplotlib"},
     "lab/agreement.py": {"hypothesis"},  # for tests of services: the extra `dev` brings it
     "lab/spec/system.py": {"fsspec"},

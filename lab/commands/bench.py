@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from lab import archive, bench, host_counts, placement, selection
+from lab import archive, bench, host_counts, making, placement, selection
 from lab.archive import runs_folder, unused
 from lab.choice import parse
 from lab.commands import bench_peers as peers
 from lab.journal import Journal
-from lab.refusal import Failure, Refusal
+from lab.refusal import Refusal
 from lab.schema import Placement, Run, to_json
 from lab.table import counters, decomposition, page_width, render, validation
 
@@ -85,7 +85,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.peers:
         return peers.execute(arguments)
     if arguments.resume:
-        arguments, journal = _taken_up(Path(arguments.resume))
+        journal = making.taken_up(Path(arguments.resume))
+        arguments = _parsed(journal.header.arguments)
+        arguments.seed = journal.header.seed
     else:
         seed = secrets.randbits(32) if arguments.seed is None else arguments.seed
         arguments.seed = seed
@@ -97,7 +99,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.validate and host_counts.missing():
         raise Refusal(f"--validate: {host_counts.missing()}.")
     plans = list(_plans(arguments))
-    runs = _measured(plans, journal)
+    runs = making.make(plans, journal, "bench")
     texts = [to_json(run) for run in runs] if arguments.json == "-" else _texts(arguments, runs)
     try:  # first of all: whoever reads standard output may have gone
         for run in runs:
@@ -108,31 +110,10 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(plans: Sequence[bench.Plan], journal: Journal) -> list[Run]:
-    """The runs; what an interruption leaves of them is said."""
-    try:
-        runs = [bench.measure(plan, journal.measure) for plan in plans]
-    except (Refusal, Failure):
-        journal.remove()
-        raise
-    except BaseException:
-        if journal.done:
-            shown = archive.relative(journal.path)
-            print(f"To go on: twinos bench --resume {shown}", file=sys.stderr)
-        raise
-    journal.remove()
-    return runs
-
-
-def _taken_up(path: Path) -> tuple[argparse.Namespace, Journal]:
-    """The command that an interrupted run was made by, and what it measured."""
-    journal = Journal.open(path)
-    archive.check_header(journal.header, path)
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     configure(parser)
-    arguments = parser.parse_args(journal.header.arguments)
-    arguments.seed = journal.header.seed
-    return arguments, journal
+    return parser.parse_args(arguments)
 
 
 def _texts(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:

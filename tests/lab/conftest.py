@@ -19,10 +19,11 @@ def cli(tmp_path: Path) -> Cli:
     """Runs `twinos ARGUMENTS` in an empty folder, `tmp_path`."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         return subprocess.run(
             [sys.executable, "-P", "-W", "error", "-m", "lab", *arguments],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "COLUMNS": "120"},
             capture_output=True,
             text=True,
             timeout=DEADLINE_S,

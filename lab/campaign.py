@@ -1,0 +1,92 @@
+"""Which runs make a report.
+
+The main run has everything: users inline, all on one processor, traced and validated. Beside it the
+other placement, and users as processes of their own, with what tells most.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from lab import bench, placement, selection
+from lab.bench import Plan
+from lab.choice import parse
+from lab.refusal import Refusal
+from lab.schema import Placement, Users
+
+KERNELS: Final = ("monolithic", "microkernel")
+EXTRA: Final = ("macro", "payload", "aim")
+"""Groups that `twinos bench` leaves out unless they are named."""
+PROCESSES: Final = ("null", "pread-4k", "stat", "create-4k", "fault-zero", "tree-import", "macro")
+BESIDE: Final = (*PROCESSES, "payload", "aim")
+PRECISION: Final = 0.05
+"""The half-width of intervals that the reference run is made for."""
+
+
+class Size(NamedTuple):
+    """How much is measured.
+
+    Attributes:
+        quick: small workloads and short slices.
+        boots: of each kernel, unless `precision` has a pilot choose.
+        precision: see `Plan`.
+        traces: traced boots of each kernel.
+        names: if not everything, which workloads or groups.
+    """
+
+    quick: bool
+    boots: int
+    precision: float | None
+    traces: int
+    names: tuple[str, ...] = ()
+
+
+QUICK: Final = Size(quick=True, boots=bench.QUICK_BOOTS, precision=None, traces=1)
+NORMAL: Final = Size(quick=False, boots=bench.BOOTS, precision=None, traces=3)
+REFERENCE: Final = Size(quick=False, boots=bench.BOOTS, precision=PRECISION, traces=3)
+
+
+def plans(size: Size, seed: int, command: str, *, unsteady: bool) -> Iterator[Plan]:
+    """The plans of the runs; seeds are told apart by the run's number.
+
+    Args:
+        size: how much.
+        seed: of the first.
+        command: as it was given.
+        unsteady: see `Plan`.
+
+    Raises:
+        Refusal: a name is unknown.
+    """
+    settings: list[tuple[Placement, Users, Sequence[str]]] = [
+        ("one", "inline", size.names or _everything()),
+        ("one", "process", size.names or PROCESSES),
+    ]
+    try:
+        placement.choose("two")
+    except Refusal:
+        pass  # one processor: the report says that a placement is missing
+    else:
+        settings.insert(1, ("two", "inline", size.names or BESIDE))
+    for number, (where, users, names) in enumerate(settings):
+        chosen = selection.chosen(names, quick=size.quick)
+        main = number == 0
+        yield Plan(
+            workloads=selection.runnable(chosen, named=False),
+            kernels=[parse(name) for name in KERNELS],
+            boots=size.boots,
+            seed=seed + number,
+            placement=where,
+            cpus=placement.choose(where),
+            users=users,
+            quick=size.quick,
+            command=command,
+            precision=size.precision,
+            traces=size.traces if main else 0,
+            validate=main,
+            unsteady=unsteady or size.quick,
+        )
+
+
+def _everything() -> list[str]:
+    """All workloads that `twinos bench` runs, and the groups that only a report takes."""
+    return list(dict.fromkeys([*(one.name for one in selection.chosen([])), *EXTRA]))
