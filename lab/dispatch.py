@@ -24,15 +24,16 @@ def dispatch(job: Job, under: Sequence[str] = ()) -> Measured:
 
     Args:
         job: what.
-        under: a command that runs the interpreter, as strace does.
+        under: a command that runs the interpreter, and tells it the number of its parent.
 
     Raises:
         Refusal: the system does not boot as asked.
         Failure: a workload failed, or the station died.
     """
+    parent = () if under else (str(os.getpid()),)
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with subprocess.Popen(
-        [*under, sys.executable, "-P", "-m", "lab.station", str(os.getpid())],
+        [*under, sys.executable, "-P", "-m", "lab.station", *parent],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         process_group=0,  # Ctrl-C is ours to pass on, when the station can take it

@@ -6,7 +6,6 @@ number of operations: the difference is what operations take, whatever booting d
 
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,11 +15,12 @@ from lab.schema import HostCount, Row
 from lab.station import Job
 
 TRACER: Final = "strace"
+_TRACED: Final = f'exec {TRACER} -f -qq -c -o "$0" "$@" $$'
+"""The tracer, with the number of the process that it becomes, which is the station's parent."""
 CALLS: Final = (50, 150)
 """Calls that the two stations make of a workload."""
 RARE: Final = 0.01
 """System calls that an operation makes less often are left out."""
-PATIENCE_S: Final = 30.0
 CHECKED: Final = ("null", "pread-4k", "create-1k")
 """Workloads whose counts are held against the host's."""
 
@@ -65,19 +65,8 @@ def _calls(row: Row, job: Job, calls: int) -> tuple[dict[str, int], float]:
             workloads={row.workload: row.options},
             calls=calls,
         )
-        # -D: the tracer is no parent of the station, which ends with its parent
-        done = dispatch(again, (TRACER, "-D", "-f", "-qq", "-c", "-o", str(summary)))
-        return read(_finished(summary)), calls * done.costs[row.workload].requests
-
-
-def _finished(summary: Path) -> str:
-    """The summary, when the tracer has written all of it."""
-    deadline = time.monotonic() + PATIENCE_S
-    text = ""
-    while not text.rstrip().endswith("total") and time.monotonic() < deadline:
-        time.sleep(0.01)
-        text = summary.read_text() if summary.exists() else ""
-    return text
+        done = dispatch(again, ("sh", "-c", _TRACED, str(summary)))
+        return read(summary.read_text()), calls * done.costs[row.workload].requests
 
 
 def read(summary: str) -> dict[str, int]:

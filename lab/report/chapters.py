@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lab.report import measured, told
+from lab.report import inside, measured, told
 from lab.report.evidence import Evidence, is_macro
 from lab.report.model import Report
 from lab.schema import Run
@@ -37,9 +37,9 @@ def compose(runs: Sequence[Run], sources: Sequence[Path] = ()) -> Report:
             measured.macro(evidence),
             measured.payload(evidence),
             told.ladder(),
-            measured.decomposition(evidence),
+            inside.decomposition(evidence),
             measured.scaling(evidence),
-            measured.memory(evidence),
+            inside.memory(evidence),
             told.other_machines(evidence),
             told.reliability(),
             told.checklist(evidence),
