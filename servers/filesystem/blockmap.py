@@ -30,15 +30,20 @@ class _Cut:
 
     def add(self, key: Key | None, zones: array[int], part: slice) -> None:
         """Note a part of a node, or of the inode itself."""
-        going = [zone for zone in zones[part] if zone]
-        if going:
-            self.edits.append((key, zones, part))
-            given = [zone for zone in going if zone != PROMISED]
-            self.promised += len(going) - len(given)
-            self.zones += given
-            self._seen.update(given)
-            if len(self._seen) != len(self.zones):
-                raise damaged("a file has one block in two places")
+        found = zones[part]
+        count = len(found)
+        if found == HOLES[:count]:
+            return
+        self.edits.append((key, zones, part))
+        if found == _PROMISES[:count]:  # an array compares and copies faster than it counts
+            self.promised += count
+            return
+        given = [zone for zone in found if zone and zone != PROMISED]
+        self.promised += count - len(given) - found.count(0)
+        self.zones += given
+        self._seen.update(given)
+        if len(self._seen) != len(self.zones):
+            raise damaged("a file has one block in two places")
 
 
 class BlockMap(Nodes):
@@ -99,7 +104,7 @@ class BlockMap(Nodes):
             zones = tree.nodes[key]
         end = slot + last - first
         part = zones[slot:end]
-        holes = part.count(0)
+        holes = len(part) if part == HOLES[: len(part)] else part.count(0)
         if holes:
             self._zones.reserve(holes)
             zones[slot:end] = _filled(part)
@@ -222,14 +227,15 @@ class BlockMap(Nodes):
             cut.add(key, node, slice(first, FANOUT))
             empty = not any(node[:first])
         else:
+            named = [slot for slot, zone in enumerate(node) if zone]
             going = [
                 slot
-                for slot in range(first, FANOUT)
-                if node[slot] and self._prune(inode, child_of(key, slot), keep, cut)
+                for slot in named
+                if slot >= first and self._prune(inode, child_of(key, slot), keep, cut)
             ]
             for slot in going:
                 cut.add(key, node, slice(slot, slot + 1))
-            empty = len(going) == FANOUT - node.count(0)
+            empty = len(going) == len(named)
         if empty:
             cut.keys.append(key)
         return empty
@@ -250,6 +256,6 @@ class BlockMap(Nodes):
 
 def _filled(part: array[int]) -> array[int]:
     """Zone numbers with promises for holes."""
-    if any(part):
-        return array("I", [zone or PROMISED for zone in part])
-    return _PROMISES[: len(part)]
+    if part == HOLES[: len(part)]:
+        return _PROMISES[: len(part)]
+    return array("I", [zone or PROMISED for zone in part])

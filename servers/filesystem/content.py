@@ -82,8 +82,12 @@ class Content:
         fresh = self._merged(inode, offset, data)
         last = first + len(fresh) - 1
         self._maps.back(inode, first * _BLOCKS, last * _BLOCKS + -(-len(fresh[-1]) // BLOCK_SIZE))
-        for index, page in enumerate(fresh, first):
-            self._insert(inode, index, page)
+        if first << _SHIFT >= inode.size:  # nothing is there yet
+            self._memory.used += sum(map(len, fresh)) + len(fresh) * Memory.PAGE
+            inode.pages.update(zip(range(first, last + 1), fresh, strict=True))
+        else:
+            for index, page in enumerate(fresh, first):
+                self._insert(inode, index, page)
         inode.changed.update(range(first, last + 1))
         inode.size = max(inode.size, offset + len(data))
 
@@ -110,6 +114,13 @@ class Content:
             page = inode.pages.pop(index)
             self._memory.used -= len(page) + Memory.PAGE
             inode.changed.discard(index)
+
+    def drop_all(self, inode: Inode) -> None:
+        """Let go of all pages."""
+        pages = inode.pages
+        self._memory.used -= sum(map(len, pages.values())) + len(pages) * Memory.PAGE
+        pages.clear()
+        inode.changed.clear()
 
     def _read_pages(self, inode: Inode, offset: int, length: int) -> bytes:
         first, last = offset >> _SHIFT, (offset + length - 1) >> _SHIFT
@@ -201,6 +212,9 @@ class Content:
         index, rest = divmod(size, PAGE)
         page = self._page(inode, index) if rest else b""
         self._maps.cut(inode, -(-size // BLOCK_SIZE))
+        if not size:
+            self.drop_all(inode)
+            return
         self.drop(inode, [at for at in inode.pages if at >= index + bool(rest)])
         if len(page) > rest:
             self._insert(inode, index, page[:rest])

@@ -172,7 +172,7 @@ class Volume:
 
     def _forget_content(self, inode: Inode) -> None:
         if inode.pages:
-            self.content.drop(inode, list(inode.pages))
+            self.content.drop_all(inode)
         if inode.tree is not None:
             self.maps.forget(inode)
         if inode.names is not None:
