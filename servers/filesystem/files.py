@@ -49,7 +49,8 @@ class FileOperations(State):
         file = self._file(caller, fd)
         offset = file.inode.size if file.access.append else file.position
         written = self._write(caller, file, data, offset)
-        file.position = offset + written
+        if written:  # of nothing even O_APPEND leaves the position alone
+            file.position = offset + written
         return written
 
     @op

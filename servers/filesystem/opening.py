@@ -43,10 +43,10 @@ class OpenOperations(State):
         context = self._settled(caller)
         if len(context.files) >= self._max_files:
             raise fail(errno.EMFILE, path)
-        at = None if dir_fd is None else self._at(context, path, dir_fd)
         if flags & _UNUSUAL:
-            inode = self._open_unusual(context, path, flags, mode, at)
+            inode = self._open_unusual(context, path, flags, mode, dir_fd)
         else:
+            at = None if dir_fd is None else self._at(context, path, dir_fd)
             inode = self._walker.find(context, path, follow=not flags & _NOFOLLOW, at=at)
             if flags & ~self._harmless or caller.uid or inode.kind != S_IFREG:
                 self._open_existing(context, inode, flags, path)
@@ -95,11 +95,11 @@ class OpenOperations(State):
         return fd2
 
     def _open_unusual(
-        self, context: Context, path: str, flags: int, mode: int, at: Inode | None
+        self, context: Context, path: str, flags: int, mode: int, dir_fd: int | None
     ) -> Inode:
         """`open` that may make a file, or only wants to know where it is."""
         if flags & _PATH:
-            found = self._walker.find(context, path, follow=not flags & _NOFOLLOW, at=at)
+            found = self._find(context, path, dir_fd, follow=not flags & _NOFOLLOW)
             if flags & os.O_DIRECTORY and found.kind != S_IFDIR:
                 raise fail(errno.ENOTDIR, path)
             return found
@@ -107,6 +107,7 @@ class OpenOperations(State):
             raise fail(errno.EOPNOTSUPP, path)
         if flags & os.O_DIRECTORY:
             raise fail(errno.EINVAL, path)
+        at = None if dir_fd is None else self._at(context, path, dir_fd)
         follow = not flags & (os.O_EXCL | os.O_NOFOLLOW)
         parent, name, inode = self._walker.place_to_create(context, path, follow=follow, at=at)
         if inode is None:

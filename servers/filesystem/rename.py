@@ -51,10 +51,10 @@ class RenameOperation(TreeOperations):
     ) -> None:
         with Both(src, dst):
             self._require_writable()
-            start = None if src_fd is None else self._at(context, src, src_fd)
-            end = None if dst_fd is None else self._at(context, dst, dst_fd)
-            source = self._walker.parent(context, src, start)
-            target = self._walker.parent(context, dst, end)
+            at = None if src_fd is None else self._at(context, src, src_fd)
+            source = self._walker.parent(context, src, at)
+            at = None if dst_fd is None else self._at(context, dst, dst_fd)
+            target = self._walker.parent(context, dst, at)
             slashed = src.endswith("/") or dst.endswith("/")
             self._rename_at(context.caller, *source, *target, slashed=slashed)
 

@@ -40,7 +40,8 @@ class TransferOperations(FileOperations):
         file = self._used(caller, fd)
         offset = file.inode.size if file.access.append else file.position
         written = self._write(caller, file, b"".join(buffers), offset)
-        file.position = offset + written
+        if written:
+            file.position = offset + written
         return written
 
     @op
@@ -122,10 +123,10 @@ class TransferOperations(FileOperations):
         EBADF, EINVAL, EFBIG; ENOSPC, and nothing is changed.
         """
         file = self._used(caller, fd)
-        if not file.access.write:
-            raise fail(errno.EBADF)
         if offset < 0 or len <= 0:
             raise fail(errno.EINVAL)
+        if not file.access.write:
+            raise fail(errno.EBADF)
         end = offset + len
         if end > self._volume.max_size:
             raise fail(errno.EFBIG)

@@ -171,15 +171,18 @@ class TreeOperations(State):
         EEXIST, EPERM, EINVAL, EACCES, ENOSPC; path errors.
         """
         kind = mode & S_IFMT
-        if kind == S_IFDIR or (kind in _DEVICES and caller.uid):
+        if kind == S_IFDIR:
             raise fail(errno.EPERM, path)
         if kind not in _DEVICES | _NODES or not 0 <= device <= _MAX_DEVICE:
             raise fail(errno.EINVAL, path)
         context = self._changing(caller, path)
-        place = self._vacant(context, path, dir_fd)
+        parent, name = self._vacant(context, path, dir_fd)
+        if kind in _DEVICES and caller.uid:
+            require(parent, caller, WRITE | SEARCH, path)
+            raise fail(errno.EPERM, path)
         mode = (kind or S_IFREG) | mode & 0o7777 & ~context.umask
         device = device if kind in _DEVICES else 0
-        self._make(context, *place, mode, path=path, device=device)
+        self._make(context, parent, name, mode, path=path, device=device)
 
     @op
     def mkfifo(

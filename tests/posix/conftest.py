@@ -27,7 +27,6 @@ def world(
         if reason := can_be_others():
             pytest.skip(reason)
         with host(str(tmp_path_factory.mktemp("root"))) as there:
-            os.chmod(there._root, 0o755)
             yield there
         return
     with (

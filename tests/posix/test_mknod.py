@@ -23,6 +23,10 @@ def test_what_anybody_may_make(p: Place, kind: int) -> None:
 @pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFBLK])
 def test_devices_are_the_superusers(p: Place, kind: int) -> None:
     fails(errno.EPERM, p.ada.mknod, "x", kind | 0o666, 0x0103)
+    p.file("f")
+    p.folder("d", 0o755)
+    for path, code in (("f", errno.EEXIST), ("absent/x", errno.ENOENT), ("d/x", errno.EACCES)):
+        fails(code, p.ada.mknod, path, kind | 0o666, 0x0103)
     p.root.mknod("x", kind | 0o600, 0x0103)
     found = p.root.stat("x")
     assert stat.S_IFMT(found.st_mode) == kind

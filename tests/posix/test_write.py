@@ -115,6 +115,13 @@ def test_vectors(p: Place) -> None:
     fails(errno.EOPNOTSUPP, p.root.pwritev, fd, (b"s",), 0, 1 << 30)
 
 
+def test_appending_nothing_moves_nothing(p: Place) -> None:
+    p.file("f", b"12345")
+    fd = p.root.open("f", os.O_WRONLY | os.O_APPEND)
+    assert p.root.write(fd, b"") == p.root.writev(fd, ()) == 0
+    assert p.root.lseek(fd, 0, os.SEEK_CUR) == 0
+
+
 def test_durable(p: Place) -> None:
     for number, flag in enumerate((os.O_SYNC, os.O_DSYNC)):
         fd = p.root.open(f"{number}", os.O_CREAT | os.O_RDWR | flag)

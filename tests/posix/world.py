@@ -6,6 +6,8 @@ expectation that is ours alone fails there.
 
 import errno
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -69,11 +71,23 @@ class Host:
         self.name = "host"
         self._root = root
         self._users: dict[Credentials, Peer] = {}
+        self.clear()
 
     def user(self, who: Credentials) -> Any:
         if who not in self._users:
             self._users[who] = Peer(self._root, who)
         return self._users[who]
+
+    def clear(self) -> None:
+        """Make the root what it was: empty, the superuser's, open to be read."""
+        for name in os.listdir(self._root):
+            path = os.path.join(self._root, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        os.chown(self._root, 0, 0)
+        os.chmod(self._root, 0o755)
 
     def close(self) -> None:
         for peer in self._users.values():
