@@ -1,8 +1,10 @@
 """Bitmaps: which inodes and which zones are taken.
 
-There are two pictures of each. *In use* is what may not be given to anybody else now; *on disk* is
-what the disk is to say. They differ for files that are open and have no name any more: they are
-free on the disk, so that nothing is lost when the system dies, and in use until they are closed.
+There are four pictures of each. *In use* is what somebody has now. *Next* is what the disk is to
+say, *committed* what it says. The first two differ for files that are open and have no name any
+more: they are free on the disk, so that nothing is lost when the system dies, and in use until they
+are closed. *Blocked* is what may not be given to anybody: what is in use, and what was in use at
+the last commit; for until the next one the disk may have to show what was there.
 
 Room can be promised before it is given: a write that is still only in memory has *reserved* its
 zones, so it can't fail later.
@@ -13,15 +15,18 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from servers.disk import Extent
-from servers.filesystem.cache import BlockCache, Stage, extents
+from servers.filesystem.batch import Phase, extents
+from servers.filesystem.cache import BlockCache
 from servers.filesystem.layout import BITS_PER_BLOCK, BLOCK_SIZE, damaged
+from servers.filesystem.memory import Memory
 from twinos import fail
 
 _NOT_FULL: Final = re.compile(rb"[^\xff]")
 _FREE_BITS: Final = tuple(
     tuple(bit for bit in range(8) if not value >> bit & 1) for value in range(256)
 )
+_SCARCE: Final = 16
+"""With fewer left, what is held back is given free before the next operation, which may need it."""
 
 
 class Bitmap:
@@ -29,20 +34,27 @@ class Bitmap:
 
     Args:
         cache: the blocks.
+        memory: told when a commit would make room.
         start: the bitmap's first block.
         blocks: how many it has.
         first: the number that bit 1 stands for; bit 0 stands for nothing and is always taken.
         count: how many numbers there are; bits beyond them count as taken.
     """
 
-    def __init__(self, cache: BlockCache, start: int, blocks: int, first: int, count: int) -> None:
+    def __init__(
+        self, cache: BlockCache, memory: Memory, start: int, blocks: int, first: int, count: int
+    ) -> None:
         self._cache = cache
+        self._memory = memory
         self._start = start
         self._origin = first - 1
-        self._on_disk = bytearray().join(cache.read_many(range(start, start + blocks)))
-        self._in_use = _with_margins_taken(self._on_disk, count)
-        self._first_free = 0  # no byte before this one has a free bit
-        self._unused = 8 * len(self._in_use) - int.from_bytes(self._in_use, "little").bit_count()
+        self._committed = bytearray().join(cache.read_many(range(start, start + blocks)))
+        self._next = self._committed[:]
+        self._in_use = _with_margins_taken(self._committed, count)
+        self._blocked = self._in_use[:]
+        self._first_free = 0  # no byte before this one has a bit that is not blocked
+        self._free = 8 * len(self._in_use) - int.from_bytes(self._in_use, "little").bit_count()
+        self._unblocked = self._free
         self._reserved = 0
         self._doubtful = b""
         self._changed: set[int] = set()
@@ -50,8 +62,13 @@ class Bitmap:
 
     @property
     def free(self) -> int:
-        """How many may still be reserved."""
-        return self._unused - self._reserved
+        """How many may still be reserved, at the latest after a commit."""
+        return self._free - self._reserved
+
+    @property
+    def held(self) -> int:
+        """How many are free, but held back until the next commit."""
+        return self._free - self._unblocked
 
     def check(self, numbers: Iterable[int]) -> None:
         """EUCLEAN unless each of these exists, is in use, and is not doubtful."""
@@ -68,20 +85,30 @@ class Bitmap:
         if bits:
             size = len(self._in_use)
             in_use = int.from_bytes(self._in_use, "little")
-            self._unused -= (bits & ~in_use).bit_count()
+            self._free -= (bits & ~in_use).bit_count()
+            self._unblocked = self._free
             self._in_use = bytearray((in_use | bits).to_bytes(size, "little"))
+            self._blocked = self._in_use[:]
             self._doubtful = bits.to_bytes(size, "little")
 
     @property
     def on_disk(self) -> bytes:
-        """What the disk is to say."""
-        return bytes(self._on_disk)
+        """What the disk says."""
+        return bytes(self._committed)
+
+    def shows(self, number: int) -> bool:
+        """Whether the disk says that this one is in use."""
+        bit = number - self._origin
+        return bool(self._committed[bit >> 3] >> (bit & 7) & 1)
 
     def reserve(self, count: int) -> None:
         """Promise `count` to somebody who will take them. ENOSPC if there are fewer."""
-        if count > self._unused - self._reserved:
+        left = self._unblocked - self._reserved - count
+        if left < 0:
             raise fail(errno.ENOSPC)
         self._reserved += count
+        if left < _SCARCE:
+            self._scarce()
 
     def unreserve(self, count: int) -> None:
         """Take back a promise."""
@@ -89,27 +116,36 @@ class Bitmap:
 
     def take_one(self) -> int:
         """Reserve and take the first free one. ENOSPC."""
-        if self._unused <= self._reserved:
-            raise fail(errno.ENOSPC)
+        left = self._unblocked - self._reserved
+        if left <= _SCARCE:
+            if left <= 0:
+                raise fail(errno.ENOSPC)
+            self._scarce()
         at = self._find_free()
-        old = self._in_use[at]
-        bit = _FREE_BITS[old][0]
-        self._in_use[at] = old | 1 << bit
-        self._on_disk[at] |= 1 << bit
+        bit = _FREE_BITS[self._blocked[at]][0]
+        self._in_use[at] |= 1 << bit
+        self._blocked[at] |= 1 << bit
+        self._next[at] |= 1 << bit
         self._changed.add(at // BLOCK_SIZE)
-        self._unused -= 1
+        self._free -= 1
+        self._unblocked -= 1
         return 8 * at + bit + self._origin
 
     def release_one(self, number: int) -> None:
         """Give back one that is in use."""
         bit = number - self._origin
         at = bit >> 3
-        rest = ~(1 << (bit & 7))
-        self._in_use[at] &= rest
-        self._on_disk[at] &= rest
+        mask = 1 << (bit & 7)
+        self._in_use[at] &= ~mask
+        self._next[at] &= ~mask
         self._changed.add(at // BLOCK_SIZE)
-        self._unused += 1
-        self._first_free = min(self._first_free, at)
+        self._free += 1
+        if self._committed[at] & mask:
+            self._scarce()
+        else:
+            self._blocked[at] &= ~mask
+            self._unblocked += 1
+            self._first_free = min(self._first_free, at)
 
     def take(self, count: int, *, nameless: bool = False) -> list[int]:
         """Take the first `count` free ones, which were reserved.
@@ -119,60 +155,104 @@ class Bitmap:
             nameless: for a file without a name: they stay free on the disk.
         """
         taken: list[int] = []
-        in_use = self._in_use
+        blocked = self._blocked
         while len(taken) < count:
             at = self._find_free()
-            old = in_use[at]
-            bits = _FREE_BITS[old]
+            bits = _FREE_BITS[blocked[at]]
             if len(bits) > count - len(taken):
                 bits = bits[: count - len(taken)]
-                in_use[at] |= sum([1 << bit for bit in bits])
-            else:
-                in_use[at] = 0xFF
+            mask = sum([1 << bit for bit in bits])
+            blocked[at] |= mask
+            self._in_use[at] |= mask
             if not nameless:
-                self._on_disk[at] |= in_use[at] ^ old
+                self._next[at] |= mask
                 self._changed.add(at // BLOCK_SIZE)
             base = 8 * at + self._origin
             taken += [base + bit for bit in bits]
-        self._unused -= count
+        self._free -= count
+        self._unblocked -= count
         self._reserved -= count
         return taken
 
     def _find_free(self) -> int:
-        """The first byte with a free bit."""
-        if self._in_use[self._first_free] == 0xFF:
-            match = _NOT_FULL.search(self._in_use, self._first_free)
+        """The first byte with a bit that may be given."""
+        if self._blocked[self._first_free] == 0xFF:
+            match = _NOT_FULL.search(self._blocked, self._first_free)
             if match is None:
                 raise damaged("more was promised than there is")
             self._first_free = match.start()
         return self._first_free
 
     def release(self, numbers: Iterable[int]) -> None:
-        """Give back what was taken."""
-        runs = extents(numbers)
+        """Give back what was taken. EUCLEAN, and nothing is changed, if one of these is free."""
+        runs = self._runs(numbers)
         for first, count in runs:
-            self._unused += _clear(self._in_use, first - self._origin, count)
-            self._first_free = min(self._first_free, (first - self._origin) >> 3)
+            _clear(self._in_use, first, count)
+            self._free += count
+            shown = _count(self._committed, first, count)
+            if not shown:
+                self._unblocked += _clear(self._blocked, first, count)
+                self._first_free = min(self._first_free, first >> 3)
+            elif shown < count:
+                self._unblock(first, count)
         self._hide(runs)
+        self._scarce()
 
     def hide(self, numbers: Iterable[int]) -> None:
-        """Free these on the disk, though they stay in use."""
-        self._hide(extents(numbers))
-
-    def _hide(self, runs: Iterable[Extent]) -> None:
-        for first, count in runs:
-            bit = first - self._origin
-            if _clear(self._on_disk, bit, count):
-                last = bit + count - 1
-                changed = range(bit // BITS_PER_BLOCK, last // BITS_PER_BLOCK + 1)
-                self._changed.update(changed)
+        """Free these on the disk, though they stay in use. EUCLEAN, as in `release`."""
+        self._hide(self._runs(numbers))
 
     def stage(self) -> None:
-        """Stage the blocks that changed."""
+        """Put the blocks that changed into the next commit."""
         for block in sorted(self._changed):
-            data = self._on_disk[block * BLOCK_SIZE : (block + 1) * BLOCK_SIZE]
-            self._cache.replace(self._start + block, data, Stage.BITMAP)
+            part = slice(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE)
+            now, then = self._committed[part], self._next[part]
+            if self._cache.phased:
+                both = _union(now, then)
+                if both != now:
+                    self._cache.put(self._start + block, 0, both, Phase.TAKEN)
+            if now != then:
+                self._cache.put(self._start + block, 0, then, Phase.FREED)
+
+    def committed(self) -> None:
+        """The disk says what it was to say: what was held back is free."""
+        for block in self._changed:
+            part = slice(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE)
+            self._committed[part] = self._next[part]
+            self._blocked[part] = _union(self._in_use[part], self._next[part])
+            self._first_free = min(self._first_free, part.start)
         self._changed.clear()
+        self._unblocked = self._free
+
+    def _runs(self, numbers: Iterable[int]) -> list[tuple[int, int]]:
+        """Numbers as bits in a row: the first, and how many. EUCLEAN unless all are in use."""
+        runs = [(run.block - self._origin, run.length) for run in extents(sorted(numbers))]
+        end = 1
+        for first, count in runs:
+            if first < end or first + count - 1 > self.count:
+                raise damaged("something is to be freed that does not exist, or twice")
+            if _count(self._in_use, first, count) != count:
+                raise damaged("something is to be freed that is free")
+            end = first + count
+        return runs
+
+    def _unblock(self, first: int, count: int) -> None:
+        """Give free at once what the disk does not show, where some of it does."""
+        for bit in range(first, first + count):
+            if not self._committed[bit >> 3] >> (bit & 7) & 1:
+                self._unblocked += _clear(self._blocked, bit, 1)
+                self._first_free = min(self._first_free, bit >> 3)
+
+    def _hide(self, runs: Iterable[tuple[int, int]]) -> None:
+        for first, count in runs:
+            if _clear(self._next, first, count):
+                last = first + count - 1
+                self._changed.update(range(first // BITS_PER_BLOCK, last // BITS_PER_BLOCK + 1))
+
+    def _scarce(self) -> None:
+        """Ask for a commit if little is left, and it would free something."""
+        if self.held and self._unblocked - self._reserved < _SCARCE:
+            self._memory.press()
 
 
 def _clear(bits: bytearray, first: int, count: int) -> int:
@@ -182,6 +262,18 @@ def _clear(bits: bytearray, first: int, count: int) -> int:
     old = int.from_bytes(bits[start:end], "little")
     bits[start:end] = (old & ~mask).to_bytes(end - start, "little")
     return (old & mask).bit_count()
+
+
+def _count(bits: bytearray, first: int, count: int) -> int:
+    """How many bits in a row are set."""
+    part = int.from_bytes(bits[first >> 3 : (first + count + 7) >> 3], "little")
+    return (part >> (first & 7) & ((1 << count) - 1)).bit_count()
+
+
+def _union(one: bytearray, other: bytearray) -> bytes:
+    """The bits that are set in either."""
+    either = int.from_bytes(one, "little") | int.from_bytes(other, "little")
+    return either.to_bytes(len(one), "little")
 
 
 def _with_margins_taken(bits: bytearray, count: int) -> bytearray:

@@ -9,8 +9,9 @@ import errno
 from array import array
 from typing import Final
 
-from servers.filesystem.inode import Inode, Memory
+from servers.filesystem.inode import Inode
 from servers.filesystem.layout import BLOCK_SIZE, DIRECT, FANOUT, SECTOR, damaged
+from servers.filesystem.memory import Memory
 from servers.filesystem.nodes import HOLES, LEVELS, PROMISED, Key, Nodes, child_of, runs, start_of
 from twinos import fail
 
@@ -113,14 +114,24 @@ class BlockMap(Nodes):
                 inode.sectors += holes * _SECTORS
         return True
 
-    def assign(self, inode: Inode, first: int, last: int) -> list[int]:
-        """The zones of these file blocks, all of which are backed; promises are kept now."""
+    def assign(self, inode: Inode, first: int, last: int, *, elsewhere: bool = False) -> list[int]:
+        """The zones of these file blocks, all of which are backed; promises are kept now.
+
+        Args:
+            inode: the file.
+            first: the first block.
+            last: the one after the last.
+            elsewhere: whether what is on the disk is to stay there until the next commit: the
+                blocks get other zones, if there are enough.
+        """
         found: list[int] = []
         for key, slot, count in runs(first, last):
             zones = self._zones_at(inode, key)
             if zones is None:
                 raise damaged("a block in memory has no place on the disk")
             part = zones[slot : slot + count]
+            if elsewhere and self._vacate(part):
+                part = _PROMISES[:count]
             promised = part.count(PROMISED)
             if promised:
                 taken = iter(self._zones.take(promised, nameless=not inode.links))
@@ -138,6 +149,7 @@ class BlockMap(Nodes):
             self._cut_direct(inode, keep)
             return
         cut = self._survey(inode, keep)
+        self._give_back(inode, cut.zones, cut.promised)
         for key, zones, part in cut.edits:
             zones[part] = HOLES[: len(zones[part])]
             self._change(inode, key)
@@ -148,19 +160,38 @@ class BlockMap(Nodes):
                 tree.changed.discard(key)
             tree.homes.difference_update(cut.zones)
             self._memory.used -= len(cut.keys) * Memory.NODE
-        self._give_back(inode, cut.zones, cut.promised)
 
     def _cut_direct(self, inode: Inode, keep: int) -> None:
         """`cut` where no node is: most files are small."""
         going = inode.zones[keep:DIRECT]
-        inode.zones[keep:DIRECT] = HOLES[: len(going)]
         given = [zone for zone in going if zone and zone != PROMISED]
         self._give_back(inode, given, going.count(PROMISED))
+        inode.zones[keep:DIRECT] = HOLES[: len(going)]
+
+    def _vacate(self, part: array[int]) -> bool:
+        """Give back zones that the disk shows to be in use, and reserve as many others.
+
+        False, and nothing is changed, if there are no others, or something is wrong with these.
+        """
+        given = [zone for zone in part if zone != PROMISED]
+        if not any(map(self._zones.shows, given)):
+            return False
+        try:
+            self._zones.reserve(len(given))
+        except OSError:
+            return False
+        try:
+            self._zones.release(given)
+        except OSError:
+            self._zones.unreserve(len(given))
+            return False
+        return True
 
     def _give_back(self, inode: Inode, zones: list[int], promised: int) -> None:
+        """Free zones. EUCLEAN, and nothing is changed, if one of them is free."""
         if zones:
-            self._cache.forget(zones)
             self._zones.release(zones)
+            self._cache.forget(zones)
         self._zones.unreserve(promised)
         if inode.sectors >= 0:
             inode.sectors -= (len(zones) + promised) * _SECTORS

@@ -1,104 +1,127 @@
 """The block cache: blocks of metadata, and the changed ones on their way to the disk.
 
 File data does not pass through here (see `content`); inodes, names and block maps do, when they
-are read from the disk and when they are written back. Changed blocks are *staged*, whatever number
-of operations changed them, and `commit` writes all of them: bitmaps, then inodes and block maps,
-then directories. When a process dies in between, what was new leaks at worst; but what was freed is
-marked free before its last reference goes, which `twinos image repair` has to mend. All that one
-commit writes belongs together: it is what a log would write first.
+are read from the disk and when they are written back. Changes are *put* here, whatever number of
+operations made them, and `commit` brings all of them to the disk: through the log, or, where there
+is none, in an order that loses nothing (see `batch`).
 """
 
 from collections.abc import Iterable, Sequence
-from enum import IntEnum
-from typing import Final
+from typing import Final, Protocol
 
-from servers.disk import Disk, Extent
+from servers.disk import Disk
+from servers.filesystem.batch import BATCH, Batch, Bytes, Phase, extents
 from servers.filesystem.layout import BLOCK_SIZE
 
-BATCH: Final = 1024
-"""Blocks that one request to the disk moves at most."""
 
+class Writer(Protocol):
+    """How a batch gets to the disk: `Log` or `Ordered`.
 
-class Stage(IntEnum):
-    """When in a commit a block is written."""
+    Attributes:
+        phased: whether it matters which change of a block comes first.
+    """
 
-    BITMAP = 0
-    INODE = 1
-    DIRECTORY = 2
+    phased: bool
 
+    def commit(self, batch: Batch) -> bool:
+        """Write all of it; whether it has been flushed, with all that was written before.
 
-def extents(blocks: Iterable[int]) -> tuple[Extent, ...]:
-    """Block numbers as runs, in their order."""
-    runs: list[Extent] = []
-    first = end = -1
-    for block in blocks:
-        if block != end:
-            if end > first:
-                runs.append(Extent(first, end - first))
-            first = block
-        end = block + 1
-    if end > first:
-        runs.append(Extent(first, end - first))
-    return tuple(runs)
+        After an error it can be tried again, with more in it.
+        """
 
 
 class BlockCache:
     """Blocks of metadata between the file system and its disk.
 
     Args:
-        disk: where blocks come from and go to.
+        disk: where blocks come from.
+        writer: how changes get there.
         limit: how many unchanged blocks are kept at most.
     """
 
-    def __init__(self, disk: Disk, limit: int) -> None:
+    def __init__(self, disk: Disk, writer: Writer, limit: int) -> None:
         self._disk = disk
-        self._limit = limit
+        self._writer = writer
         self._clean: dict[int, bytes] = {}
-        self._staged: dict[int, bytearray] = {}
-        self._stage: dict[int, Stage] = {}
+        self._batch = Batch()
+        self._failed = False
+        self.limit: Final = limit
+        self.phased: Final = writer.phased
 
-    def read(self, block: int) -> bytes | bytearray:
+    def __len__(self) -> int:
+        """How many blocks are in memory."""
+        return len(self._clean) + len(self._batch.blocks) + len(self._batch.fresh)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the next commit has something to write."""
+        if not self._failed:
+            for block, data in self._batch.drop_unchanged().items():
+                self._keep(block, data)
+        return bool(self._batch)
+
+    def read(self, block: int) -> Bytes:
         """One block."""
-        return self._staged.get(block) or self._clean.get(block) or self._fetch([block])[0]
+        return self._here(block) or self._fetch([block])[0]
 
-    def read_many(self, blocks: Sequence[int]) -> list[bytes | bytearray]:
+    def read_many(self, blocks: Sequence[int]) -> list[Bytes]:
         """Several blocks, with one request for those that are not here."""
-        missing = [b for b in blocks if b not in self._staged and b not in self._clean]
-        fetched = dict(zip(missing, self._fetch(missing), strict=True))
-        return [self._staged.get(b) or self._clean.get(b) or fetched[b] for b in blocks]
+        found = [self._here(block) for block in blocks]
+        missing = [block for block, data in zip(blocks, found, strict=True) if data is None]
+        fetched = iter(self._fetch(missing))  # which may push out what was here
+        return [next(fetched) if data is None else data for data in found]
 
-    def edit(self, block: int, stage: Stage) -> bytearray:
-        """The block's bytes, to be changed in place before the next commit."""
-        staged = self._staged.get(block)
-        return self.replace(block, self.read(block), stage) if staged is None else staged
+    def put(self, block: int, offset: int, data: Bytes, phase: Phase) -> None:
+        """Change a part of a block with the next commit."""
+        batch = self._batch
+        target = batch.blocks.get(block) or batch.fresh.get(block)
+        if target is None:
+            old = batch.old[block] = self._clean.get(block) or self._fetch([block])[0]
+            del self._clean[block]
+            target = batch.blocks[block] = bytearray(old)
+        if self.phased and block in batch.blocks:
+            batch.changes.append((phase, block, offset, data))
+        target[offset : offset + len(data)] = data
 
-    def replace(self, block: int, data: bytes | bytearray, stage: Stage) -> bytearray:
-        """Give the block new contents with the next commit."""
-        staged = self._staged[block] = bytearray(data)
-        self._stage[block] = stage
-        self._clean.pop(block, None)
-        return staged
+    def put_fresh(self, block: int, data: Bytes) -> None:
+        """Give a block contents that was free until now."""
+        self.forget((block,))
+        self._batch.fresh[block] = bytearray(data)
+
+    def put_empty(self, block: int) -> None:
+        """Give a block zeros that was free until now; what is put there later is a change."""
+        self.put_fresh(block, bytes(BLOCK_SIZE))
+        batch = self._batch
+        batch.old[block] = bytes(BLOCK_SIZE)
+        batch.blocks[block] = bytearray(BLOCK_SIZE)
 
     def forget(self, blocks: Iterable[int]) -> None:
-        """These blocks are free: what they held must not reach the disk any more."""
+        """These blocks are free: what they held is of no interest any more."""
+        clean, batch = self._clean, self._batch
         for block in blocks:
-            self._clean.pop(block, None)
-            if self._staged.pop(block, None) is not None:
-                del self._stage[block]
+            clean.pop(block, None)
+            if batch:
+                batch.drop(block)
 
-    def commit(self) -> None:
-        """Write what is staged. After an error the rest is still staged, and can be tried again."""
-        for stage in Stage:
-            blocks = sorted(block for block, when in self._stage.items() if when is stage)
-            for start in range(0, len(blocks), BATCH):
-                self._write(blocks[start : start + BATCH])
+    def commit(self) -> bool:
+        """Write what was put; whether it, and all that was written before, outlives the power.
 
-    def _write(self, blocks: list[int]) -> None:
-        data = b"".join([self._staged[block] for block in blocks])
-        self._disk.writev(extents(blocks), data)
-        for block in blocks:
-            del self._stage[block]
-            self._keep(block, bytes(self._staged.pop(block)))
+        After an error it is still here, and can be tried again.
+        """
+        batch, lasting = self._batch, False
+        if self.changed:
+            self._failed = True
+            lasting = self._writer.commit(batch)
+            self._failed = False
+        self._batch = Batch()
+        for blocks in (batch.fresh, batch.blocks):
+            for block, data in blocks.items():
+                self._keep(block, bytes(data))
+        return lasting
+
+    def _here(self, block: int) -> Bytes | None:
+        batch = self._batch
+        return batch.blocks.get(block) or self._clean.get(block) or batch.fresh.get(block)
 
     def _fetch(self, blocks: Sequence[int]) -> list[bytes]:
         fetched: list[bytes] = []
@@ -110,8 +133,8 @@ class BlockCache:
         return fetched
 
     def _keep(self, block: int, data: bytes) -> None:
-        if len(self._clean) >= self._limit:
+        if len(self._clean) >= self.limit:
             # The oldest go, an eighth at a time: a hit costs nothing this way.
-            for old in list(self._clean)[: self._limit // 8 + 1]:
+            for old in list(self._clean)[: self.limit // 8 + 1]:
                 del self._clean[old]
         self._clean[block] = data

@@ -11,10 +11,11 @@ from contextlib import suppress
 from typing import Final
 
 from servers.disk import Disk
+from servers.filesystem.batch import BATCH, extents
 from servers.filesystem.blockmap import BlockMap
-from servers.filesystem.cache import BATCH, extents
-from servers.filesystem.inode import Inode, InodeTable, Memory
+from servers.filesystem.inode import Inode, InodeTable
 from servers.filesystem.layout import BLOCK_SIZE
+from servers.filesystem.memory import Memory
 
 PAGE: Final = 4096
 _SHIFT: Final = 12
@@ -33,10 +34,15 @@ class Content:
         table: the inodes.
         maps: where it lies.
         memory: what is used is counted here.
+        in_place: whether what is written over other content goes where that is; if not, it goes
+            elsewhere, and the other content stays on the disk until the commit.
     """
 
-    def __init__(self, disk: Disk, table: InodeTable, maps: BlockMap, memory: Memory) -> None:
+    def __init__(
+        self, disk: Disk, table: InodeTable, maps: BlockMap, memory: Memory, *, in_place: bool
+    ) -> None:
         self._disk = disk
+        self._in_place = in_place
         self._table = table
         self._maps = maps
         self._memory = memory
@@ -89,6 +95,7 @@ class Content:
             for index, page in enumerate(fresh, first):
                 self._insert(inode, index, page)
         inode.changed.update(range(first, last + 1))
+        self._memory.spend()  # for where the file's blocks are, if they get other places
         inode.size = max(inode.size, offset + len(data))
 
     def truncate(self, inode: Inode, size: int) -> None:
@@ -225,7 +232,8 @@ class Content:
         for first, run in _runs(inode, pages):
             blocks = -(-len(run[-1]) // BLOCK_SIZE)
             last = first + len(run) - 1
-            zones += self._maps.assign(inode, first * _BLOCKS, last * _BLOCKS + blocks)
+            end = last * _BLOCKS + blocks
+            zones += self._maps.assign(inode, first * _BLOCKS, end, elsewhere=not self._in_place)
             run[-1] = run[-1].ljust(blocks * BLOCK_SIZE, b"\0")
             parts += run
         if zones:

@@ -11,9 +11,10 @@ from heapq import heapify, heappop, heappush
 from stat import S_IFDIR
 from typing import Final
 
+from servers.filesystem.batch import Phase
 from servers.filesystem.blockmap import BlockMap
-from servers.filesystem.cache import BlockCache, Stage
-from servers.filesystem.inode import Inode, Memory
+from servers.filesystem.cache import BlockCache
+from servers.filesystem.inode import Inode
 from servers.filesystem.layout import (
     BLOCK_SIZE,
     ENTRIES_PER_BLOCK,
@@ -24,6 +25,7 @@ from servers.filesystem.layout import (
     ROOT,
     damaged,
 )
+from servers.filesystem.memory import Memory
 from servers.filesystem.nodes import PROMISED
 from twinos import fail
 
@@ -145,19 +147,21 @@ class Directories:
         names.changed[_DOT_DOT] = ".."
 
     def stage(self, directory: Inode) -> None:
-        """Write changed entries into their blocks, and stage those."""
+        """Put changed entries into the next commit."""
         names = directory.names
         if names is None or not names.changed:
             return
+        new = _DOT in names.changed
         dots = {".": directory.number, "..": names.parent}
         for slot, name in sorted(names.changed.items()):
-            record = bytes(ENTRY.size)
+            record, phase = bytes(ENTRY.size), Phase.REMOVE
             if name is not None:
                 inode = dots[name] if slot <= _DOT_DOT else names.inodes[name]
-                record = ENTRY.pack(inode, encode_name(name))
+                record, phase = ENTRY.pack(inode, encode_name(name)), Phase.ENTER
             block, place = divmod(slot, ENTRIES_PER_BLOCK)
-            at = place * ENTRY.size
-            self._edit(directory, block)[at : at + ENTRY.size] = record
+            self._cache.put(
+                self._zone(directory, block, new=new), place * ENTRY.size, record, phase
+            )
         names.changed.clear()
 
     def forget(self, directory: Inode) -> None:
@@ -166,12 +170,22 @@ class Directories:
             self._memory.used -= len(directory.names.inodes) * Memory.NAME
             directory.names = None
 
-    def _edit(self, directory: Inode, block: int) -> bytearray:
+    def _zone(self, directory: Inode, block: int, *, new: bool) -> int:
+        """Where a block of the directory is.
+
+        One that a new directory gets is seen by nobody before all of that is there; but a block of
+        an older one may be seen before the inodes that are named in it.
+        """
         (zone,) = self._maps.zones(directory, block, block + 1)
-        if zone != PROMISED:
-            return self._cache.edit(zone, Stage.DIRECTORY)
-        (zone,) = self._maps.assign(directory, block, block + 1)
-        return self._cache.replace(zone, bytes(BLOCK_SIZE), Stage.DIRECTORY)
+        if zone == PROMISED:
+            (zone,) = self._maps.assign(directory, block, block + 1)
+            if new:
+                self._cache.put_fresh(zone, bytes(BLOCK_SIZE))
+            else:
+                self._cache.put_empty(zone)
+        elif not directory.links:  # the disk calls it free
+            self._cache.put_fresh(zone, self._cache.read(zone))
+        return zone
 
     def _grow(self, directory: Inode) -> int:
         """A new slot at the end."""

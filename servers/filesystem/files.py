@@ -135,7 +135,7 @@ class FileOperations(State):
             except OSError as error:
                 if error.errno != errno.ENOSPC:
                     raise
-                written = self._write_some(inode, offset, data, BLOCK_SIZE)
+                written = self._write_some(inode, offset, data)
         inode.stat = None
         if not (inode.dirty and 0 <= self._time() - inode.mtime < 1 and inode.ctime == inode.mtime):
             self._touch(inode)
@@ -163,7 +163,9 @@ class FileOperations(State):
                 self._content.write(inode, start, part)
             except OSError as error:
                 if error.errno == errno.ENOSPC and step > BLOCK_SIZE:
-                    step = BLOCK_SIZE  # then as much as fits, block by block
+                    self._volume.table.mark(inode)
+                    if not self._volume.reclaim():
+                        step = BLOCK_SIZE  # then as much as fits, block by block
                     continue
                 if not done:
                     raise

@@ -9,10 +9,12 @@ from __future__ import annotations
 import stat
 from array import array
 from collections.abc import Callable, Iterator
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
+from servers.filesystem.batch import Phase
 from servers.filesystem.bitmap import Bitmap
-from servers.filesystem.cache import BlockCache, Stage
+from servers.filesystem.cache import BlockCache
 from servers.filesystem.layout import (
     BLOCK_SIZE,
     DIRECT,
@@ -24,6 +26,7 @@ from servers.filesystem.layout import (
     Superblock,
     damaged,
 )
+from servers.filesystem.memory import Memory
 
 if TYPE_CHECKING:
     from servers.filesystem.directory import Names
@@ -36,26 +39,8 @@ _DEVICES: Final = frozenset([stat.S_IFCHR, stat.S_IFBLK])
 _KINDS: Final = _WITH_ZONES | _DEVICES | {stat.S_IFIFO, stat.S_IFSOCK}
 _NO_ZONES: Final = array("I", [0] * 10)
 _READ_AHEAD: Final = 8
-
-
-class Memory:
-    """How many bytes are kept for files, roughly, and how many may be.
-
-    Attributes:
-        used: bytes in use.
-        limit: bytes above which the least recently used is let go.
-    """
-
-    INODE: Final = 1200
-    NAME: Final = 250
-    PAGE: Final = 150
-    NODE: Final = 1400
-
-    __slots__ = ("limit", "used")
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
+_HEAD: Final = Struct("<HH")
+"""Mode and links, with which a record begins."""
 
 
 class Inode:
@@ -211,6 +196,7 @@ class InodeTable:
         self.inodes[number] = self._dirty[number] = inode
         self._freed.discard(number)
         self._memory.used += Memory.INODE
+        self._memory.spend()
         return inode
 
     def free(self, inode: Inode) -> None:
@@ -219,6 +205,7 @@ class InodeTable:
         self._taken.release_one(number)
         self._freed.add(number)
         self._dirty.pop(number, None)
+        self._memory.spend()
         self.forget(inode)
 
     def hide(self, inode: Inode) -> None:
@@ -227,25 +214,35 @@ class InodeTable:
         self.mark(inode)
 
     def mark(self, inode: Inode) -> None:
-        """The inode changed."""
+        """The inode changed; of a directory, perhaps one more of its blocks too."""
         inode.stat = None
+        memory = self._memory
+        memory.budget -= 1
         if not inode.dirty:
             inode.dirty = True
             self._dirty[inode.number] = inode
+            memory.budget -= 1
+        if memory.budget < 0:
+            memory.press()
 
     def dirty(self) -> list[Inode]:
-        """The inodes that changed since they were staged last."""
+        """The inodes that changed since they were staged last, and those without a name."""
         return list(self._dirty.values())
 
     def stage(self) -> None:
-        """Stage the blocks of the table that changed."""
+        """Put the inodes that changed into the next commit; those without a name remain dirty."""
         for number in sorted(self._freed):
-            self._put(number, bytes(INODE.size))
+            self._put(number, bytes(INODE.size), Phase.FORGET)
         self._freed.clear()
+        nameless: dict[int, Inode] = {}
         for number, inode in sorted(self._dirty.items()):
-            self._put(number, inode.pack())
-            inode.dirty = False
-        self._dirty.clear()
+            if inode.links:
+                self._put_named(inode)
+                inode.dirty = False
+            else:
+                self._put(number, inode.pack(), Phase.FORGET)
+                nameless[number] = inode
+        self._dirty = nameless
 
     def forget(self, inode: Inode) -> None:
         """Let go of an inode that nobody uses and that has not changed."""
@@ -256,10 +253,23 @@ class InodeTable:
         """Count the inode as the latest to come."""
         self.inodes[inode.number] = self.inodes.pop(inode.number)
 
-    def _put(self, number: int, record: bytes) -> None:
+    def _put(self, number: int, record: bytes, phase: Phase) -> None:
         block, slot = divmod(number - 1, INODES_PER_BLOCK)
-        at = slot * INODE.size
-        self._cache.edit(self._start + block, Stage.INODE)[at : at + INODE.size] = record
+        self._cache.put(self._start + block, slot * INODE.size, record, phase)
+
+    def _put_named(self, inode: Inode) -> None:
+        """On the disk a name that goes is counted until it has gone."""
+        record = inode.pack()
+        block, slot = divmod(inode.number - 1, INODES_PER_BLOCK)
+        phase = Phase.INODE
+        if self._cache.phased:
+            table = self._cache.read(self._start + block)
+            _, before = _HEAD.unpack_from(table, slot * INODE.size)
+            if before > inode.links:
+                counted = _HEAD.pack(inode.mode, before) + record[_HEAD.size :]
+                self._put(inode.number, counted, phase)
+                phase = Phase.FORGET
+        self._put(inode.number, record, phase)
 
     def _read(self, number: int) -> Inode:
         self._taken.check((number,))

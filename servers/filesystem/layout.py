@@ -3,7 +3,7 @@
     block 0          boot block, unused
     block 1          superblock
     then             inode bitmap, zone bitmap, inode table
-    first_data_zone  data, up to `zones`; what lies beyond is outside the file system
+    first_data_zone  data, up to `zones`; what lies beyond is outside the file system (see `log`)
 
 Block and zone are the same here: 1024 bytes, as `mkfs.minix -3` makes and `fsck.minix` reads.
 Source: util-linux `include/minix.h`, Linux `fs/minix/`.
@@ -38,6 +38,8 @@ FANOUT: Final = 256
 INODE: Final = Struct("<HHHHIIII10I")
 ENTRY: Final = Struct("<I60s")
 POINTERS: Final = Struct("<256I")
+CLEAN: Final = 1
+"""Bit of the superblock's flags: the file system was left in good order."""
 _SUPERBLOCK: Final = Struct("<IHHHHHHIIHHHB")
 _OLD_MAGIC: Final = {0x137F: 1, 0x138F: 1, 0x2468: 2, 0x2478: 2}
 

@@ -8,6 +8,7 @@ from servers.disk import Disk, Extent
 from servers.filesystem.layout import (
     BITS_PER_BLOCK,
     BLOCK_SIZE,
+    CLEAN,
     ENTRY,
     INODE,
     INODES_PER_BLOCK,
@@ -16,10 +17,13 @@ from servers.filesystem.layout import (
     ROOT,
     Superblock,
 )
+from servers.filesystem.logformat import LARGEST, SMALLEST, SPAN, Header
 
 _LARGE: Final = 512 * 1024
 _HUGE: Final = 2048 * 1024
 _MIN_BLOCKS: Final = 10
+_LOGGED: Final = 1024
+"""Blocks from which on an image gets a log unasked: the sixteenth part of it."""
 
 
 def plan(blocks: int, inodes: int | None = None) -> Superblock:
@@ -63,6 +67,33 @@ def plan(blocks: int, inodes: int | None = None) -> Superblock:
     )
 
 
+def plan_with_log(
+    blocks: int, inodes: int | None = None, log: int | None = None
+) -> tuple[Superblock, Header | None]:
+    """The superblock of a new file system, and the header of a log behind it.
+
+    Args:
+        blocks: the size of both together.
+        inodes: as for `plan`.
+        log: blocks of the log; 0 for none, None for one if there is room.
+
+    Raises:
+        OSError: EINVAL, as in `plan`, or the log is too small for the bitmaps.
+    """
+    whole = plan(blocks, inodes)
+    bitmaps = whole.imap_blocks + whole.zmap_blocks
+    if log is None:
+        log = 0 if blocks < _LOGGED else min(blocks // 16, LARGEST + 2 * bitmaps)
+    if not log:
+        return whole, None
+    superblock = plan(max(0, blocks - log), inodes)
+    header = Header(superblock.zones, log, sequence=1)
+    if log < SMALLEST or header.capacity <= bitmaps + SPAN:
+        least = max(SMALLEST, 2 * (bitmaps + SPAN))
+        raise OSError(errno.EINVAL, f"a log of {log} blocks is too small: make it {least}, or 0")
+    return superblock._replace(flags=CLEAN), header
+
+
 def tables(superblock: Superblock, time: int) -> bytes:
     """Blocks 0 to `first_data_zone` of an empty file system: all that is not zero.
 
@@ -86,15 +117,28 @@ def tables(superblock: Superblock, time: int) -> bytes:
     )
 
 
-def make_filesystem(disk: Disk, inodes: int | None = None, time: int = 0) -> None:
-    """Write an empty file system that fills `disk`, whatever was there before.
+def make_filesystem(
+    disk: Disk, inodes: int | None = None, time: int = 0, log: int | None = None
+) -> None:
+    """Write an empty file system and its log, which fill `disk`, whatever was there before.
+
+    Args:
+        disk: it is erased.
+        inodes: see `plan`.
+        time: see `tables`.
+        log: see `plan_with_log`.
 
     Raises:
         OSError: EINVAL, the disk is too small or has blocks of another size.
     """
-    image = tables(plan(check_block_size(disk), inodes), time)
+    superblock, header = plan_with_log(check_block_size(disk), inodes, log)
+    image = tables(superblock, time)
+    extents = [Extent(0, len(image) // BLOCK_SIZE)]
+    if header is not None:
+        extents += [Extent(header.start, 1), Extent(header.place, 1)]
+        image += bytes(BLOCK_SIZE) + header.pack()
     # One request, so that a file system is made or is not.
-    disk.writev((Extent(0, len(image) // BLOCK_SIZE),), image)
+    disk.writev(tuple(extents), image)
 
 
 def check_block_size(disk: Disk) -> int:

@@ -16,18 +16,22 @@ a file that is gone by then costs the disk nothing). Nodes are promised in the s
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Iterator
 from typing import Final
 
+from servers.filesystem.batch import Phase
 from servers.filesystem.bitmap import Bitmap
-from servers.filesystem.cache import BlockCache, Stage
-from servers.filesystem.inode import Inode, Memory
-from servers.filesystem.layout import DIRECT, FANOUT, POINTERS, damaged
+from servers.filesystem.cache import BlockCache
+from servers.filesystem.inode import Inode
+from servers.filesystem.layout import DIRECT, FANOUT, damaged
+from servers.filesystem.memory import Memory
 
 PROMISED: Final = 0xFFFF_FFFF
 LEVELS: Final = (1, 2, 3)
 HOLES: Final = array("I", [0]) * FANOUT
+_FOREIGN: Final = sys.byteorder == "big"
 
 Key = tuple[int, int]
 
@@ -69,14 +73,20 @@ class Nodes:
         if tree is None or not tree.changed:
             return
         for level in LEVELS:
-            for key in sorted(key for key in tree.changed if key[0] == level):
+            for key in sorted([key for key in tree.changed if key[0] == level]):
                 self._settle(inode, tree, key)
         for key in sorted(tree.changed):
             _, parent, slot = self._parent(inode, key)
             if parent is not None:
-                data = POINTERS.pack(*tree.nodes[key])
-                self._cache.replace(parent[slot], data, Stage.INODE)
+                self._put(parent[slot], packed(tree.nodes[key]))
         tree.changed.clear()
+
+    def _put(self, zone: int, data: bytes) -> None:
+        """Have a node written: whatever is in the way on the disk, if the disk calls it free."""
+        if self._zones.shows(zone):
+            self._cache.put(zone, 0, data, Phase.INODE)
+        else:
+            self._cache.put_fresh(zone, data)
 
     def forget(self, inode: Inode) -> None:
         """Let go of the nodes; none of them has changed."""
@@ -112,7 +122,7 @@ class Nodes:
         self._zones.check((zone,))
         if zone in tree.homes:
             raise damaged("a block map leads back to itself")
-        node = array("I", POINTERS.unpack(self._cache.read(zone)))
+        node = unpacked(self._cache.read(zone))
         named = [number for number in node if number]
         self._zones.check(named)
         tree.homes.add(zone)
@@ -133,6 +143,7 @@ class Nodes:
     def _change(self, inode: Inode, key: Key | None) -> None:
         if key is not None and inode.tree is not None:
             inode.tree.changed.add(key)
+            self._memory.spend()
 
     def _settle(self, inode: Inode, tree: Tree, key: Key) -> None:
         """Give a promised node its zone."""
@@ -142,6 +153,22 @@ class Nodes:
             parent[slot] = zone
             tree.homes.add(zone)
             self._change(inode, above)
+
+
+def packed(node: array[int]) -> bytes:
+    """A node as it is on the disk."""
+    if _FOREIGN:
+        node = node[:]
+        node.byteswap()
+    return node.tobytes()
+
+
+def unpacked(block: bytes | bytearray) -> array[int]:
+    """The node in a block."""
+    node = array("I", bytes(block))
+    if _FOREIGN:
+        node.byteswap()
+    return node
 
 
 def runs(first: int, last: int) -> Iterator[tuple[Key | None, int, int]]:

@@ -38,6 +38,9 @@ class FileSystem(
         memory: bytes for what is known of files, roughly (1 MiB at least).
         descriptors: how many files one caller may have open.
         inodes: for a blank disk: how many files it is to hold; None means one for three blocks.
+        log: for a blank disk: how many of its blocks are for the log that makes every operation
+            whole or absent after a loss of power; 0 for none, None for a sixteenth of a disk of
+            1 MiB or more. See docs/crash-consistency.md.
 
     Raises:
         OSError: EINVAL, the disk holds something else; EUCLEAN, it is damaged.
@@ -48,9 +51,11 @@ class FileSystem(
         if context is not None:
             for file in context.files.values():
                 self._release(file)
+                if self._memory.used > self._memory.limit:
+                    self._make_room()
             self._volume.closed(context.cwd)
 
     def _stopping(self) -> None:
         for context in list(self._contexts.values()):
             self._departed(context.caller)
-        self._volume.sync()
+        self._volume.unmount()

@@ -37,13 +37,14 @@ class State(Service):
         memory: int = MEMORY,
         descriptors: int = DESCRIPTORS,
         inodes: int | None = None,
+        log: int | None = None,
     ) -> None:
         if memory < _SMALLEST_MEMORY:
             raise OSError(errno.EINVAL, f"{memory} bytes of memory are too few for a file system")
         if time is not None and not 0 <= time <= MAX_TIME:
             raise OSError(errno.EINVAL, f"the format has no room for the time {time}")
         self._time: Callable[[], float] = host_time.time if time is None else lambda: time
-        self._volume = Volume(disk, self._now, memory, inodes)
+        self._volume = Volume(disk, self._now, memory, inodes, log)
         self._content = self._volume.content
         self._memory = self._volume.memory
         self._walker = Walker(self._volume)

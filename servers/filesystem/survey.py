@@ -19,7 +19,7 @@ from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from typing import Final, NamedTuple, TypeVar
 
 from servers.disk import Disk
-from servers.filesystem.cache import BATCH, extents
+from servers.filesystem.batch import BATCH, extents
 from servers.filesystem.layout import (
     BLOCK_SIZE,
     DIRECT,

@@ -1,7 +1,9 @@
 """A mounted file system: its layers put together, and what concerns all of them.
 
-*Write-back*: everything that changed goes to the disk together, data first, so that no block on the
-disk ever names one that is not there yet. It happens at `sync`, and when memory runs short.
+*Write-back*: everything that changed goes to the disk together, with one commit, between two
+operations. It happens at `sync`, when memory runs short, when the log would not hold more, and when
+what was freed is needed again. Files that have no name but are open stay out of it: on the disk
+they are free, so what they change can be written at any time, and is only when memory runs short.
 *Forgetting*: what is known of the files used least recently goes when there is more than the limit.
 """
 
@@ -11,18 +13,30 @@ from contextlib import suppress
 from typing import Final
 
 from servers.disk import Disk
+from servers.filesystem.batch import Ordered, Phase
 from servers.filesystem.bitmap import Bitmap
 from servers.filesystem.blockmap import BlockMap
 from servers.filesystem.cache import BlockCache
 from servers.filesystem.content import PAGE, Content
 from servers.filesystem.directory import Directories
-from servers.filesystem.inode import Inode, InodeTable, Memory
-from servers.filesystem.layout import BLOCK_SIZE, MAX_SIZE, NAME_MAX, ROOT, Superblock, damaged
+from servers.filesystem.inode import Inode, InodeTable
+from servers.filesystem.layout import (
+    BLOCK_SIZE,
+    CLEAN,
+    MAX_SIZE,
+    NAME_MAX,
+    ROOT,
+    Superblock,
+    damaged,
+)
+from servers.filesystem.log import Log
+from servers.filesystem.memory import Memory
 from servers.filesystem.mkfs import check_block_size, make_filesystem
 from servers.filesystem.results import Stat, StatVFS, stat_of
 from servers.filesystem.survey import Survey
 
-_KEPT_BLOCKS: Final = 1024
+_KEPT_SHARE: Final = 64
+"""The block cache has this part of the memory; but not fewer than so many blocks."""
 
 
 class Volume:
@@ -32,37 +46,40 @@ class Volume:
         disk: one that holds a file system; a blank one gets an empty file system first.
         now: the time in seconds.
         limit: bytes of memory for what is known of files, roughly.
-        inodes: for a blank disk: how many files it is to hold.
+        inodes, log: for a blank disk: see `make_filesystem`.
 
     Raises:
         OSError: EINVAL, there is something else on the disk; EUCLEAN, it is damaged.
     """
 
     def __init__(
-        self, disk: Disk, now: Callable[[], int], limit: int, inodes: int | None = None
+        self,
+        disk: Disk,
+        now: Callable[[], int],
+        limit: int,
+        inodes: int | None = None,
+        log: int | None = None,
     ) -> None:
         self._disk = disk
         self.now: Final = now
-        superblock = self._superblock = _mount(disk, now, inodes)
-        self._cache = cache = BlockCache(disk, _KEPT_BLOCKS)
-        first_zone = superblock.first_data_zone
-        self._inodes = Bitmap(cache, 2, superblock.imap_blocks, ROOT, superblock.inodes)
-        self._zones = Bitmap(
-            cache,
-            superblock.zmap_start,
-            superblock.zmap_blocks,
-            first_zone,
-            superblock.zones - first_zone,
-        )
+        superblock, self._log = _mount(disk, now, inodes, log)
+        self._superblock = superblock
+        kept = max(limit // BLOCK_SIZE // _KEPT_SHARE, _KEPT_SHARE)
+        self._cache = cache = BlockCache(disk, self._log or Ordered(disk), kept)
+        self.memory: Final = Memory(limit)
+        if self._log is not None:
+            self.memory.set_budget(self._log.budget)
+        self._inodes, self._zones = _bitmaps(cache, self.memory, superblock)
         doubts = Survey(disk, superblock, self._inodes.on_disk, self._zones.on_disk).doubts()
         self._inodes.distrust(doubts.inodes)
         self._zones.distrust(doubts.zones)
-        self.memory: Final = Memory(limit)
         self.table: Final = InodeTable(
             cache, superblock, self._inodes, self._zones, self.memory, now
         )
         self.maps: Final = BlockMap(cache, self._zones, self.memory)
-        self.content: Final = Content(disk, self.table, self.maps, self.memory)
+        self.content: Final = Content(
+            disk, self.table, self.maps, self.memory, in_place=self._log is None
+        )
         self.directories: Final = Directories(cache, self.maps, self.memory)
         self.max_size: Final = min(superblock.max_size, MAX_SIZE)  # what an inode's size can say
         self.root: Final = self.table.get(ROOT)
@@ -118,34 +135,70 @@ class Volume:
             with suppress(OSError):
                 self.destroy(inode)
 
-    def write_back(self) -> None:
-        """Write everything that changed.
+    def write_back(self) -> bool:
+        """Write everything that changed; whether it was waited for too.
 
         All metadata goes with one commit of the block cache, after the data that it names.
         """
-        changed = self.table.dirty()
-        for inode in changed:
-            self.content.flush(inode)
-        for inode in changed:
-            self.directories.stage(inode)
-            self.maps.stage(inode)
+        self._stage([inode for inode in self.table.dirty() if inode.links])
         self.table.stage()
         self._inodes.stage()
         self._zones.stage()
-        self._cache.commit()
+        if self._cache.changed and self._superblock.flags & CLEAN and self._log is not None:
+            self._flag(0)
+            self._cache.put(1, 0, self._superblock.pack(), Phase.TAKEN)
+        lasting = self._cache.commit()
+        self._inodes.committed()
+        self._zones.committed()
+        self.memory.committed()
+        return lasting
+
+    def _stage(self, inodes: list[Inode]) -> None:
+        for inode in inodes:
+            self.content.flush(inode)
+        for inode in inodes:
+            self.directories.stage(inode)
+            self.maps.stage(inode)
+
+    def _flag(self, clean: int) -> None:
+        flags = self._superblock.flags & ~CLEAN | clean
+        self._superblock = self._superblock._replace(flags=flags)
 
     def sync(self) -> None:
         """Write everything that changed, and wait until it is on the medium."""
+        if not self.write_back():
+            self._disk.flush()
+
+    def reclaim(self) -> bool:
+        """Have what was freed be free to be taken; whether that made a difference.
+
+        Only where an operation has not changed anything yet, or could end.
+        """
+        if not self._zones.held:
+            return False
         self.write_back()
-        self._disk.flush()
+        return True
+
+    def unmount(self) -> None:
+        """Leave the disk in good order: nothing is in the log, and the superblock says so."""
+        self.sync()
+        if self._log is not None and not self._superblock.flags & CLEAN:
+            self._log.close()
+            self._flag(CLEAN)
+            self._disk.write(1, self._superblock.pack())
+            self._disk.flush()
 
     def make_room(self) -> None:
-        """Let go of what was used least recently, until a quarter of the limit is free.
+        """Write back; above the limit, let go of what was used least recently, a quarter of it.
 
         Only between operations: an operation in progress may hold what would go.
         """
         self.write_back()
-        goal = self.memory.limit - self.memory.limit // 4
+        if self.memory.used <= self.memory.bound:
+            return
+        self._stage([inode for inode in self.table.dirty() if not inode.links])
+        self._cache.commit()
+        goal = self.memory.bound - self.memory.bound // 4
         self._trim_largest()
         for _ in range(2):  # in the first round, what was used since the last time is spared
             for inode in self.table:
@@ -160,7 +213,7 @@ class Volume:
     def _trim_largest(self) -> None:
         """A file that fills half of memory alone pushes out its own oldest pages, nobody else's."""
         largest = max(self.table, key=lambda inode: len(inode.pages))
-        surplus = len(largest.pages) - self.memory.limit // (2 * PAGE)
+        surplus = len(largest.pages) - self.memory.bound // (2 * PAGE)
         if surplus > 0:
             self.content.drop(largest, list(largest.pages)[: surplus + len(largest.pages) // 4])
             self.maps.forget(largest)
@@ -179,12 +232,28 @@ class Volume:
             self.directories.forget(inode)
 
 
-def _mount(disk: Disk, now: Callable[[], int], inodes: int | None) -> Superblock:
+def _mount(
+    disk: Disk, now: Callable[[], int], inodes: int | None, log: int | None
+) -> tuple[Superblock, Log | None]:
     blocks = check_block_size(disk)
     block = disk.read(1) if blocks > 1 else bytes(BLOCK_SIZE)
     if not any(block) and disk.blank():
-        make_filesystem(disk, inodes, now())
-        block = disk.read(1)
+        make_filesystem(disk, inodes, now(), log)
+    superblock = _superblock(disk, blocks)
+    found = Log.find(disk, superblock, blocks)
+    return _superblock(disk, blocks), found  # recovery may have changed it
+
+
+def _superblock(disk: Disk, blocks: int) -> Superblock:
+    block = disk.read(1) if blocks > 1 else bytes(BLOCK_SIZE)
     superblock = Superblock.unpack(block)
     superblock.check(block, blocks)
     return superblock
+
+
+def _bitmaps(cache: BlockCache, memory: Memory, superblock: Superblock) -> tuple[Bitmap, Bitmap]:
+    """Those of inodes and of zones."""
+    first = superblock.first_data_zone
+    inodes = Bitmap(cache, memory, 2, superblock.imap_blocks, ROOT, superblock.inodes)
+    start, blocks, count = superblock.zmap_start, superblock.zmap_blocks, superblock.zones - first
+    return inodes, Bitmap(cache, memory, start, blocks, first, count)

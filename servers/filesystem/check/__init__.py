@@ -8,6 +8,7 @@ finding      what a check says
 inodes       records of the inode table, and where they lead to
 entries      records of a directory, and what is wrong with them
 superblock   whether block 1 agrees with itself and with the image
+log          what the log holds; the rest of the check takes that as done
 checker      everything else
 
 It knows every rule of the format that `fsck.minix -f` knows, and those that it does not. It never

@@ -10,6 +10,7 @@ from servers.filesystem.check.entries import DOT, DOT_DOT, Entry, bad_name, entr
 from servers.filesystem.check.finding import Code, Finding, found, shown
 from servers.filesystem.check.image import Image
 from servers.filesystem.check.inodes import DEVICES, KINDS, WITH_ZONES, Pointer, Record, pointers
+from servers.filesystem.check.log import completed
 from servers.filesystem.check.superblock import loose_edges, survey
 from servers.filesystem.layout import (
     BLOCK_SIZE,
@@ -41,7 +42,9 @@ def check(image: Image) -> Iterator[Finding]:
     surveyed = survey(image)
     yield from surveyed.findings
     if surveyed.usable:
-        yield from _Check(image, surveyed.superblock).findings()
+        image, notes = completed(image, surveyed.superblock)
+        yield from notes
+        yield from _Check(image, survey(image).superblock).findings()
 
 
 class _Check:

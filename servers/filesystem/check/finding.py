@@ -26,6 +26,10 @@ class Code(StrEnum):
     RESERVED = "reserved"
     TRUNCATED = "truncated"
     PARTIAL_BLOCK = "partial-block"
+    # The log.
+    LOG_HEADER = "log-header"
+    LOG_DUE = "log-due"
+    LOG_STALE = "log-stale"
     # Bitmaps.
     BITMAP_EDGE = "bitmap-edge"
     INODE_FREE = "inode-free"
@@ -56,7 +60,17 @@ class Code(StrEnum):
     DEEP = "deep"
 
 
-_WARNINGS: Final = frozenset([Code.RESERVED, Code.MANY_LINKS, Code.SPECIAL, Code.STALE, Code.DEEP])
+_WARNINGS: Final = frozenset(
+    [
+        Code.RESERVED,
+        Code.LOG_DUE,
+        Code.LOG_STALE,
+        Code.MANY_LINKS,
+        Code.SPECIAL,
+        Code.STALE,
+        Code.DEEP,
+    ]
+)
 NOT_AN_IMAGE: Final = frozenset([Code.MAGIC, Code.DIALECT])
 """Findings after which there is nothing to check."""
 TIGHTER: Final = frozenset([Code.MANY_LINKS, Code.DEEP])

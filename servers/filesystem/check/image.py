@@ -13,7 +13,9 @@ class Image(Protocol):
         size: bytes.
     """
 
-    size: int
+    @property
+    def size(self) -> int:
+        """Bytes."""
 
     def read(self, block: int, count: int = 1) -> bytes:
         """`count` blocks from `block` on; what lies beyond the end is zeros."""

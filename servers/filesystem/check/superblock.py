@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from stat import S_IFDIR
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from servers.filesystem.check.bits import Bits
 from servers.filesystem.check.finding import NOT_AN_IMAGE, Code, Finding, found
@@ -11,14 +11,13 @@ from servers.filesystem.check.inodes import Record
 from servers.filesystem.layout import (
     BITS_PER_BLOCK,
     BLOCK_SIZE,
+    CLEAN,
     ENTRY,
     MAGIC,
     MAX_SIZE,
     ROOT,
     Superblock,
 )
-
-CLEAN_FLAG: Final = 1
 
 
 class Survey(NamedTuple):
@@ -134,5 +133,5 @@ def _details(superblock: Superblock, size: int) -> Iterator[Finding]:
     if superblock.max_size != MAX_SIZE:
         text = f"the largest size of a file is {superblock.max_size} bytes, not {MAX_SIZE}"
         yield found(Code.MAX_SIZE, f"{text}.", block=1)
-    if superblock.pad0 or superblock.pad2 or superblock.flags & ~CLEAN_FLAG:
+    if superblock.pad0 or superblock.pad2 or superblock.flags & ~CLEAN:
         yield found(Code.RESERVED, "reserved fields of the superblock are not zero.", block=1)

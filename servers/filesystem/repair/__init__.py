@@ -1,5 +1,6 @@
 """Repairing an image of the MINIX version 3 format, in the order in which it happens.
 
+log          emptied: what it holds is done, or dropped
 superblock   sizes and places of the tables, worked out from each other if need be
 patient      what all later steps share
 inodes       inodes that are kept: a mode that makes sense, a size that is possible

@@ -5,8 +5,8 @@ from servers.filesystem.check.checker import check
 from servers.filesystem.check.finding import Severity
 from servers.filesystem.check.image import Image
 from servers.filesystem.check.inodes import FREE, Record
-from servers.filesystem.layout import BLOCK_SIZE, ROOT
-from servers.filesystem.repair import inodes, orphans, superblock, zones
+from servers.filesystem.layout import BLOCK_SIZE, ROOT, Superblock
+from servers.filesystem.repair import inodes, log, orphans, superblock, zones
 from servers.filesystem.repair.patient import Hopeless, Patient
 from servers.filesystem.repair.tree import Tree
 
@@ -38,7 +38,8 @@ def repair(image: Image) -> list[str]:
 
 def _round(image: Image) -> list[str]:
     restored, done = superblock.restore(image)
-    patient = Patient(image, restored)
+    done += log.settle(image, restored)
+    patient = Patient(image, Superblock.unpack(image.read(1)))
     inodes.choose(patient)
     zones.settle(patient)
     tree = Tree(patient)

@@ -7,7 +7,6 @@ from servers.filesystem.check.bits import Bits
 from servers.filesystem.check.image import Image
 from servers.filesystem.check.inodes import Record
 from servers.filesystem.check.superblock import (
-    CLEAN_FLAG,
     contradictions,
     has_root,
     has_tables,
@@ -17,12 +16,14 @@ from servers.filesystem.check.superblock import (
 from servers.filesystem.layout import (
     BITS_PER_BLOCK,
     BLOCK_SIZE,
+    CLEAN,
     INODES_PER_BLOCK,
     MAGIC,
     MAX_SIZE,
     ROOT,
     Superblock,
 )
+from servers.filesystem.logformat import last_header
 from servers.filesystem.mkfs import plan
 from servers.filesystem.repair.patient import Hopeless
 
@@ -59,7 +60,7 @@ def _with_constants(superblock: Superblock) -> Superblock:
     return superblock._replace(
         pad0=0,
         log_zone_size=0,
-        flags=superblock.flags & CLEAN_FLAG,
+        flags=superblock.flags & CLEAN,
         max_size=MAX_SIZE,
         magic=MAGIC,
         pad2=0,
@@ -77,8 +78,11 @@ def _found(image: Image, old: Superblock) -> Superblock:
     usable = survey(image).usable
     if (usable and not any(loose_edges(image, old))) or _is_only_cut_off(image, old):
         return old
-    fixed, blocks = _with_constants(old), image.size // BLOCK_SIZE
-    candidates = [fixed, *_with_one_change(fixed, blocks), *_made_anew(image, blocks)]
+    fixed, blocks, flags = _with_constants(old), image.size // BLOCK_SIZE, 0
+    header = last_header(image.read, blocks)
+    if header is not None:  # there was a log behind it
+        blocks, flags = header.start, CLEAN
+    candidates = [fixed, *_with_one_change(fixed, blocks), *_made_anew(image, blocks, flags)]
     best = max(candidates, key=lambda candidate: _likelihood(image, candidate))
     if _likelihood(image, best) >= 2:
         return best
@@ -129,13 +133,13 @@ def _with_one_change(old: Superblock, blocks: int) -> Iterator[Superblock]:
     yield old._replace(zones=blocks)
 
 
-def _made_anew(image: Image, blocks: int) -> Iterator[Superblock]:
+def _made_anew(image: Image, blocks: int, flags: int) -> Iterator[Superblock]:
     """What stood there if nothing can be believed: the number of inodes decides all."""
     for table_blocks in range(1, min(blocks, _MOST_TABLE_BLOCKS)):
         with suppress(OSError):  # no room for so many
             candidate = plan(blocks, table_blocks * INODES_PER_BLOCK)
             if _has_root_first(image, candidate) and has_root(image, candidate):
-                yield candidate
+                yield candidate._replace(flags=flags)
 
 
 def _clamped(number: int) -> int:
