@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -20,6 +20,7 @@ from servers.filesystem.state import DESCRIPTORS
 from twinos import BootError, KernelPanic, ServerDied, fail
 from twinos.errors import describe
 
+_DEFAULT: Final[Mapping[str, int | None]] = {}
 _NS: Final = 1_000_000_000
 _NOBODY: Final = 65534
 """Whose files are that have an owner too large for the format, as under Linux."""
@@ -27,7 +28,7 @@ _NOBODY: Final = 65534
 
 @contextmanager
 def booted(
-    image: str, kernel: str, *, writing: bool = False, inodes: int | None = None
+    image: str, kernel: str, *, writing: bool = False, **blank: int | None
 ) -> Iterator[FileSystem]:
     """A file system on an image, for as long as the context lasts.
 
@@ -35,12 +36,12 @@ def booted(
         image: the image.
         kernel: as `choice.parse` reads it.
         writing: whether the image may change; if not, nothing is written, not even access times.
-        inodes: for a blank image: how many files it is to hold.
+        blank: for a blank image: settings of the file system that it gets, `inodes` and `log`.
 
     Raises:
         Failure: the system does not come up, or breaks down.
     """
-    with booted_system(image, kernel, writing=writing, inodes=inodes) as system:
+    with booted_system(image, kernel, writing=writing, blank=blank) as system:
         files = system[FileSystem]
         files.umask(0)
         yield files
@@ -52,8 +53,8 @@ def booted_system(
     kernel: str,
     *,
     writing: bool,
-    inodes: int | None = None,
     files: int = DESCRIPTORS,
+    blank: Mapping[str, int | None] = _DEFAULT,
 ) -> Iterator[System]:
     """As `booted`, the system itself, in which each user may have so many `files` open."""
     choice = parse(kernel)
@@ -63,7 +64,7 @@ def booted_system(
             FileSystem,
             config={
                 Disk: {"image": image, "read_only": not writing},
-                FileSystem: {"inodes": inodes, "descriptors": files},
+                FileSystem: {"descriptors": files, **blank},
             },
             groups=choice.partition([FileSystem]),
         ) as system:

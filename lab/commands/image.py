@@ -22,7 +22,7 @@ from lab.refusal import Failure, Refusal
 from servers.filesystem.check import FileImage, Severity, check
 from servers.filesystem.check.superblock import is_an_image
 from servers.filesystem.layout import BLOCK_SIZE
-from servers.filesystem.mkfs import plan
+from servers.filesystem.mkfs import plan_with_log
 from servers.filesystem.repair import Hopeless, repair
 
 SHOWN: Final = 1000
@@ -82,6 +82,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     create.add_argument("source", nargs="?", metavar="DIR|TAR", help="what to put into it")
     create.add_argument("--size", default="8M", help="bytes, or with K, M or G; 8M by default")
     create.add_argument("--inodes", type=_count, metavar="N", help="files it can hold")
+    create.add_argument(
+        "--log",
+        type=_blocks,
+        metavar="BLOCKS",
+        help="of the log; 0 for none; by default a sixteenth of an image of 1M or more",
+    )
     fill = action("import", _import, "copy a directory or tar file into an image")
     fill.add_argument("source", metavar="DIR|TAR", help="what to copy")
     fill.add_argument("--to", default="/", metavar="PATH", help="the directory that gets it; /")
@@ -110,10 +116,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _blocks(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) < 1 << 32):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of blocks")
+    return int(text)
+
+
 def _create(arguments: argparse.Namespace) -> int:
     size = parse_size(arguments.size)
     try:
-        plan(size // BLOCK_SIZE, arguments.inodes)
+        plan_with_log(size // BLOCK_SIZE, arguments.inodes, arguments.log)
     except OSError as error:
         raise Refusal(f"{reason(error)}.") from None
     _require_source(arguments.source)
@@ -133,8 +145,9 @@ def _import(arguments: argparse.Namespace) -> int:
 
 def _fill(arguments: argparse.Namespace, place: str, top: str, *, new: bool = False) -> None:
     """Boot an image that may change, and copy the source, if there is one, into it."""
-    source, inodes = arguments.source, arguments.inodes if new else None
-    with booted(place, arguments.kernel, writing=True, inodes=inodes) as files:
+    source = arguments.source
+    blank = {"inodes": arguments.inodes, "log": arguments.log} if new else {}
+    with booted(place, arguments.kernel, writing=True, **blank) as files:
         if new and os.geteuid():
             give(files, "/", os.geteuid(), os.getegid())  # as mkfs.minix does
         if source is None:

@@ -9,6 +9,8 @@ tree       everything that a mounted file system shows
 judge      whether that is what was promised
 campaign   all of it, as often as asked
 
+Beside them: `fsck` asks another tool, `story` tells what a script wrote.
+
 The promise is in docs/crash-consistency.md.
 """
 

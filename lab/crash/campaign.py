@@ -16,7 +16,7 @@ from lab.crash.judge import (
     recovered,
     zones,
 )
-from lab.crash.recorder import Done, Recorder
+from lab.crash.recorder import Done, Event, Recorder
 from lab.crash.script import Script
 from lab.crash.states import PREFIX, State, states
 from lab.crash.tree import look
@@ -26,6 +26,7 @@ from twinos import Caller
 _STEPS: Final = 16
 _LASTING: Final = frozenset(["fsync", "fdatasync", "sync"])
 _SILENT: Final = frozenset(["open", "close", "fstat", *_LASTING])
+IN_RECOVERY: Final = "again, in recovery"
 _AGAIN: Final = 32
 """One in so many recoveries that write something is crashed itself."""
 
@@ -57,6 +58,7 @@ class Report(NamedTuple):
         kinds: how many states of which kind were looked at.
         distinct: how many different images these were.
         raw: what they were before recovery.
+        examined: images that other tools were asked about.
         broken: promises that were not kept, a sentence each.
     """
 
@@ -65,6 +67,7 @@ class Report(NamedTuple):
     kinds: Counter[str]
     distinct: int
     raw: Counter[Raw]
+    examined: int
     broken: tuple[str, ...]
 
 
@@ -93,9 +96,15 @@ class _Run:
             asked = arguments if name == "sync" else (self._caller, *arguments)
             return getattr(self._files, name)(*asked)
         finally:
-            self.names.append(f"{name}{arguments[:2]!r:.60}")
+            self.names.append(f"{name}({', '.join(map(_shown, arguments))})")
             self.history.append(look(self._files))
             self._disk.events.append(Done(len(self.names), name in _LASTING))
+
+
+def recorded(settings: Settings, number: int) -> tuple[bytes, list[str], list[Event]]:
+    """One script of a campaign: the disk before, the operations, and what happened."""
+    run = _Run(settings, number)
+    return run.image, run.names, run.events
 
 
 class Campaign:
@@ -103,8 +112,8 @@ class Campaign:
 
     Args:
         settings: what it is.
-        examine: is given some recovered images, for other tools to look at; what it says is wrong
-            counts as a broken promise.
+        examine: is given some recovered images, for another tool to look at; what that says is
+            wrong counts as a broken promise.
     """
 
     def __init__(self, settings: Settings, examine: Callable[[bytes], str] = lambda _: "") -> None:
@@ -115,13 +124,14 @@ class Campaign:
         self._broken: list[str] = []
         self._distinct = 0
         self._operations = 0
+        self._examined = 0
         self._scripts = 0
 
     def run(self, progress: Callable[[int], object] = lambda _: None) -> Report:
         """Do it.
 
         Args:
-            progress: is told how many states were looked at, now and then.
+            progress: is told how many states were looked at, after each script.
         """
         while self._kinds.total() < self._settings.states:
             run = _Run(self._settings, self._scripts)
@@ -135,6 +145,7 @@ class Campaign:
             self._kinds,
             self._distinct,
             self._raw,
+            self._examined,
             tuple(self._broken),
         )
 
@@ -167,10 +178,11 @@ class Campaign:
             yield f"it can't be mounted and read: {error.strerror}"
             return
         if not run.rng.randrange(_AGAIN):
-            yield from self._other_tools(disk)
+            yield from self._another_tool(disk)
             yield from self._crash_again(run, state, disk)
 
-    def _other_tools(self, disk: Recorder) -> Iterator[str]:
+    def _another_tool(self, disk: Recorder) -> Iterator[str]:
+        self._examined += 1
         said = self._examine(disk.contents())
         if said:
             yield said
@@ -179,7 +191,7 @@ class Campaign:
         """Have the power fail while the image is recovered: in the end it is all the same."""
         end = zones(state.image) * BLOCK_SIZE
         for again in self._some(states(state.image, list(disk.events), run.rng), run.rng):
-            self._kinds["in recovery"] += 1
+            self._kinds[IN_RECOVERY] += 1
             if recovered(again.image).contents()[:end] != disk.contents()[:end]:
                 yield "a crash in recovery made a difference"
                 return
@@ -190,6 +202,10 @@ class Campaign:
             f"script {self._scripts - 1}, event {state.event} ({state.kind}), "
             f"at operation {state.begun} {last}: {sentence}"
         )
+
+
+def _shown(argument: object) -> str:
+    return f"{len(argument)} bytes" if isinstance(argument, bytes) else f"{argument!r:.40}"
 
 
 def _digest(image: bytes) -> bytes:

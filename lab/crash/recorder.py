@@ -59,6 +59,10 @@ class Recorder:
         """See `Disk`."""
         return Geometry(BLOCK_SIZE, len(self._data) // BLOCK_SIZE)
 
+    def writable(self) -> bool:
+        """See `Disk`."""
+        return True
+
     def read(self, block: int, count: int = 1) -> bytes:
         """See `Disk`."""
         return bytes(self._data[block * BLOCK_SIZE : (block + count) * BLOCK_SIZE])

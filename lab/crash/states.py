@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 from lab.crash.recorder import Done, Event, Flush, Write
 from servers.filesystem.layout import BLOCK_SIZE, SECTOR
 
-PREFIX: Final = "prefix"
-SUBSET: Final = "subset"
-TORN: Final = "torn"
+PREFIX: Final = "between two writes"
+SUBSET: Final = "some writes lost"
+TORN: Final = "one write torn"
 ALL_SUBSETS: Final = 8
 """Writes between two flushes up to which every subset of them is a state of its own."""
 RANDOM_SUBSETS: Final = 50
@@ -25,7 +25,7 @@ class State(NamedTuple):
     """One thing that may be found after a loss of power.
 
     Attributes:
-        kind: `prefix`, `subset` or `torn`.
+        kind: `PREFIX`, `SUBSET` or `TORN`.
         image: the medium.
         lasting: operations that were promised to outlive it.
         begun: operations that had begun, so that they may be there.

@@ -81,8 +81,6 @@ class Ordered:
         disk: where blocks go.
     """
 
-    phased = True
-
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
 

@@ -207,11 +207,10 @@ class Bitmap:
         for block in sorted(self._changed):
             part = slice(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE)
             now, then = self._committed[part], self._next[part]
-            if self._cache.phased:
-                both = _union(now, then)
-                if both != now:
-                    self._cache.put(self._start + block, 0, both, Phase.TAKEN)
-            if now != then:
+            both = _union(now, then)
+            if both != now:
+                self._cache.put(self._start + block, 0, both, Phase.TAKEN)
+            if both != then:
                 self._cache.put(self._start + block, 0, then, Phase.FREED)
 
     def committed(self) -> None:

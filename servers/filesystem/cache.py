@@ -6,7 +6,7 @@ operations made them, and `commit` brings all of them to the disk: through the l
 is none, in an order that loses nothing (see `batch`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from servers.disk import Disk
@@ -15,13 +15,7 @@ from servers.filesystem.layout import BLOCK_SIZE
 
 
 class Writer(Protocol):
-    """How a batch gets to the disk: `Log` or `Ordered`.
-
-    Attributes:
-        phased: whether it matters which change of a block comes first.
-    """
-
-    phased: bool
+    """How a batch gets to the disk: `Log` or `Ordered`."""
 
     def commit(self, batch: Batch) -> bool:
         """Write all of it; whether it has been flushed, with all that was written before.
@@ -46,7 +40,6 @@ class BlockCache:
         self._batch = Batch()
         self._failed = False
         self.limit: Final = limit
-        self.phased: Final = writer.phased
 
     def __len__(self) -> int:
         """How many blocks are in memory."""
@@ -79,7 +72,7 @@ class BlockCache:
             old = batch.old[block] = self._clean.get(block) or self._fetch([block])[0]
             del self._clean[block]
             target = batch.blocks[block] = bytearray(old)
-        if self.phased and block in batch.blocks:
+        if block in batch.blocks:
             batch.changes.append((phase, block, offset, data))
         target[offset : offset + len(data)] = data
 
@@ -94,6 +87,10 @@ class BlockCache:
         batch = self._batch
         batch.old[block] = bytes(BLOCK_SIZE)
         batch.blocks[block] = bytearray(BLOCK_SIZE)
+
+    def show(self, blocks: Mapping[int, bytes]) -> None:
+        """Have blocks be seen that are not on the disk: for one that is only read."""
+        self._batch.fresh.update({block: bytearray(data) for block, data in blocks.items()})
 
     def forget(self, blocks: Iterable[int]) -> None:
         """These blocks are free: what they held is of no interest any more."""

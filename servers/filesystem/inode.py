@@ -262,13 +262,12 @@ class InodeTable:
         record = inode.pack()
         block, slot = divmod(inode.number - 1, INODES_PER_BLOCK)
         phase = Phase.INODE
-        if self._cache.phased:
-            table = self._cache.read(self._start + block)
-            _, before = _HEAD.unpack_from(table, slot * INODE.size)
-            if before > inode.links:
-                counted = _HEAD.pack(inode.mode, before) + record[_HEAD.size :]
-                self._put(inode.number, counted, phase)
-                phase = Phase.FORGET
+        table = self._cache.read(self._start + block)
+        _, before = _HEAD.unpack_from(table, slot * INODE.size)
+        if before > inode.links:
+            counted = _HEAD.pack(inode.mode, before) + record[_HEAD.size :]
+            self._put(inode.number, counted, phase)
+            phase = Phase.FORGET
         self._put(inode.number, record, phase)
 
     def _read(self, number: int) -> Inode:

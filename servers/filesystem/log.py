@@ -11,7 +11,7 @@ else has written there when it is replayed.
 
 from typing import Final
 
-from servers.disk import Disk
+from servers.disk import Disk, Extent
 from servers.filesystem.batch import BATCH, Batch, Ordered, write_blocks
 from servers.filesystem.check import Severity, check
 from servers.filesystem.layout import BLOCK_SIZE, Superblock, damaged
@@ -35,8 +35,6 @@ class Log:
         superblock: that of the file system.
     """
 
-    phased = False
-
     def __init__(self, disk: Disk, header: Header, superblock: Superblock) -> None:
         self._disk = disk
         self._header = header
@@ -49,17 +47,34 @@ class Log:
 
     @classmethod
     def find(cls, disk: Disk, superblock: Superblock, end: int) -> "Log | None":
-        """The log of a disk of `end` blocks, all of it done; None if there is none.
+        """The log of a disk of `end` blocks; None if there is none. EUCLEAN if it is damaged."""
+        header = find_header(disk.read, superblock, end)
+        return None if header is None else cls(disk, header, superblock)
+
+    def recover(self) -> dict[int, bytes]:
+        """Complete what the log holds; the blocks that this concerns.
+
+        On a disk that is only read nothing is written: the blocks are to be taken for what it has.
 
         Raises:
-            OSError: EUCLEAN, it is damaged, or the disk was changed and damaged by another.
+            OSError: EUCLEAN, another program has changed the image, and it makes no sense now.
         """
-        header = find_header(disk.read, superblock, end)
-        if header is None:
-            return None
-        log = cls(disk, header, superblock)
-        log._recover()
-        return log if log.budget > 0 else None
+        disk = self._disk
+        transaction = read_transaction(disk.read, self._header)
+        if transaction is None:
+            return {}
+        state = standing(disk.read, transaction)
+        if state is Standing.STALE and self._is_damaged():
+            raise damaged("another program changed it while its log held something to be done")
+        due = dict(zip(transaction.blocks, transaction.contents, strict=True))
+        if state is not Standing.DUE:
+            due.clear()
+        if disk.writable():
+            write_blocks(disk, due)
+            disk.flush()
+            self._sequence = transaction.sequence + 1
+            self._empty()
+        return due
 
     def commit(self, batch: Batch) -> bool:
         """Write the batch as a whole, if there is more in it than fresh blocks."""
@@ -99,27 +114,13 @@ class Log:
         self._empty()
         return Ordered(self._disk).commit(batch)
 
-    def _recover(self) -> None:
-        disk = self._disk
-        transaction = read_transaction(disk.read, self._header)
-        if transaction is None:
-            return
-        state = standing(disk.read, transaction)
-        if state is Standing.STALE and self._is_damaged():
-            raise damaged("another program changed it while its log held something to be done")
-        if state is Standing.DUE:
-            write_blocks(disk, dict(zip(transaction.blocks, transaction.contents, strict=True)))
-            disk.flush()
-        self._sequence = transaction.sequence + 1
-        self._empty()
-
     def _is_damaged(self) -> bool:
         image = _DiskImage(self._disk, self._header.start)
         return any(finding.severity is Severity.ERROR for finding in check(image))
 
     def _empty(self) -> None:
         self._header = self._header._replace(sequence=self._sequence)
-        self._disk.write(self._header.place, self._header.pack())
+        write_run(self._disk, self._header.place, self._header.pack())
         self._disk.flush()
 
 
@@ -136,11 +137,13 @@ class _DiskImage:
 
     def write(self, block: int, data: bytes) -> None:
         """See `Image`."""
-        self._disk.write(block, data)
+        write_run(self._disk, block, data)
 
 
 def write_run(disk: Disk, start: int, data: bytes) -> None:
     """Write blocks in a row, many with one request."""
     step = BATCH * BLOCK_SIZE
     for at in range(0, len(data), step):
-        disk.write(start + at // BLOCK_SIZE, data[at : at + step])
+        part = data[at : at + step]
+        extent = Extent(start + at // BLOCK_SIZE, len(part) // BLOCK_SIZE)
+        disk.writev((extent,), part)

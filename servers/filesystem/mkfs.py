@@ -86,7 +86,9 @@ def plan_with_log(
         log = 0 if blocks < _LOGGED else min(blocks // 16, LARGEST + 2 * bitmaps)
     if not log:
         return whole, None
-    superblock = plan(max(0, blocks - log), inodes)
+    if log > blocks - _MIN_BLOCKS:
+        raise OSError(errno.EINVAL, f"a log of {log} blocks leaves no room on {blocks}")
+    superblock = plan(blocks - log, inodes)
     header = Header(superblock.zones, log, sequence=1)
     if log < SMALLEST or header.capacity <= bitmaps + SPAN:
         least = max(SMALLEST, 2 * (bitmaps + SPAN))

@@ -165,6 +165,7 @@ class TransferOperations(FileOperations):
         first, last = start // BLOCK_SIZE, -(-end // BLOCK_SIZE)
         maps = self._volume.maps
         maps.afford(inode, first, last)
+        self._volume.reclaim()  # what is free may be held back
         if end > inode.size:
             self._content.truncate(inode, end)
         while first < last:

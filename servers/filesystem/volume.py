@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from servers.disk import Disk
+from servers.disk import Disk, Extent
 from servers.filesystem.batch import Ordered, Phase
 from servers.filesystem.bitmap import Bitmap
 from servers.filesystem.blockmap import BlockMap
@@ -62,13 +62,17 @@ class Volume:
     ) -> None:
         self._disk = disk
         self.now: Final = now
-        superblock, self._log = _mount(disk, now, inodes, log)
+        self._read_only = not disk.writable()
+        superblock, logged, due = _mount(disk, now, inodes, log)
         self._superblock = superblock
+        self._log = None if self._read_only else logged
         kept = max(limit // BLOCK_SIZE // _KEPT_SHARE, _KEPT_SHARE)
         self._cache = cache = BlockCache(disk, self._log or Ordered(disk), kept)
         self.memory: Final = Memory(limit)
         if self._log is not None:
             self.memory.set_budget(self._log.budget)
+        elif self._read_only:
+            cache.show(due)
         self._inodes, self._zones = _bitmaps(cache, self.memory, superblock)
         doubts = Survey(disk, superblock, self._inodes.on_disk, self._zones.on_disk).doubts()
         self._inodes.distrust(doubts.inodes)
@@ -136,10 +140,12 @@ class Volume:
                 self.destroy(inode)
 
     def write_back(self) -> bool:
-        """Write everything that changed; whether it was waited for too.
+        """Write everything that changed; whether it was flushed, with all that was before.
 
         All metadata goes with one commit of the block cache, after the data that it names.
         """
+        if self._read_only:
+            return True
         self._stage([inode for inode in self.table.dirty() if inode.links])
         self.table.stage()
         self._inodes.stage()
@@ -185,7 +191,7 @@ class Volume:
         if self._log is not None and not self._superblock.flags & CLEAN:
             self._log.close()
             self._flag(CLEAN)
-            self._disk.write(1, self._superblock.pack())
+            self._disk.writev((Extent(1, 1),), self._superblock.pack())
             self._disk.flush()
 
     def make_room(self) -> None:
@@ -234,21 +240,22 @@ class Volume:
 
 def _mount(
     disk: Disk, now: Callable[[], int], inodes: int | None, log: int | None
-) -> tuple[Superblock, Log | None]:
+) -> tuple[Superblock, Log | None, dict[int, bytes]]:
+    """The superblock, the log if it is of use, and blocks that are as the log says."""
     blocks = check_block_size(disk)
     block = disk.read(1) if blocks > 1 else bytes(BLOCK_SIZE)
     if not any(block) and disk.blank():
         make_filesystem(disk, inodes, now(), log)
-    superblock = _superblock(disk, blocks)
-    found = Log.find(disk, superblock, blocks)
-    return _superblock(disk, blocks), found  # recovery may have changed it
-
-
-def _superblock(disk: Disk, blocks: int) -> Superblock:
-    block = disk.read(1) if blocks > 1 else bytes(BLOCK_SIZE)
+        block = disk.read(1)
     superblock = Superblock.unpack(block)
     superblock.check(block, blocks)
-    return superblock
+    found = Log.find(disk, superblock, blocks)
+    if found is None:
+        return superblock, None, {}
+    due = found.recover()
+    superblock = Superblock.unpack(due.get(1, block))
+    superblock.check(block, blocks)
+    return superblock, found if found.budget > 0 else None, due
 
 
 def _bitmaps(cache: BlockCache, memory: Memory, superblock: Superblock) -> tuple[Bitmap, Bitmap]:
