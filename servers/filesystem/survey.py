@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from typing import Final, NamedTuple, TypeVar
 
@@ -37,6 +37,7 @@ _WITH_ZONES: Final = frozenset([S_IFREG, S_IFDIR, S_IFLNK])
 _WORDS_PER_ENTRY: Final = ENTRY.size // 4
 _DOT: Final = b".\0"
 _DOT_DOT: Final = b"..\0"
+_NOTHING: Final[Mapping[int, bytes]] = {}
 _DIGITS: Final = bytes.maketrans(b"\0\1", b"01")
 
 
@@ -61,10 +62,19 @@ class Survey:
         superblock: what it says of itself, checked.
         inodes: the inode bitmap as it is on the disk.
         zones: the zone bitmap.
+        due: blocks that are to be taken for what the disk has (see `log`).
     """
 
-    def __init__(self, disk: Disk, superblock: Superblock, inodes: bytes, zones: bytes) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        superblock: Superblock,
+        inodes: bytes,
+        zones: bytes,
+        due: Mapping[int, bytes] = _NOTHING,
+    ) -> None:
         self._disk = disk
+        self._due = due
         self._superblock = superblock
         self._used_inodes = inodes
         self._used_zones = zones
@@ -219,8 +229,12 @@ class Survey:
         used = int.from_bytes(self._used_zones, "little")
         return _bits(self._twice[start:]) | _bits(self._claimed[start:]) & ~used
 
-    def _read(self, blocks: Iterable[int]) -> bytes:
-        return self._disk.readv(extents(blocks))
+    def _read(self, blocks: Sequence[int]) -> bytes:
+        data = self._disk.readv(extents(blocks))
+        if not self._due.keys().isdisjoint(blocks):
+            parts = [data[at : at + BLOCK_SIZE] for at in range(0, len(data), BLOCK_SIZE)]
+            data = b"".join(map(self._due.get, blocks, parts))
+        return data
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:

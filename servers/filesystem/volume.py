@@ -74,7 +74,8 @@ class Volume:
         elif self._read_only:
             cache.show(due)
         self._inodes, self._zones = _bitmaps(cache, self.memory, superblock)
-        doubts = Survey(disk, superblock, self._inodes.on_disk, self._zones.on_disk).doubts()
+        bits = self._inodes.on_disk, self._zones.on_disk
+        doubts = Survey(disk, superblock, *bits, due).doubts()
         self._inodes.distrust(doubts.inodes)
         self._zones.distrust(doubts.zones)
         self.table: Final = InodeTable(
