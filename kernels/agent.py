@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from kernels import control, probe
+from kernels import probe
 from kernels.bundle import RemoteCarrier
 from kernels.control import (
     ANSWERS,
@@ -25,20 +25,18 @@ from kernels.control import (
     OpenMailbox,
     Panicked,
     Refused,
+    Reported,
     Share,
     Started,
     Tour,
     Verdict,
-    close_all,
-    post,
-    socket_pair,
-    take,
 )
 from kernels.counters import Counters
 from kernels.forks import running
 from kernels.host import unpoked
 from kernels.line import Line
 from kernels.mail import SocketCounter
+from kernels.parcels import Parcel, close_all, post, socket_pair, take
 from kernels.remote import remote_binder
 from kernels.system import SHUT_DOWN, LeftError
 from kernels.transport import Channel, Transport
@@ -82,7 +80,7 @@ class Agent:
         self._counters: dict[int, list[SocketCounter]] = {}
         running.add(self)
 
-    def ask(self, message: Ask) -> tuple[Granted | Verdict | Started | Ended, list[int]]:
+    def ask(self, message: Ask) -> tuple[Granted | Verdict | Started | Ended | Reported, list[int]]:
         """Ask, and wait for the answer and the descriptors that come with it.
 
         Raises:
@@ -106,7 +104,7 @@ class Agent:
             raise BootError(answer.sentence) if answer.error is None else put_together(answer.error)
         return answer, parcel.descriptors
 
-    def _exchange(self, message: Ask) -> control.Parcel:
+    def _exchange(self, message: Ask) -> Parcel:
         if self._connection is None:
             self._connection = self.knock()
         self._asked += 1

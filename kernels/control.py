@@ -6,25 +6,15 @@ Users share one more socket, the door: whoever holds it can have a connection of
 that a user program forks is another caller of the same system.
 """
 
-import array
-import errno
-import os
-import socket
-import struct
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-from twinos import Caller, fail
-from twinos.codec import decoder, encode
+from kernels.system import Event, ServerStatus
+from twinos import Caller
+from twinos.codec import decoder
 from twinos.errors import ErrorParts
-from twinos.letters import Outcome, Primitive
 from twinos.message import Endpoint
-
-LONGEST: Final = 1 << 16
-"""Bytes in one control message at most."""
-MOST_DESCRIPTORS: Final = 4
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -153,6 +143,16 @@ class Status(Ask, frozen=True):
     caller: int
 
 
+class Pong(Ask, frozen=True):
+    """Says, from a server, that it lives, and how long it has been busy with one request."""
+
+    busy: float
+
+
+class Report(Ask, frozen=True):
+    """Asks how the servers are."""
+
+
 class Shutdown(Ask, frozen=True):
     """Asks, from the owner, to shut the system down."""
 
@@ -195,6 +195,13 @@ class Verdict(Answer, frozen=True):
     sentence: str
 
 
+class Reported(Answer, frozen=True):
+    """How the servers are, and what has happened to them lately."""
+
+    servers: tuple[ServerStatus, ...]
+    events: tuple[Event, ...]
+
+
 class Panicked(Answer, frozen=True):
     """The monolithic kernel's one space died, and with it the system."""
 
@@ -219,90 +226,33 @@ class Departed(Order, frozen=True):
     caller: Caller
 
 
+class Ping(Order, frozen=True):
+    """Give a sign of life."""
+
+
 class Stop(Order, frozen=True):
     """Write back, and exit."""
 
 
-News = Departure | Ready | Failed | LastWords
+News = Departure | Ready | Failed | LastWords | Pong
 Tasking = Start | Send | Renice | Status
-Users = Connect | Inquest | Enrol | Become | Dismiss | Share | OpenMailbox | Hello | Knock | Tour
+Users = (
+    Connect
+    | Inquest
+    | Enrol
+    | Become
+    | Dismiss
+    | Share
+    | OpenMailbox
+    | Hello
+    | Knock
+    | Tour
+    | Report
+)
 Asks = Users | Tasking | News | Boot | Shutdown
-Answers = Granted | Refused | Started | Ended | Verdict | Panicked
-Orders = Serve | Departed | Stop
+Answers = Granted | Refused | Started | Ended | Verdict | Reported | Panicked
+Orders = Serve | Departed | Stop | Ping
 
 ASKS: Final = decoder(Asks)
 ANSWERS: Final = decoder(Answers)
 ORDERS: Final = decoder(Orders)
-
-_NUMBER: Final = struct.Struct("<I")
-_DESCRIPTOR: Final = struct.Struct("i")
-_ROOM: Final = socket.CMSG_SPACE(MOST_DESCRIPTORS * _DESCRIPTOR.size)
-
-
-def socket_pair() -> tuple[socket.socket, socket.socket]:
-    """Two ends of a control connection."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-
-
-def post(
-    connection: socket.socket,
-    message: Ask | Answer | Order | Primitive | Outcome,
-    descriptors: Sequence[int] = (),
-    number: int = 0,
-) -> None:
-    """Send a message and copies of descriptors; an answer bears the number of what was asked.
-
-    Raises:
-        OSError: EMSGSIZE, it is longer than `LONGEST`; or the other side is closed.
-    """
-    encoded = _NUMBER.pack(number) + encode(message)
-    if len(encoded) > LONGEST:
-        raise fail(errno.EMSGSIZE)
-    ancillary = []
-    if descriptors:
-        passed = array.array("i", descriptors)
-        ancillary.append((socket.SOL_SOCKET, socket.SCM_RIGHTS, passed))
-    connection.sendmsg([encoded], ancillary)
-
-
-class Parcel(NamedTuple):
-    """What arrived: its number, the message still encoded, and descriptors, now the receiver's."""
-
-    number: int
-    message: bytes
-    descriptors: list[int]
-
-
-def take(connection: socket.socket) -> Parcel:
-    """The next message.
-
-    Raises:
-        EOFError: the other side is closed, or sends what is no message.
-        BlockingIOError: there is none yet, and the connection does not wait.
-    """
-    try:
-        # Not `socket.recv_fds`: it forgets its flags.
-        data, ancillary, _, _ = connection.recvmsg(LONGEST, _ROOM, socket.MSG_CMSG_CLOEXEC)
-    except BlockingIOError:
-        raise
-    except OSError:
-        raise EOFError from None
-    descriptors = [descriptor for item in ancillary for descriptor in _passed(*item)]
-    if len(data) < _NUMBER.size:
-        close_all(descriptors)
-        raise EOFError
-    return Parcel(_NUMBER.unpack_from(data)[0], data[_NUMBER.size :], descriptors)
-
-
-def _passed(level: int, kind: int, data: bytes) -> list[int]:
-    """The descriptors in one ancillary item."""
-    if (level, kind) != (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-        return []
-    whole = len(data) - len(data) % _DESCRIPTOR.size
-    return [descriptor for (descriptor,) in _DESCRIPTOR.iter_unpack(data[:whole])]
-
-
-def close_all(descriptors: Iterable[int]) -> None:
-    """Close descriptors that came with a message and have found no use."""
-    for descriptor in descriptors:
-        os.close(descriptor)

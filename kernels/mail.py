@@ -17,8 +17,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from kernels.control import post, take
 from kernels.forks import running
+from kernels.parcels import post, take
 from kernels.party import Party
 from kernels.rendezvous import Rendezvous
 from kernels.source import GATE, function

@@ -14,14 +14,15 @@ from typing import Any, Final
 
 from kernels.agent import Agent
 from kernels.bundle import RemoteCarrier
-from kernels.control import Become, Boot, Hello, Shutdown, post, socket_pair
+from kernels.control import Become, Boot, Hello, Report, Reported, Shutdown
 from kernels.counters import Counters
 from kernels.launch import launch, spawn
 from kernels.mail import SocketCounter
 from kernels.nucleus import run_nucleus
+from kernels.parcels import post, socket_pair
 from kernels.records import Credentials
 from kernels.stub import Layer, layered
-from kernels.system import Counts, Process, User
+from kernels.system import Counts, Event, Process, ServerStatus, User
 from kernels.transports import TRANSPORTS
 from twinos import Bind, BootError, Caller, KernelPanic, Region, Service
 from twinos.privileges import narrowed, role
@@ -95,6 +96,20 @@ class Remote:
         """Messages of all processes since boot."""
         counters = self._agent.counters
         return Counts(0, 0) if counters is None else counters.total()
+
+    def status(self) -> tuple[ServerStatus, ...]:
+        """How the servers are."""
+        return self._report().servers
+
+    def events(self) -> tuple[Event, ...]:
+        """What has happened to them lately."""
+        return self._report().events
+
+    def _report(self) -> Reported:
+        answer, _ = self._agent.ask(Report())
+        if not isinstance(answer, Reported):
+            raise KernelPanic(f"the kernel answered {answer!r}")
+        return answer
 
     def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
         """Run `function(user, *arguments)` in a process of its own, as another caller."""

@@ -5,6 +5,7 @@ the whole system: after it, nothing answers any more.
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from kernels.mail import LocalCounter, LocalOffice
 from kernels.request import LocalCarrier
 from kernels.space import Space, create_regions, find_region, identities
 from kernels.stub import Layer, layered
-from kernels.system import SHUT_DOWN, Counts, Process
+from kernels.system import SHUT_DOWN, Counts, Event, Process, ServerStatus
 from kernels.tasks import NoTasks
 from twinos import Bind, Caller, KernelPanic, Op, Region, Service, WiringError
 from twinos.errors import describe
@@ -42,6 +43,7 @@ class Monolithic:
         self._regions = create_regions(order)
         self._callers = len(order)
         self._office = LocalOffice(order)
+        self._booted_at = time.monotonic()
         try:
             self._space: Space | None = Space(
                 order,
@@ -102,6 +104,18 @@ class Monolithic:
     def counts(self) -> Counts:
         """None: nothing crosses between address spaces."""
         return Counts(0, 0)
+
+    def status(self) -> tuple[ServerStatus, ...]:
+        """One address space, this one."""
+        space = self._running_space()
+        services = tuple(service.__name__ for service in self._regions)
+        state = "down" if space.gate.is_down else "running"
+        uptime = time.monotonic() - self._booted_at
+        return (ServerStatus(services, state, os.getpid(), 0, uptime, ""),)
+
+    def events(self) -> tuple[Event, ...]:
+        """Nothing: what happens to this kernel happens to whoever asks."""
+        return ()
 
     def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
         """Not from here: this kernel lives in its user's process."""

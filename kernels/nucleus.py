@@ -20,31 +20,27 @@ from kernels.control import (
     Become,
     Boot,
     Connect,
-    Departure,
     Dismiss,
     Enrol,
     Failed,
     Granted,
     Hello,
     Inquest,
-    LastWords,
     OpenMailbox,
     Panicked,
-    Parcel,
-    Ready,
     Refused,
+    Report,
+    Reported,
     Serve,
     Share,
     Shutdown,
     Tasking,
     Tour,
     Verdict,
-    close_all,
-    socket_pair,
-    take,
 )
 from kernels.host import name_process
 from kernels.launch import close_all_but, settle
+from kernels.parcels import Parcel, close_all, socket_pair, take
 from kernels.postoffice import PostOffice
 from kernels.programs import Programs
 from kernels.records import Credentials, Peer, Server
@@ -92,6 +88,7 @@ class _Nucleus:
         if self._plan.cpus:
             os.sched_setaffinity(0, self._plan.cpus)
         self._board.watch_once(os.pidfd_open(self._plan.owner), self._stop)
+        self._supervisor.listen()
         self._supervisor.start_all()
         while not self._stopping:
             self._board.turn()
@@ -121,6 +118,8 @@ class _Nucleus:
         elif isinstance(ask, Hello):
             if peer.server is None and parcel.descriptors:
                 peer.introduced(parcel.descriptors.pop())
+        elif isinstance(ask, Report) and peer.server is None:
+            self._report(peer, parcel.number)
         elif isinstance(ask, Become):
             self._become(peer, parcel.number, (ask.uid, ask.gid, ask.groups))
         elif isinstance(ask, Tasking):
@@ -150,9 +149,13 @@ class _Nucleus:
                 self._shutdown = (peer, number)
                 self._stop()
             case _ if peer.server is not None:
-                _note(peer.server, ask)
+                self._supervisor.note(peer.server, ask)
             case _:
                 raise fail(errno.EPERM)
+
+    def _report(self, peer: Peer, number: int) -> None:
+        statuses = tuple(server.status() for server in self._supervisor.servers)
+        peer.answer(Reported(statuses, tuple(self._supervisor.log)), number)
 
     def _tour(self, peer: Peer, number: int) -> None:
         """Hand over what a user's process needs beside its connection."""
@@ -192,7 +195,7 @@ class _Nucleus:
 
         def settled() -> bool:
             again = server.life > life and server.ready
-            return again or server.given_up or self._stopping or bool(self._supervisor.panic)
+            return again or server.given_up or server.retired or bool(self._supervisor.panic)
 
         def answer() -> Answer:
             if self._supervisor.panic:
@@ -287,18 +290,3 @@ class _Nucleus:
 
 def _outcome(failure: Failed | None) -> Answer:
     return Refused(failure.error, failure.sentence) if failure else Granted()
-
-
-def _note(server: Server, ask: Asks) -> None:
-    """Take down what a server says of itself."""
-    match ask:
-        case Ready():
-            server.ready, server.failure = True, None
-        case Failed():
-            server.failure = ask
-        case LastWords(sentence):
-            server.last_words = sentence
-        case Departure(caller):
-            server.departing.discard(caller)
-        case _:
-            raise fail(errno.EPERM)

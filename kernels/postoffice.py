@@ -9,8 +9,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from kernels.control import close_all, post, socket_pair, take
 from kernels.mail import say_circle
+from kernels.parcels import close_all, post, socket_pair, take
 from kernels.party import Party
 from kernels.rendezvous import Rendezvous
 from kernels.switchboard import Switchboard

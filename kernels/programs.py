@@ -27,10 +27,10 @@ from kernels.control import (
     Started,
     Status,
     Tasking,
-    socket_pair,
 )
 from kernels.host import POKE, die_with_parent, name_process
 from kernels.launch import close_all_but, fork
+from kernels.parcels import socket_pair
 from kernels.records import Credentials, Peer
 from kernels.supervisor import Plan
 from kernels.switchboard import Switchboard

@@ -5,13 +5,16 @@ import os
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from kernels.control import Answer, Departed, Failed, Order, Refused, Stop, post
-from twinos import Caller, ServerDied
+from kernels.control import Answer, Departed, Failed, Order, Refused, Stop
+from kernels.parcels import post
+from kernels.system import ServerStatus
+from twinos import Caller, ServerDied, Supervision
 from twinos.errors import take_apart
 from twinos.wiring import Services
 
@@ -19,10 +22,8 @@ MOST_FAILED_STARTS: Final = 5
 """After so many starts in a row that failed, a server is not started again."""
 YOUNG: Final = 1.0
 """Seconds; a server that dies earlier dies young."""
-MOST_YOUNG_DEATHS: Final = 5
-"""After so many in a row there is a rest before each new life."""
 REST: Final = 0.1
-"""Seconds of such a rest, and until something that the host had no room for is tried again."""
+"""Seconds until something that the host had no room for is tried again."""
 PATIENCE: Final = 1.0
 """Seconds until a question about a server is answered with what is known."""
 
@@ -89,11 +90,14 @@ class Server:
 
     Attributes:
         services: what it holds.
+        policy: when it is started again, and when it counts as hung.
         life: how many processes it has had; 0 before the first.
         pid: the present one, 0 between lives.
         orders: where to tell it what to do.
         ready: whether its services are built.
-        stopping: whether it has been told to stop.
+        retired: whether the system is done with it: it is not started any more.
+        stopping: whether it has been told to stop, and has not.
+        crashed: whether it died while it was to stop.
         verdict: why the last life ended.
         last_words: what this life said of its end.
         failure: why its services could not be built, or stopped.
@@ -102,15 +106,21 @@ class Server:
         unsaid: those of them of which it could not be told yet.
         born_at: when this life began, in seconds of the monotonic clock.
         young_deaths: lives in a row that were short.
+        deaths: when it died lately, in seconds of the monotonic clock.
+        given_up: whether it is not started any more.
+        asked_at: when it was asked for a sign of life that has not come; 0: it need not answer.
     """
 
     services: Services
+    policy: Supervision
     life: int = 0
     pid: int = 0
     orders: socket.socket | None = None
     peer: Peer | None = None
     ready: bool = False
+    retired: bool = False
     stopping: bool = False
+    crashed: bool = False
     verdict: str = "has not started"
     last_words: str = ""
     failure: Failed | None = None
@@ -119,16 +129,14 @@ class Server:
     unsaid: list[Caller] = field(default_factory=list)
     born_at: float = 0.0
     young_deaths: int = 0
+    deaths: deque[float] = field(default_factory=deque)
+    given_up: bool = False
+    asked_at: float = 0.0
 
     @property
     def name(self) -> str:
         """Its services' names."""
         return "+".join(service.__name__ for service in self.services)
-
-    @property
-    def given_up(self) -> bool:
-        """Whether it is not started any more."""
-        return self.failed_starts >= MOST_FAILED_STARTS
 
     @property
     def lasting_failure(self) -> Failed | None:
@@ -143,34 +151,51 @@ class Server:
         self.pid, self.orders, self.peer = pid, orders, peer
         self.ready, self.last_words = False, ""
         self.born_at = time.monotonic()
+        self.asked_at = 0.0
 
     def stillborn(self, error: OSError) -> None:
         """The host has no room for a new life."""
         self.verdict = f"could not be started: {error}"
+        self._start_failed()
+
+    def _start_failed(self) -> None:
         self.failed_starts += 1
+        self.given_up = self.given_up or self.failed_starts >= MOST_FAILED_STARTS
 
     @property
     def rest(self) -> float:
         """Seconds to let pass before the next life: none, unless it keeps dying young."""
-        return REST if self.young_deaths > MOST_YOUNG_DEATHS else 0.0
+        return self.policy.pause(self.young_deaths)
 
     def died(self) -> None:
         """The process has ended: reap it and write down why."""
         _, status = os.waitpid(self.pid, 0)
         failed = self.failure.sentence if self.failure and not self.ready else ""
-        if self.stopping and not self.failure and status:
+        self.crashed = self.stopping and not self.failure and bool(status)
+        if self.crashed:
             reason = self.last_words or cause_of_death(status)
             died = ServerDied(errno.ECONNRESET, f"{self.name} died when it was to stop: {reason}")
             self.failure = Failed(take_apart(died), str(died))
         self.verdict = f"died: {self.last_words or failed or cause_of_death(status)}"
-        self.failed_starts = 0 if self.ready else self.failed_starts + 1
+        if self.ready:
+            self.failed_starts = 0
+        else:
+            self._start_failed()
         if self.orders is not None:
             self.orders.close()
         self.pid, self.orders, self.peer, self.ready = 0, None, None, False
         self.departing.clear()
         self.unsaid.clear()
-        lived = time.monotonic() - self.born_at
-        self.young_deaths = self.young_deaths + 1 if lived < YOUNG else 0
+        self._count_death(time.monotonic())
+
+    def _count_death(self, now: float) -> None:
+        self.young_deaths = self.young_deaths + 1 if now - self.born_at < YOUNG else 0
+        self.deaths.append(now)
+        while now - self.deaths[0] > self.policy.within:
+            self.deaths.popleft()
+        if len(self.deaths) >= self.policy.most:
+            self.given_up = True
+            self.verdict += f" ({len(self.deaths)} times in {self.policy.within:g} s: given up)"
 
     def dismiss(self, caller: Caller) -> None:
         """Tell it that a caller is gone, now or, when it does not listen, by `tell_rest`."""
@@ -197,13 +222,43 @@ class Server:
 
     def stop(self) -> None:
         """Tell it to write back and end."""
-        self.stopping, self.failure = bool(self.pid), None
+        self.retired, self.stopping, self.failure = True, bool(self.pid), None
         self.order(Stop())
 
     def kill(self) -> None:
         """End the present life."""
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
+
+    def hung(self, why: str) -> None:
+        """End the present life, which does nothing any more."""
+        self.last_words = f"hung: {why}"
+        self.kill()
+
+    def is_stopped(self) -> bool:
+        """Whether somebody has stopped the process (SIGSTOP)."""
+        options = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        try:
+            return bool(self.pid) and os.waitid(os.P_PID, self.pid, options) is not None
+        except ChildProcessError:  # it is dead
+            return False
+
+    def status(self) -> ServerStatus:
+        """How it is."""
+        if self.ready:
+            state = "running"
+        elif self.pid:
+            state = "starting"
+        else:
+            state = "given up" if self.given_up else "resting"
+        return ServerStatus(
+            services=tuple(service.__name__ for service in self.services),
+            state=state,
+            pid=self.pid,
+            restarts=max(self.life - 1, 0),
+            uptime=time.monotonic() - self.born_at if self.pid else 0.0,
+            verdict=self.verdict if self.life > 1 or not self.pid else "",
+        )
 
 
 @dataclass(eq=False)

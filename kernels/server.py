@@ -21,15 +21,16 @@ from kernels.control import (
     Departure,
     Failed,
     LastWords,
-    Parcel,
+    Ping,
+    Pong,
     Ready,
     Serve,
     Stop,
-    take,
 )
 from kernels.counters import Counters
 from kernels.frames import MalformedFrameError
 from kernels.gate import CallerGoneError
+from kernels.parcels import Parcel, take
 from kernels.serving import ask, serve
 from kernels.source import Piece
 from kernels.space import Regions, Space
@@ -37,6 +38,7 @@ from kernels.stub import Layer
 from kernels.tasks import RemoteTasks
 from kernels.transport import Channel
 from kernels.transports import TRANSPORTS
+from kernels.watch import Watch
 from twinos import Bind, BootError, Caller, KernelPanic, Op, Region, Service, operations
 from twinos.codec import MalformedMessage
 from twinos.errors import describe, take_apart
@@ -85,6 +87,7 @@ class _Server:
             self._agent.tell(failure(error))
             return BUG
         self._agent.tell(Ready())
+        watch = Watch()
         while True:
             try:
                 parcel = take(orders)
@@ -93,6 +96,8 @@ class _Server:
             match ORDERS(parcel.message):
                 case Serve(service, caller, allowed):
                     self._welcome(caller, self._named[service], frozenset(allowed), parcel)
+                case Ping():
+                    self._agent.tell(Pong(watch.busiest()))
                 case Departed(caller):
                     self._dismiss(caller)
                 case Stop():

@@ -17,7 +17,7 @@ from kernels.bundle import Gathered, frames_in
 from kernels.frames import BUNDLE, FAILED, LARGE, OK, SIZE, SMALL, Headers, frame
 from kernels.probe import Place
 from kernels.remote import DONE, ENCODE, codec, room_for
-from kernels.source import Piece, function
+from kernels.source import HANDLER, Piece, function
 from kernels.transport import Channel, Transport
 from twinos import Op
 from twinos.codec import MalformedMessage, arguments_type, decoder, encode
@@ -119,7 +119,7 @@ class _Road:
                 _REPLY,
             )
         )
-        return function(self._operation.name, ["request"], text, names, kind="handler")
+        return function(self._operation.name, ["request"], text, names, kind=HANDLER)
 
     def at_length(self, start: Frame) -> None:
         """The way for any request: in pieces, large, or with what no plain decoder takes."""
@@ -147,7 +147,9 @@ class _Road:
     @cached_property
     def _entry(self) -> Callable[..., Any]:
         text, names = self._passage
-        return function(self._operation.name, self._parameters, text + "return result", names)
+        return function(
+            self._operation.name, self._parameters, text + "return result", names, kind=HANDLER
+        )
 
     def _answer_at_length(self, result: Any) -> None:
         if result is None:

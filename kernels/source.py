@@ -15,6 +15,10 @@ GATE: Final = "gate"
 """The kind of those functions in which a user's thread is inside the kernel."""
 
 
+HANDLER: Final = "handler"
+"""The kind of those in which a server's thread carries out a request."""
+
+
 class Piece(NamedTuple):
     """A part of a function's body, and the names that it uses beside the parameters."""
 

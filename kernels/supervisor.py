@@ -1,25 +1,30 @@
 """Supervision: servers are started, seen to die, and started again."""
 
+import errno
 import math
 import os
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-from kernels.control import Failed, socket_pair
+from kernels.control import Asks, Departure, Failed, LastWords, Ping, Pong, Ready
 from kernels.host import die_with_parent, name_process
 from kernels.launch import close_all_but, fork
+from kernels.parcels import socket_pair
 from kernels.records import REST, Peer, Server
 from kernels.server import Post, run_server
 from kernels.space import create_regions, identities
 from kernels.stub import Layer
 from kernels.switchboard import Switchboard
-from twinos import Caller, Region, Service
+from kernels.system import Event
+from twinos import Caller, Region, Service, Supervision, fail
+from twinos.supervision import most_patient
 from twinos.wiring import Services
 
 
@@ -39,6 +44,14 @@ class Plan:
     transport: str
 
 
+EVENTS: Final = 200
+"""What the log holds: of older events nothing is known."""
+LAST_LIVES: Final = 2
+"""How often a server that dies while it stops is started again to stop."""
+BEAT: Final = 1.0
+"""Seconds between signs of life that are asked for, unless a policy is impatient."""
+
+
 class Supervisor:
     """The servers of a system, and the regions that outlive them.
 
@@ -50,34 +63,105 @@ class Supervisor:
         regions: the memory that services are given.
         tally: the table of counts, if messages are counted.
         servers: callees first.
+        log: what has happened to them lately.
         panic: why the monolithic kernel's one space died, if it has.
     """
 
     def __init__(self, plan: Plan, board: Switchboard) -> None:
         self.regions = create_regions(plan.order)
         self.tally = Region.create("tally") if plan.counting else None
-        self.servers = [Server(space) for space in plan.spaces]
+        self.servers = [Server(space, _policy(space)) for space in plan.spaces]
+        self.log: deque[Event] = deque(maxlen=EVENTS)
+        self._beat = min([BEAT, *(server.policy.hang / 4 for server in self.servers)])
         self._plan = plan
         self._board = board
         self._identity = identities(plan.order)
-        self._stopping = False
         self.panic = ""
 
     def start_all(self) -> None:
         """Start every server, callees first; they need not be ready to be called."""
         for server in self.servers:
             self._start(server)
+        if not self._plan.panics:  # nobody watches over a monolithic kernel
+            self._board.after(self._beat, self._feel_pulses)
+
+    def listen(self) -> None:
+        """Hear at once when a server is stopped; a death is seen by its pidfd."""
+        heard, rung = socket.socketpair()  # outlive this: the signal handler writes there
+        for end in (heard, rung):
+            end.setblocking(False)
+
+        def look() -> None:
+            heard.recv(1024)
+            self._look_for_stopped()
+
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(rung.detach(), warn_on_full_buffer=False)
+        self._board.watch(heard, look)
+
+    def note(self, server: Server, news: Asks) -> None:
+        """Take down what a server says of itself. EPERM: it may not say that."""
+        match news:
+            case Ready():
+                server.ready, server.failure = True, None
+            case Failed():
+                server.failure = news
+            case LastWords(sentence):
+                server.last_words = sentence
+            case Pong(busy):
+                server.asked_at = 0.0
+                if busy > server.policy.hang:
+                    server.hung(f"was at one request for {busy:.1f} s")
+            case Departure(caller):
+                server.departing.discard(caller)
+            case _:
+                raise fail(errno.EPERM)
+
+    def _look_for_stopped(self) -> None:
+        """Kill servers that somebody has stopped: they serve nobody, and keep everybody waiting."""
+        for server in self.servers:
+            if not self._plan.panics and not server.retired and server.is_stopped():
+                server.hung("stopped")
+
+    def _feel_pulses(self) -> None:
+        """Ask every server for a sign of life; kill those that have owed one for too long."""
+        now = time.monotonic()
+        for server in self.servers:
+            policy = server.policy
+            if not server.pid or server.retired:
+                continue
+            if not server.ready:
+                if now - server.born_at > policy.start:
+                    server.hung(f"was not ready after {policy.start:g} s")
+            elif not server.asked_at:
+                server.asked_at = now if server.order(Ping()) else 0.0
+            elif now - server.asked_at > policy.hang:
+                server.hung(f"gave no sign of life for {policy.hang:g} s")
+        self._board.after(self._beat, self._feel_pulses)
 
     def stop_all(self) -> Failed | None:
-        """Stop every server, callers before those that they call; which one failed to, if any."""
-        self._stopping = True
+        """Stop every server, callers before those that they call; which one failed to, if any.
+
+        Who is called must live until its turn comes: it is started again even now.
+        """
         for server in reversed(self.servers):
-            grace = self._plan.grace if server.ready else 0.0  # nothing to write back yet
-            server.stop()
-            self._await_death(server, time.monotonic() + grace)
+            self._stop(server)
+            for _ in range(LAST_LIVES):
+                if not server.crashed or self._plan.panics:
+                    break
+                server.retired = False
+                self._start(server)  # what it has not written back, its next life may
+                self._stop(server)
+        return next(filter(None, (server.failure for server in self.servers)), None)
+
+    def _stop(self, server: Server) -> None:
+        is_new = server.life == 1 and not server.ready  # it has nothing to write back yet
+        server.stop()
+        self._await_death(server, time.monotonic() + (0.0 if is_new else self._plan.grace))
+        if server.pid:
             server.kill()
             self._await_death(server, math.inf)
-        return next(filter(None, (server.failure for server in self.servers)), None)
+            server.crashed = False
 
     def failure(self) -> Failed | None:
         """Why a server could not be started, if one could not."""
@@ -112,7 +196,7 @@ class Supervisor:
 
     def _start(self, server: Server) -> None:
         """Start a server, or try again a little later if the host has no room for it."""
-        if self._stopping:
+        if server.retired:
             return
         try:
             self._bear(server)
@@ -139,6 +223,7 @@ class Supervisor:
         callers = [self._identity[service] for service in server.services]
         peer = Peer(ask, callers={caller.id: caller for caller in callers}, server=server)
         server.born(pid, orders, peer)
+        self._note(server, "started" if server.life == 1 else f"started, life {server.life}")
         self._board.admit(peer)
         self._board.watch_once(death, partial(self._bury, server, peer))
 
@@ -149,6 +234,8 @@ class Supervisor:
         own = [region for service in server.services for region in self.regions[service].values()]
         tally = [self.tally] if self.tally is not None else []
         kept = {each for region in own + tally for each in region.descriptors}
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the nucleus listens to it
+        signal.set_wakeup_fd(-1)
         close_all_but(kept | {ask.fileno(), orders.fileno()})
         die_with_parent(nucleus)
         name_process(server.name)
@@ -170,7 +257,8 @@ class Supervisor:
         self._board.hear_out(peer)
         was_ready = server.ready
         server.died()
-        if self._plan.panics and was_ready and not self._stopping:
+        self._note(server, server.verdict)
+        if self._plan.panics and was_ready and not server.retired:
             words = server.last_words
             self.panic = "kernel panic" + (f" {words}" if words else server.verdict[len("died") :])
         elif not server.given_up and server.rest:
@@ -178,6 +266,13 @@ class Supervisor:
         elif not server.given_up:
             self._start(server)
 
+    def _note(self, server: Server, what: str) -> None:
+        self.log.append(Event(time.time(), server.name, what))
+
     def _await_death(self, server: Server, deadline: float) -> None:
         while server.pid and time.monotonic() < deadline:
             self._board.turn(deadline)
+
+
+def _policy(services: Services) -> Supervision:
+    return most_patient(service.__supervision__ for service in services)

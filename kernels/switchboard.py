@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from kernels.control import ASKS, Answer, Asks, Parcel, Refused, close_all, take
+from kernels.control import ASKS, Answer, Asks, Refused
+from kernels.parcels import Parcel, close_all, take
 from kernels.records import PATIENCE, Peer, Question
 from twinos.codec import MalformedMessage
 from twinos.errors import take_apart

@@ -42,6 +42,40 @@ class Counts(NamedTuple):
     bytes: int
 
 
+class ServerStatus(NamedTuple):
+    """How an address space with services is.
+
+    Attributes:
+        services: their names.
+        state: "running", "starting", "resting" (before the next life), or "given up".
+        pid: its process; 0: none at the moment.
+        restarts: lives before this one.
+        uptime: seconds that this life has lasted.
+        verdict: why the last life ended; empty if this is the first.
+    """
+
+    services: tuple[str, ...]
+    state: str
+    pid: int
+    restarts: int
+    uptime: float
+    verdict: str
+
+
+class Event(NamedTuple):
+    """Something that happened to a server.
+
+    Attributes:
+        time: when, in seconds since 1970.
+        server: its services' names, joined by +.
+        what: a clause: "started", "died: killed by SIGKILL".
+    """
+
+    time: float
+    server: str
+    what: str
+
+
 class Kernel(Protocol):
     """What a system needs of a kernel: the kernel seen from a user's address space."""
 
@@ -65,6 +99,12 @@ class Kernel(Protocol):
 
     def counts(self) -> Counts:
         """Messages so far."""
+
+    def status(self) -> tuple[ServerStatus, ...]:
+        """How the address spaces with services are, callees first."""
+
+    def events(self) -> tuple[Event, ...]:
+        """What has happened to them lately, oldest first."""
 
     def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
         """Run `function(user, *arguments)` in a process of its own, with `caller`'s credentials."""
@@ -248,6 +288,14 @@ class System(User):
     def counts(self) -> Counts:
         """Messages and bytes between address spaces since boot (`boot(count=True)`)."""
         return self._kernel.counts()
+
+    def status(self) -> tuple[ServerStatus, ...]:
+        """How the address spaces with services are, callees first."""
+        return self._kernel.status()
+
+    def events(self) -> tuple[Event, ...]:
+        """What has happened to them lately, oldest first."""
+        return self._kernel.events()
 
     def close(self) -> None:
         """Shut the system down: everything written back, no process left."""

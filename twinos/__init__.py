@@ -27,6 +27,7 @@ from twinos.privileges import only, shared
 from twinos.region import Region
 from twinos.service import Service, operations
 from twinos.signal import Signal, Until, Waits
+from twinos.supervision import Supervision
 from twinos.tasks import Task, Tasks
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "ServerDied",
     "Service",
     "Signal",
+    "Supervision",
     "Task",
     "Tasks",
     "Until",

@@ -10,6 +10,7 @@ from twinos.caller import Caller
 from twinos.errors import ContractError
 from twinos.message import Endpoint, Message
 from twinos.operation import MAX_OPERATIONS, Op, define, is_marked
+from twinos.supervision import Supervision
 
 
 class Service:
@@ -23,19 +24,29 @@ class Service:
     Requests are handled one at a time, so a service needs no lock.
 
     A service declared with `privileged=True` (`class Disk(Service, privileged=True)`) is internal:
-    of the users only the superuser may call it. Subclasses inherit that, or say otherwise.
+    of the users only the superuser may call it. `supervision=Supervision(...)` says what the
+    microkernel does when it dies or hangs. Subclasses inherit both, or say otherwise.
     """
 
     __privileged__: ClassVar[bool] = False
+    __supervision__: ClassVar[Supervision] = Supervision()
 
     __ops__: ClassVar[Mapping[str, Op]] = MappingProxyType({})
     __names__: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
-    def __init_subclass__(cls, *, privileged: bool | None = None, **keywords: Any) -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        privileged: bool | None = None,
+        supervision: Supervision | None = None,
+        **keywords: Any,
+    ) -> None:
         """Derive the operations; refuse a class that can't be a service."""
         super().__init_subclass__(**keywords)
         if privileged is not None:
             cls.__privileged__ = privileged
+        if supervision is not None:
+            cls.__supervision__ = supervision
         if "<locals>" in cls.__qualname__:
             # A class made inside a function may use that function's names in its annotations.
             cls.__names__ = MappingProxyType(dict(sys._getframe(1).f_locals))  # noqa: SLF001

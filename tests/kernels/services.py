@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from twinos import Caller, Region, Service, Signal, Waits, fail, op
+from twinos import Caller, Region, Service, Signal, Supervision, Waits, fail, op
 
 
 class Mood(enum.Enum):
@@ -123,7 +123,7 @@ class Echo(Service):
         return os.getpid()
 
 
-class Bugs(Service):
+class Bugs(Service, supervision=Supervision(most=1000, longest_rest=0.1)):
     """Goes wrong on demand; what it has counted outlives it."""
 
     def __init__(self, store: Region) -> None:
@@ -131,6 +131,7 @@ class Bugs(Service):
             store.resize(8)
         self._store = store
         self._memory = 0
+        self._stubborn = False
 
     @op
     def pid(self) -> int:
@@ -227,6 +228,15 @@ class Bugs(Service):
     @op
     def yields_a_number(self) -> Waits[None]:
         yield 5  # type: ignore[misc]  # that is the case
+
+    @op
+    def be_stubborn(self) -> None:
+        """Never come to an end."""
+        self._stubborn = True
+
+    def _stopping(self) -> None:
+        if self._stubborn:
+            time.sleep(60)
 
 
 class Mailbox(Service):

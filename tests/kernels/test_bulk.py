@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from kernels import System, boot
 from kernels.bulk import STORE, Bulk, Store, create_store, payload_of
-from kernels.control import close_all
 from kernels.frames import HEADER, IN_STORE, LARGE, MAX_PAYLOAD, OK, MalformedFrameError, frame
 from kernels.line import Line
+from kernels.parcels import close_all
 from kernels.pipes import PIPE, PipeChannel
 from kernels.remote import deliver
 from tests.conftest import Kernel

@@ -261,9 +261,9 @@ def refusal(system: System) -> int:
     return caught.value.errno or 0
 
 
-def test_a_stopped_server_is_killed_at_shutdown(survivor: Kernel) -> None:
+def test_a_server_that_does_not_stop_is_killed(survivor: Kernel) -> None:
     system = survivor.boot(Bugs, grace=0.05)
-    os.kill(system[Bugs].pid(), signal.SIGSTOP)
+    system[Bugs].be_stubborn()
     with pytest.raises(ServerDied, match=r"Bugs died when it was to stop: killed by SIGKILL"):
         system.close()
 

@@ -33,11 +33,10 @@ from kernels.control import (
     Share,
     Shutdown,
     Tour,
-    post,
-    take,
 )
 from kernels.frames import HEADER, IN_STORE, LARGE, MAX_PAYLOAD, MalformedFrameError, frame
 from kernels.line import Line
+from kernels.parcels import post, take
 from kernels.pipes import CHUNK, PIPE
 from kernels.remote import deliver
 from tests.conftest import eventually

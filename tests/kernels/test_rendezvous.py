@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from kernels import System, boot
-from kernels.control import post, take
 from kernels.mail import SocketCounter
+from kernels.parcels import post, take
 from kernels.party import MOST_PARTIES
 from kernels.rendezvous import MOST_LINES, Rendezvous
 from servers.clock import Clock
