@@ -3,7 +3,11 @@
 Bottom up:
 
 layout       the numbers and records on the disk
+batch        what one commit changes, and the order that it needs without a log
+logformat    the log on the disk
 mkfs         making an empty file system
+log          commits that are whole or absent, and recovery
+memory       how much is kept, and when a commit is due
 cache        blocks of metadata, and what is on its way to the disk
 bitmap       which inodes and zones are taken
 inode        files in memory, and the inode table
@@ -28,7 +32,7 @@ repair       making a damaged image obey them
 """
 
 from servers.filesystem.mkfs import make_filesystem
-from servers.filesystem.results import DirEntry, Stat, StatVFS
+from servers.filesystem.results import DirEntry, MemoryUse, Stat, StatVFS
 from servers.filesystem.service import FileSystem
 
-__all__ = ["DirEntry", "FileSystem", "Stat", "StatVFS", "make_filesystem"]
+__all__ = ["DirEntry", "FileSystem", "MemoryUse", "Stat", "StatVFS", "make_filesystem"]

@@ -11,6 +11,8 @@ class Memory:
     What has changed is bounded too: a commit has to fit into the log. Who changes metadata *spends*
     blocks, rather too many than too few; when the budget is spent, the limit is 0 until a commit.
 
+    The sizes are what things cost in Python: a page of content has 300 bytes of company.
+
     Attributes:
         used: bytes in use.
         bound: bytes above which the least recently used is let go.
@@ -20,7 +22,8 @@ class Memory:
 
     INODE: Final = 1200
     NAME: Final = 250
-    PAGE: Final = 150
+    PAGE: Final = 300
+    BLOCK: Final = 1200
     NODE: Final = 1400
 
     __slots__ = ("_blocks", "bound", "budget", "limit", "used")

@@ -48,6 +48,33 @@ class StatVFS(NamedTuple):
     f_fsid: int = MAGIC
 
 
+class MemoryUse(NamedTuple):
+    """What a file system keeps in memory, and how much that may be.
+
+    Attributes:
+        limit: bytes that may be used; an operation in progress may need a little more.
+        used: bytes that are, estimated by the numbers that follow.
+        pages: pages of content.
+        unwritten: of these, changed ones that are not on the disk.
+        inodes: files of which the inode is known.
+        names: names in directories that are known as a whole; what is not among them is known not
+            to exist, without a look at the disk.
+        nodes: blocks of block maps.
+        blocks: other blocks of metadata.
+        paths: directories by the paths that led there, of all callers.
+    """
+
+    limit: int
+    used: int
+    pages: int
+    unwritten: int
+    inodes: int
+    names: int
+    nodes: int
+    blocks: int
+    paths: int
+
+
 class DirEntry(NamedTuple):
     """A name in a directory, and what it names itself: no symbolic link is followed.
 

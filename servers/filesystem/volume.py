@@ -32,7 +32,7 @@ from servers.filesystem.layout import (
 from servers.filesystem.log import Log
 from servers.filesystem.memory import Memory
 from servers.filesystem.mkfs import check_block_size, make_filesystem
-from servers.filesystem.results import Stat, StatVFS, stat_of
+from servers.filesystem.results import MemoryUse, Stat, StatVFS, stat_of
 from servers.filesystem.survey import Survey
 
 _KEPT_SHARE: Final = 64
@@ -66,9 +66,9 @@ class Volume:
         superblock, logged, due = _mount(disk, now, inodes, log)
         self._superblock = superblock
         self._log = None if self._read_only else logged
-        kept = max(limit // BLOCK_SIZE // _KEPT_SHARE, _KEPT_SHARE)
+        kept = max(limit // Memory.BLOCK // _KEPT_SHARE, _KEPT_SHARE)
         self._cache = cache = BlockCache(disk, self._log or Ordered(disk), kept)
-        self.memory: Final = Memory(limit)
+        self.memory: Final = Memory(limit - kept * Memory.BLOCK)
         if self._log is not None:
             self.memory.set_budget(self._log.budget)
         elif self._read_only:
@@ -110,6 +110,21 @@ class Volume:
             f_favail=free_inodes,
             f_flag=0,
             f_namemax=NAME_MAX,
+        )
+
+    def memory_use(self, paths: int) -> MemoryUse:
+        """What is kept in memory; `paths` are the callers' business."""
+        inodes = list(self.table)
+        return MemoryUse(
+            limit=self.memory.bound + self._cache.limit * Memory.BLOCK,
+            used=self.memory.used + len(self._cache) * Memory.BLOCK,
+            pages=sum(len(inode.pages) for inode in inodes),
+            unwritten=sum(len(inode.changed) for inode in inodes),
+            inodes=len(inodes),
+            names=sum(len(inode.names.inodes) for inode in inodes if inode.names),
+            nodes=sum(len(inode.tree.nodes) for inode in inodes if inode.tree),
+            blocks=len(self._cache),
+            paths=paths,
         )
 
     def last_name_goes(self, inode: Inode) -> None:

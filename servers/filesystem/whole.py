@@ -6,7 +6,7 @@ from typing import Final
 
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import BLOCK_SIZE, LINK_MAX, NAME_MAX, PATH_MAX
-from servers.filesystem.results import PREFERRED, StatVFS
+from servers.filesystem.results import PREFERRED, MemoryUse, StatVFS
 from servers.filesystem.state import State, name_of
 from twinos import Caller, fail, op
 
@@ -61,6 +61,12 @@ class WholeOperations(State):
         """`pathconf` by an open file. EBADF, EINVAL."""
         self._file(caller, fd)
         return _limit(name)
+
+    @op
+    def memory(self) -> MemoryUse:
+        """What is kept in memory, and how much of it there may be."""
+        paths = sum(len(context.known) for context in self._contexts.values())
+        return self._volume.memory_use(paths)
 
     @op
     def sync(self) -> None:
