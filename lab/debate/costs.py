@@ -1,0 +1,151 @@
+"""Experiments that time: kernels, parts of a request, other machines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kernels.transports import TRANSPORTS
+from lab import bench, placement, replay, selection
+from lab.choice import parse
+from lab.debate.evidence import Finding, Measure, Setting
+from lab.decompose import Trace
+from lab.dispatch import dispatch
+from lab.machines import machines, select
+from lab.schema import Run
+from lab.station import Job
+from lab.stats import MIN_VALUES, median_interval
+from lab.table import figure
+
+BOTH = ("monolithic", "microkernel")
+
+
+def cost(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """The cost of workloads under kernels, over that under the first of them.
+
+    Parameters: `workloads`; `kernels` (both by default); `placement`, one or two; `users`, inline
+    or process. Measures: `ratio WORKLOAD, KERNEL`; and `added`, in µs, `messages` by operation.
+    """
+    return _ratios(_bench(setting, parameters))
+
+
+def _ratios(run: Run) -> Finding:
+    measures = []
+    rows = {(row.workload, row.kernel): row for row in run.rows}
+    for ratio in run.ratios:
+        name = f"{ratio.workload}, {ratio.kernel}"
+        row, base = rows[ratio.workload, ratio.kernel], rows[ratio.workload, ratio.over]
+        added = row.median_us - base.median_us
+        measures += [
+            Measure(f"ratio {name}", ratio.ratio, ratio.ci95),
+            Measure(f"added {name}", added, unit="µs"),
+            Measure(f"messages {name}", row.messages_per_op, exact=True),
+        ]
+    return Finding(measures, notes=[f"over {run.ratios[0].over}"] if run.ratios else [])
+
+
+def _bench(setting: Setting, parameters: Mapping[str, Any]) -> Run:
+    where = parameters.get("placement", "one")
+    chosen = selection.chosen(parameters["workloads"], quick=setting.quick)
+    plan = bench.Plan(
+        workloads=selection.runnable(chosen, named=False),
+        kernels=[parse(name) for name in parameters.get("kernels", BOTH)],
+        boots=setting.boots,
+        seed=setting.seed,
+        placement=where,
+        cpus=placement.choose(where),
+        users=parameters.get("users", "inline"),
+        quick=setting.quick,
+        command="twinos debate",
+        unsteady=setting.unsteady,
+    )
+    return bench.measure(plan)
+
+
+def transports(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """The cost of workloads under the microkernel, by transport. Parameters: `transport`."""
+    wanted = parameters["transport"]
+    if wanted not in TRANSPORTS:
+        return Finding(lacks=f"a transport called {wanted!r}; there is {', '.join(TRANSPORTS)}")
+    del setting
+    return Finding(lacks="a way to bench two transports beside each other")
+
+
+def free_messages(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """What is left of a workload under the microkernel if messages cost nothing: a share of 1.
+
+    What goes is the part `switching` of traced boots: host calls, wake-up and switch. Parameters:
+    `workloads`. Measures: `left WORKLOAD`.
+    """
+
+    def left(trace: Trace) -> float:
+        total = sum(trace.parts.values())
+        return (total - trace.parts["switching"]) / total
+
+    return _traced(setting, parameters, {"left": left})
+
+
+def layers(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """The share of checking, encoding and the gate in a workload's time under the microkernel.
+
+    And that of switching beside it. Parameters: `workloads`. Measures: `layers WORKLOAD`,
+    `switching WORKLOAD`.
+    """
+
+    def share(*parts: str) -> Any:
+        return lambda trace: sum(map(trace.parts.__getitem__, parts)) / sum(trace.parts.values())
+
+    shares = {"layers": share("checking", "encoding", "queueing"), "switching": share("switching")}
+    return _traced(setting, parameters, shares)
+
+
+def _traced(setting: Setting, parameters: Mapping[str, Any], shares: Mapping[str, Any]) -> Finding:
+    chosen = selection.chosen(parameters["workloads"], quick=setting.quick)
+    measures = []
+    for workload in chosen:
+        traces = [
+            dispatch(
+                Job(
+                    kernel="microkernel",
+                    users="inline",
+                    cpus=setting.cpus,
+                    mode="trace",
+                    workloads={workload.name: workload.options},
+                    seed=setting.seed + boot,
+                )
+            ).traces[workload.name]
+            for boot in range(max(setting.boots, MIN_VALUES))
+        ]
+        for name, share in shares.items():
+            values = sorted(map(share, traces))
+            interval = median_interval(values)
+            measures.append(Measure(f"{name} {workload.name}", values[len(values) // 2], interval))
+    return Finding(measures)
+
+
+def priced(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """The counts of a workload, priced on machines of many years: does the answer change?
+
+    Parameters: `workloads`; `tolerated`, an overhead. Measures: `overhead MACHINE`, a fraction,
+    with the band of what was assumed; `machines above`, `machines below`: how many are above and
+    below what is tolerated, and `verdict flips`, 1 if there are both.
+    """
+    run = _bench(Setting(True, 1, setting.seed, setting.cpus, True), parameters)
+    tolerated = float(parameters.get("tolerated", replay.TOLERATED))
+    measures = []
+    overheads = []
+    for counts in replay.counts_of([run]):
+        for machine in select(machines(), []):
+            made = replay.predict(counts, machine)
+            overheads.append(made.overhead)
+            name = f"overhead {counts.workload}, {machine.label} ({machine.year})"
+            measures.append(Measure(name, made.overhead, made.band))
+    above = sum(overhead > tolerated for overhead in overheads)
+    below = len(overheads) - above
+    return Finding(
+        [
+            *measures,
+            Measure("machines above", above, exact=True),
+            Measure("machines below", below, exact=True),
+            Measure("verdict flips", float(bool(above and below)), exact=True),
+        ],
+        notes=[f"tolerated: {figure(100 * tolerated)} %", replay.formula().replace("\n", " ")],
+    )

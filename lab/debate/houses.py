@@ -1,0 +1,199 @@
+"""Experiments that break something: what a fault in one service does to the others."""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from kernels import System, boot
+from lab import meter
+from lab.debate.evidence import Finding, Measure, Setting
+from servers.clock import Clock
+from servers.filesystem import FileSystem
+from servers.memory import MemoryManager
+from twinos import Service, op
+from workloads.files import put
+
+KERNELS: Final = ("monolithic", "microkernel")
+FILES: Final = 20
+FILE_SIZE: Final = 300_000
+CACHE: Final = 1 << 20
+"""Bytes that the file system may keep: less than the files, or their damage would not be seen."""
+SCRIBBLED: Final = 16 << 20
+"""Bytes at the start of each region that the stray pointer writes over."""
+KILLS: Final = 5
+PATIENCE_S: Final = 20.0
+
+
+class Faulty(Service):
+    """A service with a bug, and one with a stray pointer."""
+
+    @op
+    def bug(self) -> None:
+        """Divide by zero."""
+        _ = 1 / 0
+
+    @op
+    def scribble(self) -> int:
+        """Write over all memory that services keep, as far as this process can; how many bytes."""
+        return sum(_scribble(start, size) for start, size in _kept())
+
+
+def bug(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """How many of the other services still answer when one of them met a bug.
+
+    Measures: `survivors KERNEL`, a share.
+    """
+    del setting, parameters
+    measures = []
+    for kernel in KERNELS:
+        with _booted(kernel) as system:
+            asked = _questions(system)
+            with suppress(Exception):  # that is the bug
+                system[Faulty].bug()
+            answered = sum(_answers(question) for question in asked)
+        measures.append(Measure(f"survivors {kernel}", answered / len(asked), exact=True))
+    return Finding(measures, notes=["services: file system, memory manager, clock"])
+
+
+def wild_write(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """What one service can destroy of the others' memory with a pointer gone astray.
+
+    It writes over the start of every region that it finds in its own address space. Measures:
+    `files lost KERNEL`, the share of files that can't be read back as they were, and
+    `bytes KERNEL`, which it wrote over; `difference`, of the shares.
+    """
+    del setting, parameters
+    measures = []
+    for kernel in KERNELS:
+        with _booted(kernel) as system:
+            fs = system[FileSystem]
+            contents = {f"/{number}": os.urandom(FILE_SIZE) for number in range(FILES)}
+            for path, data in contents.items():
+                put(fs, path, data)
+            fs.sync()
+            written = 0
+            with suppress(Exception):  # it may not live to tell
+                written = system[Faulty].scribble()
+            lost = sum(not _answers(_reads(fs, path, data)) for path, data in contents.items())
+        measures += [
+            Measure(f"files lost {kernel}", lost / FILES, exact=True),
+            Measure(f"bytes {kernel}", written, exact=True),
+        ]
+    shares = [measure.value for measure in measures if measure.name.startswith("files lost")]
+    return Finding([*measures, Measure("difference", shares[0] - shares[1], exact=True)])
+
+
+def kills(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """Each server process of the microkernel is killed (SIGKILL), one after the other.
+
+    A client asks all the time. Measures: `answer again`, the share of kills after which every
+    service answers again; `errors`, requests by kill that failed meanwhile; `repair`, the longest
+    time until all answered, in ms.
+    """
+    del setting
+    rounds = int(parameters.get("kills", KILLS))
+    back = errors = 0
+    longest = 0.0
+    before = meter.descendants(os.getpid())
+    with boot("microkernel", FileSystem, MemoryManager, Clock) as system:
+        asked = _questions(system)
+        names = [_name(pid) for pid in meter.descendants(os.getpid(), without=before)]
+        targets = [name for name in names if "nucleus" not in name]
+        for number in range(rounds):
+            name = targets[number % len(targets)]
+            start = time.monotonic()
+            _kill(name, before)
+            failed, whole = _until_all_answer(asked)
+            back, errors = back + whole, errors + failed
+            longest = max(longest, time.monotonic() - start)
+    return Finding(
+        [
+            Measure("answer again", back / rounds, exact=True),
+            Measure("errors", errors / rounds, exact=True),
+            Measure("repair", longest * 1000, unit="ms"),
+        ],
+        notes=[f"killed in turn: {', '.join(targets)}"],
+    )
+
+
+@contextmanager
+def _booted(kernel: str) -> Iterator[System]:
+    """A system in processes of its own: what is destroyed there is nothing of ours."""
+    config: Mapping[type[Service], Mapping[str, Any]] = {FileSystem: {"memory": CACHE}}
+    system = boot(kernel, FileSystem, MemoryManager, Clock, Faulty, users="process", config=config)
+    try:
+        yield system
+    finally:
+        with suppress(Exception):  # it may be past shutting down in good order
+            system.close()
+
+
+def _questions(system: System) -> list[Callable[[], bool]]:
+    """One question to each service; whether it is answered."""
+    fs, memory, clock = system[FileSystem], system[MemoryManager], system[Clock]
+    return [
+        lambda: fs.stat("/").st_ino > 0,
+        lambda: memory.meminfo().frames > 0,
+        lambda: clock.null() is None,
+    ]
+
+
+def _reads(fs: FileSystem, path: str, wanted: bytes) -> Callable[[], bool]:
+    def read() -> bool:
+        fd = fs.open(path, os.O_RDONLY)
+        return fs.read(fd, len(wanted) + 1) == wanted
+
+    return read
+
+
+def _answers(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except Exception:  # noqa: BLE001 (whatever it is, it is no answer)
+        return False
+
+
+def _until_all_answer(asked: list[Callable[[], bool]]) -> tuple[int, bool]:
+    """How many requests failed until every service answered, and whether they did in time."""
+    failed = 0
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        wrong = sum(not _answers(question) for question in asked)
+        if not wrong:
+            return failed, True
+        failed += wrong
+    return failed, False
+
+
+def _kill(name: str, but: list[int]) -> None:
+    for pid in meter.descendants(os.getpid(), without=but):
+        if _name(pid) == name:
+            os.kill(pid, signal.SIGKILL)
+            return
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _kept() -> Iterator[tuple[int, int]]:
+    """The regions of services in this address space: where, and how large."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, access, *_, name = line.split(maxsplit=5)
+        if "memfd:twinos:" in name and "w" in access and ":bulk" not in name:
+            start, end = (int(each, 16) for each in span.split("-"))
+            yield start, end - start
+
+
+def _scribble(start: int, size: int) -> int:
+    most = min(size, SCRIBBLED)
+    ctypes.memset(start, 0xA5, most)
+    return most
