@@ -129,6 +129,10 @@ class Descriptors:
         else:
             self._private.add(fd)
 
+    def inheritable(self) -> tuple[int, ...]:
+        """The descriptors that a child inherits."""
+        return tuple(fd for fd in self._open if fd not in self._private)
+
     def set_blocking(self, fd: int, blocking: bool) -> None:
         """Say whether reads and writes of a pipe wait, or fail with EAGAIN. EBADF."""
         self.description(fd).blocking = blocking
@@ -189,7 +193,7 @@ class Descriptors:
             chosen: ours by the child's number; None: all that are inheritable.
         """
         if chosen is None:
-            chosen = {fd: fd for fd in self._open if fd not in self._private}
+            chosen = {fd: fd for fd in self.inheritable()}
         return tuple(
             Descriptor(theirs, (found := self.description(ours)).service, found.handle)
             for theirs, ours in sorted(chosen.items())

@@ -14,7 +14,8 @@ from servers.process.manager import ProcessManager
 from servers.process.signals import CATCH, CHILD, DEFAULT, IGNORE
 from servers.process.streams import Raw, text
 from servers.process.table import Beginning, Descriptor, Order
-from servers.process.user import User
+from servers.process.user import S, User
+from twinos import Service
 
 Handler = Callable[[int], Any]
 
@@ -161,6 +162,15 @@ class Process(Descriptors):
     def manager(self) -> ProcessManager:
         """Groups, sessions, masks and what else there is to ask."""
         return self._manager
+
+    def service(self, service: type[S]) -> S:
+        """The handle of any other service."""
+        return self._user[service]
+
+    @property
+    def services(self) -> tuple[type[Service], ...]:
+        """What the system has."""
+        return self._user.services
 
     @cached_property
     def memory(self) -> AddressSpace:

@@ -11,6 +11,8 @@ S = TypeVar("S", bound=Service)
 class User(Protocol):
     """Somebody who uses a system, as `kernels.User` does."""
 
+    services: tuple[type[Service], ...]
+
     def __getitem__(self, service: type[S]) -> S:
         """The handle of a service."""
 

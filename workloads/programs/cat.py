@@ -1,16 +1,21 @@
 """cat: write files one after the other."""
 
 from servers.process import Process
+from workloads.programs._common import copy, lines, options, put
 
-PIECE = 64 << 10
 
-
-def main(process: Process, *paths: str) -> int:
-    """Copy each file to standard output; `-`, or no file, is standard input."""
-    status = 0
-    for path in paths or ("-",):
+def main(process: Process, *arguments: str) -> int:
+    """`cat [-n] [FILE...]`; `-`, or no file, is standard input."""
+    given, paths = options(process, arguments, "nu")
+    status = count = 0
+    for path in paths or ["-"]:
         try:
-            copy(process, path)
+            if "n" in given:
+                for line in lines(process, path):
+                    count += 1
+                    put(process, f"{count:6}\t".encode() + line)
+            else:
+                _copy(process, path)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -18,12 +23,10 @@ def main(process: Process, *paths: str) -> int:
     return status
 
 
-def copy(process: Process, path: str) -> None:
-    """Copy one file to standard output."""
+def _copy(process: Process, path: str) -> None:
     fd = 0 if path == "-" else process.open(path)
     try:
-        while data := process.read(fd, PIECE):
-            process.write_all(1, data)
+        copy(process, fd, 1)
     finally:
         if fd:
             process.close(fd)

@@ -1,0 +1,190 @@
+"""Commands as processes: programs found and started, subshells, pipelines."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+from servers.process import Process, reason_of
+from twinos.codec import decoder, encode
+from workloads.shell.redirection import PRIVATE, Mapping, Redirections
+from workloads.shell.state import Errand, ShellFault, State
+from workloads.shell.syntax import AndOr, Command, Pipeline, Sequence, Simple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workloads.shell.expansion import Expansion
+    from workloads.shell.jobs import Job
+
+SHELL: Final = "/bin/sh"
+ERRAND: Final = "--errand"
+"""The argument after which a subshell finds what it is told."""
+
+DEFAULT_PATH: Final = "/bin"
+_read_errand: Final = decoder(Errand)
+
+
+def read_errand(text: str) -> Errand:
+    """What a subshell was told."""
+    errand: Errand = _read_errand(base64.b85decode(text))
+    return errand
+
+
+class Launcher:
+    """Starts commands.
+
+    Args:
+        process: the shell's.
+        state: its state.
+        expansion: for words.
+        redirections: for what follows them.
+        is_ours: whether the shell itself carries out a command of that name.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        state: State,
+        expansion: Expansion,
+        redirections: Redirections,
+        is_ours: Callable[[str], bool],
+    ) -> None:
+        self._process = process
+        self._state = state
+        self._expansion = expansion
+        self._redirections = redirections
+        self._is_ours = is_ours
+
+    def pipeline(self, job: Job, pipeline: Pipeline, mapping: Mapping, group: int) -> None:
+        """Start every command of a pipeline, as processes of a job.
+
+        Args:
+            job: whose processes they are.
+            pipeline: the commands.
+            mapping: what the first reads and the last writes.
+            group: 0: a process group of their own; -1, the shell's.
+        """
+        source: int | None = None
+        for place, command in enumerate(pipeline.commands):
+            theirs = dict(mapping)
+            if source is not None:
+                theirs[0] = source
+            before, source, sink = source, None, None
+            if place < len(pipeline.commands) - 1:
+                source, sink = self.private_pipe()
+                theirs[1] = sink
+            self._element(job, command, theirs, group)
+            for used in (before, sink):
+                if used is not None:
+                    self._process.close(used)
+
+    def private_pipe(self) -> tuple[int, int]:
+        """A pipe whose ends no command inherits by accident."""
+        ends = []
+        for fd in self._process.pipe():
+            ends.append(self._process.dup(fd, PRIVATE))
+            self._process.set_inheritable(ends[-1], False)
+            self._process.close(fd)
+        return ends[0], ends[1]
+
+    def subshell(self, body: Sequence, mapping: Mapping, group: int = -1) -> int:
+        """Start a shell that carries out a list; its process."""
+        state = self._state
+        errand = base64.b85encode(encode(Errand(state, body))).decode()
+        return self._process.spawn(
+            SHELL,
+            [state.name, ERRAND, errand],
+            environment=state.environment(),
+            descriptors=mapping,
+            group=group,
+        )
+
+    def program(
+        self, arguments: list[str], mapping: Mapping, extra: dict[str, str], group: int
+    ) -> int:
+        """Start a program; its process.
+
+        ShellFault with status 127 or 126: there is none, or it can't be executed.
+        """
+        path = self.find(arguments[0])
+        environment = self._state.environment() | extra
+        try:
+            return self._spawn(path, arguments, environment, mapping, group)
+        except OSError as error:
+            missing = error.errno in {errno.ENOENT, errno.ENOTDIR}
+            reason = "not found" if missing else reason_of(error)
+            raise ShellFault(f"{arguments[0]}: {reason}", 127 if missing else 126) from None
+
+    def _spawn(
+        self,
+        path: str,
+        arguments: list[str],
+        environment: dict[str, str],
+        mapping: Mapping,
+        group: int,
+    ) -> int:
+        options = {"environment": environment, "descriptors": mapping, "group": group}
+        try:
+            return self._process.spawn(path, arguments, **options)  # type: ignore[arg-type]  # by name
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+        # A text without a first line that says who reads it is for the shell.
+        return self._process.spawn(SHELL, ["sh", path, *arguments[1:]], **options)  # type: ignore[arg-type]  # by name
+
+    def find(self, name: str) -> str:
+        """The path of a program: PATH is searched for a name without a slash.
+
+        ShellFault with status 127 or 126.
+        """
+        if "/" in name:
+            return name
+        found_but = ""
+        value = self._state.get("PATH")
+        for directory in (DEFAULT_PATH if value is None else value).split(":"):
+            path = f"{directory or '.'}/{name}"
+            try:
+                if not stat.S_ISREG(self._process.files.stat(path).st_mode):
+                    continue
+            except OSError:
+                continue
+            if self._process.files.access(path, os.X_OK):
+                return path
+            found_but = path
+        if found_but:
+            raise ShellFault(f"{name}: Permission denied", 126)
+        raise ShellFault(f"{name}: not found", 127)
+
+    def _element(self, job: Job, command: Command, mapping: Mapping, group: int) -> None:
+        """Start one command of a pipeline; what goes wrong with it is said, and is its status."""
+        try:
+            pid = self._start(command, mapping, group if not job.group else job.group)
+        except ShellFault as fault:
+            self._process.complain(str(fault))
+            job.last, job.status = 0, fault.status
+            return
+        except OSError as error:
+            self._process.complain("Cannot fork", error)
+            job.last, job.status = 0, 2
+            return
+        if group == 0 and not job.group:
+            job.group = pid
+        job.statuses[pid] = None
+        job.last = pid
+
+    def _start(self, command: Command, mapping: Mapping, group: int) -> int:
+        if isinstance(command, Simple) and command.words:
+            arguments = self._expansion.fields(command.words)
+            if arguments and not self._is_ours(arguments[0]):
+                extra = {name: self._expansion.text(word) for name, word in command.assignments}
+                opened = self._redirections.apply(command.redirects, mapping)
+                try:
+                    return self.program(arguments, mapping, extra, group)
+                finally:
+                    self._redirections.close(opened)
+        lone = AndOr((("", Pipeline((command,))),))
+        return self.subshell(Sequence(((lone, False),)), mapping, group)
