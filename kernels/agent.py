@@ -88,7 +88,7 @@ class Agent:
             BootError: a server could not start.
             KernelPanic: the kernel's process is gone, or its one space is.
         """
-        with self._lock, unpoked():
+        with unpoked(), self._lock:
             try:
                 parcel = self._exchange(message)
             except OSError as error:

@@ -115,7 +115,7 @@ class LastWords(Ask, frozen=True):
 class Start(Ask, frozen=True):
     """Asks, from a service that may, to start a function as somebody's program."""
 
-    module: str
+    main: str
     name: str
     uid: int
     gid: int

@@ -159,9 +159,10 @@ class Programs:
         resource.setrlimit(resource.RLIMIT_AS, (ask.memory, ask.memory))
         close_all_but({connection.fileno()})
         die_with_parent(nucleus)
-        name_process(f"twinos:{ask.module.rpartition('.')[2]}")
-        main: Any = importlib.import_module(ask.module)
-        for part in ask.name.split("."):
+        name_process(f"twinos:{ask.name}")
+        module, _, name = ask.main.partition(":")
+        main: Any = importlib.import_module(module)
+        for part in name.split("."):
             main = getattr(main, part)
         plan = self._plan
         return run_task(connection, plan.order, plan.layers, plan.transport, caller, main)

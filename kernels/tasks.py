@@ -20,10 +20,14 @@ class RemoteTasks:
         self._agent = agent
 
     def start(
-        self, main: Callable[..., Any], uid: int, gid: int, groups: tuple[int, ...], memory: int
+        self,
+        main: Callable[..., Any],
+        name: str,
+        credentials: tuple[int, int, tuple[int, ...]],
+        memory: int,
     ) -> Task:
         """See `Tasks`."""
-        ask = Start(main.__module__, main.__qualname__, uid, gid, groups, memory)
+        ask = Start(f"{main.__module__}:{main.__qualname__}", name, *credentials, memory)
         answer, _ = self._agent.ask(ask)
         if not isinstance(answer, Started):
             raise KernelPanic(f"the kernel answered {answer!r}")
@@ -49,10 +53,14 @@ class NoTasks:
     """What it gets from a kernel that lives in its user's own process: there can be no other."""
 
     def start(
-        self, main: Callable[..., Any], uid: int, gid: int, groups: tuple[int, ...], memory: int
+        self,
+        main: Callable[..., Any],
+        name: str,
+        credentials: tuple[int, int, tuple[int, ...]],
+        memory: int,
     ) -> Task:
         """See `Tasks`."""
-        del main, uid, gid, groups, memory
+        del main, name, credentials, memory
         _refuse()
 
     def signal(self, caller: int, number: int) -> None:

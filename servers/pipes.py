@@ -119,6 +119,11 @@ class Pipes(Service):
         return first, first + 1
 
     @op
+    def count(self) -> int:
+        """How many pipes there are."""
+        return self._count
+
+    @op
     def close(self, caller: Caller, end: int) -> None:
         """Give an end back. EBADF."""
         self._end(caller, end)
@@ -210,7 +215,7 @@ class Pipes(Service):
                 end.pipe.watchers.remove(changed)
         return found
 
-    @op
+    @op(idempotent=True)  # a new server has nothing of what an old one did
     def inherit(self, caller: Caller, parent: Who, child: Who, ends: tuple[int, ...]) -> None:
         """Give a new caller some of a parent's ends, under the same numbers.
 

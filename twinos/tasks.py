@@ -30,7 +30,11 @@ class Tasks(Protocol):
     """
 
     def start(
-        self, main: Callable[..., Any], uid: int, gid: int, groups: tuple[int, ...], memory: int
+        self,
+        main: Callable[..., Any],
+        name: str,
+        credentials: tuple[int, int, tuple[int, ...]],
+        memory: int,
     ) -> Task:
         """Run `main(user)` in a process of its own, as a new caller with these credentials.
 
@@ -38,9 +42,9 @@ class Tasks(Protocol):
 
         Args:
             main: a function at the top of a module.
-            uid: whose process it is, for ever unless it is the superuser's.
-            gid: of which group.
-            groups: of which supplementary groups.
+            name: for people: what the host shows of it.
+            credentials: user, group and supplementary groups; for ever, unless it is the
+                superuser's.
             memory: bytes of address space on the host that it may have at most.
 
         Raises:

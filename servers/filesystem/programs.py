@@ -12,7 +12,7 @@ from twinos import Caller, fail, op
 class ProgramOperations(State):
     """What only services may ask, on behalf of programs: EPERM for users."""
 
-    @op
+    @op(idempotent=True)
     def load(self, caller: Caller, who: Who, path: str, length: int) -> bytes:
         """The first bytes of a program that `who` may execute.
 
@@ -25,7 +25,7 @@ class ProgramOperations(State):
             raise fail(errno.EACCES, path)
         return self._content.read(inode, 0, max(length, 0))
 
-    @op
+    @op(idempotent=True)  # a new server has nothing of what an old one did
     def inherit(
         self,
         caller: Caller,

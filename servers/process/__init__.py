@@ -4,6 +4,7 @@ From the bottom up:
 
     signals       numbers, sets, defaults
     table         what is known of each process
+    ledger        the same in memory that outlives the manager
     accounts      what it has used
     program       program files, and what is started for one
     sending       operations: signals

@@ -37,6 +37,7 @@ class Groups(Sending):
         if pgid not in {0, entry.pid}:
             self._check_group(own, pgid)
         entry.group = pgid or entry.pid
+        self._keep()
 
     @op
     def getsid(self, caller: Caller, pid: int) -> int:
@@ -50,6 +51,7 @@ class Groups(Sending):
         if self._table.members(entry.pid):
             raise fail(errno.EPERM)
         entry.session = entry.group = entry.pid
+        self._keep()
         return entry.pid
 
     @op
@@ -66,6 +68,7 @@ class Groups(Sending):
         entry.nice = max(LEAST_NICE, min(NICEST, entry.nice + increment))
         if entry.host and entry.who is not None:
             self._tasks.renice(entry.who.id, entry.nice)
+        self._keep()
         return entry.nice
 
     def _named(self, caller: Caller, pid: int) -> Entry:

@@ -10,6 +10,7 @@ from servers.filesystem import FileSystem
 from servers.pipes import Pipes
 from servers.process.accounts import usage
 from servers.process.groups import Groups
+from servers.process.ledger import Ledger
 from servers.process.program import HEAD, executable
 from servers.process.signals import CHILD, IGNORE, members
 from servers.process.startup import run
@@ -25,7 +26,7 @@ from servers.process.table import (
     selected,
 )
 from servers.who import Who
-from twinos import Caller, Tasks, Waits, fail, only, op
+from twinos import Caller, Region, Tasks, Waits, fail, only, op
 
 PROCESSES: Final = 128
 """Processes that there may be, zombies included."""
@@ -49,6 +50,7 @@ class ProcessManager(Groups):
         files: to read programs, and to hand on open files.
         pipes: to hand on ends of pipes.
         tasks: starts and signals processes of the host.
+        table: keeps the process table, should this server die.
         processes: how many there may be, zombies included.
         memory: bytes of the host's address space that a program may have.
     """
@@ -58,13 +60,18 @@ class ProcessManager(Groups):
         files: Annotated[FileSystem, only("load", "inherit")],
         pipes: Annotated[Pipes, only("inherit")],
         tasks: Tasks,
+        table: Region,
         processes: int = PROCESSES,
         memory: int = MEMORY,
     ) -> None:
-        super().__init__(tasks, processes)
+        super().__init__(tasks, processes, Ledger(table))
         self._files = files
         self._pipes = pipes
         self._memory = memory
+        self._table.restore(*self._ledger.read())
+        for entry in self._table:
+            if entry.alive and self._has_gone(entry):
+                self._end(entry, entry.cause or self._unexpected(entry))
 
     @op
     def register(self, caller: Caller, command: str) -> int:
@@ -77,6 +84,7 @@ class ProcessManager(Groups):
             raise fail(errno.EEXIST)
         pid = self._table.new_pid()
         self._table.add(Entry(pid, INIT, pid, pid, Who(*caller), command, started=time.monotonic()))
+        self._keep()
         return pid
 
     @op
@@ -99,7 +107,7 @@ class ProcessManager(Groups):
             lambda file: self._files.load(who, file, HEAD), order.path, order.arguments
         )
         pid = self._table.new_pid()
-        task = self._tasks.start(run, *(order.user or own), self._memory)
+        task = self._tasks.start(run, _name(order), order.user or own, self._memory)
         child = Who(*task.caller)
         try:
             self._bequeath(who, child, order)
@@ -123,6 +131,7 @@ class ProcessManager(Groups):
                 started=time.monotonic(),
             )
         )
+        self._keep()
         return pid
 
     @op
@@ -132,9 +141,10 @@ class ProcessManager(Groups):
         if entry.beginning is None:
             raise fail(errno.EINVAL)
         beginning, entry.beginning = entry.beginning, None
+        self._keep()
         return beginning
 
-    @op
+    @op(idempotent=True)  # who has ended is told ESRCH
     def exit(self, caller: Caller, status: int) -> None:
         """End: nothing of the process is left but its status, for its parent. ESRCH."""
         self._end(self._table.of_caller(caller), exited(status))
@@ -160,9 +170,11 @@ class ProcessManager(Groups):
             for child in selected(self._table.children(parent), pid, parent):
                 if child.state == ZOMBIE:
                     self._table.forget(child)
+                    self._keep()
                     return child.pid, child.status
                 if child.news and options & _told_by(child.news):
                     status, child.news = child.news, 0
+                    self._keep()
                     return child.pid, status
             if options & os.WNOHANG:
                 return 0, 0
@@ -201,6 +213,16 @@ class ProcessManager(Groups):
         if entry.alive:
             self._end(entry, entry.cause or self._unexpected(entry))
 
+    def _has_gone(self, entry: Entry) -> bool:
+        """Whether a program has ended while nobody took notice."""
+        if not entry.host or entry.who is None:
+            return False
+        try:
+            self._tasks.signal(entry.who.id, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
     def _unexpected(self, entry: Entry) -> int:
         """How a process ended that did not say so."""
         try:
@@ -222,6 +244,7 @@ class ProcessManager(Groups):
         if parent is not None:
             self._send(parent, CHILD)
             parent.changed.notify()
+        self._keep()
 
 
 def _told_by(news: int) -> int:
@@ -244,6 +267,10 @@ def _info(entry: Entry) -> ProcessInfo:
         memory=memory,
         command=entry.command,
     )
+
+
+def _name(order: Order) -> str:
+    return (order.arguments or (order.path,))[0].rpartition("/")[2]
 
 
 def check_size(order: Order) -> None:

@@ -3,6 +3,7 @@
 import errno
 import signal as host_signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from io import TextIOWrapper
 from typing import Any, NoReturn
@@ -15,7 +16,7 @@ from servers.process.signals import CATCH, CHILD, DEFAULT, IGNORE
 from servers.process.streams import Raw, text
 from servers.process.table import Beginning, Descriptor, Order
 from servers.process.user import S, User
-from twinos import Service
+from twinos import ServerDied, Service
 
 Handler = Callable[[int], Any]
 
@@ -47,6 +48,7 @@ class Process(Descriptors):
         self._manager = user[ProcessManager]
         self._handlers: dict[int, Handler] = {}
         self._actions: dict[int, int] = {}
+        self._due = self._delivering = False
         self.exiting: list[Callable[[], None]] = [self._flush]
 
     @classmethod
@@ -113,7 +115,11 @@ class Process(Descriptors):
 
     def waitpid(self, pid: int, options: int = 0) -> tuple[int, int]:
         """Wait for a child: its pid and status. See `ProcessManager.waitpid`."""
-        return self._manager.waitpid(pid, options)
+        while True:
+            try:
+                return self._manager.waitpid(pid, options)
+            except ServerDied:
+                continue  # the new manager knows what the old one knew
 
     def kill(self, pid: int, signal: int) -> None:
         """Send a signal: EINVAL, ESRCH, EPERM."""
@@ -147,7 +153,16 @@ class Process(Descriptors):
 
     def deliver(self) -> None:
         """Call the handlers of signals that have come."""
-        for number in self._manager.deliver():
+        self._due = True
+        while self._due and not self._delivering:  # handlers don't interrupt each other
+            self._due, self._delivering = False, True
+            try:
+                self._handle(self._manager.deliver())
+            finally:
+                self._delivering = False
+
+    def _handle(self, came: tuple[int, ...]) -> None:
+        for number in came:
             handler = self._handlers.get(number)
             if handler is not None and self._actions.get(number) == CATCH:
                 handler(number)
@@ -209,7 +224,8 @@ class Process(Descriptors):
     def leave(self, status: int) -> None:
         """Close everything, and tell the process manager how it ended."""
         self.close_all()
-        self._manager.exit(status)
+        with suppress(ProcessLookupError):
+            self._manager.exit(status)
 
     def _flush(self) -> None:
         for name in ("stdout", "stderr"):

@@ -5,6 +5,7 @@ import signal as host_signal
 from contextlib import suppress
 from typing import Final
 
+from servers.process.ledger import Ledger
 from servers.process.signals import (
     CATCH,
     CERTAIN,
@@ -32,9 +33,14 @@ class Sending(Service):
     signal, pokes the process, and the process asks what has come.
     """
 
-    def __init__(self, tasks: Tasks, processes: int) -> None:
+    def __init__(self, tasks: Tasks, processes: int, ledger: Ledger) -> None:
         self._tasks = tasks
         self._table = Table(processes)
+        self._ledger = ledger
+
+    def _keep(self) -> None:
+        """Write the table down: what happened is not forgotten with this server."""
+        self._ledger.write(self._table.last, self._table)
 
     @op
     def kill(self, caller: Caller, pid: int, signal: int) -> None:
@@ -58,6 +64,7 @@ class Sending(Service):
             raise fail(errno.EPERM)
         for target in allowed if signal else ():
             self._send(target, signal)
+        self._keep()
 
     @op
     def sigaction(self, caller: Caller, signal: int, action: int) -> int:
@@ -74,6 +81,7 @@ class Sending(Service):
             del entry.actions[signal]
         if action == IGNORE or (action == DEFAULT and signal in HARMLESS):
             entry.pending &= ~bit(signal)
+        self._keep()
         return old
 
     @op
@@ -88,6 +96,7 @@ class Sending(Service):
         for number in members(entry.pending & ~entry.mask):
             entry.pending &= ~bit(number)
             self._send(entry, number)
+        self._keep()
         return old
 
     @op
@@ -102,6 +111,8 @@ class Sending(Service):
         entry = self._table.of_caller(caller)
         due = entry.pending & ~entry.mask
         entry.pending &= ~due
+        if due:
+            self._keep()
         return tuple(members(due))
 
     @op

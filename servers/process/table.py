@@ -152,6 +152,17 @@ class Table:
     def __len__(self) -> int:
         return len(self.entries)
 
+    @property
+    def last(self) -> int:
+        """The last number that was given out."""
+        return self._last
+
+    def restore(self, last: int, entries: Iterable[Entry]) -> None:
+        """Be the table that it was when its keeper died."""
+        self._last = max(last, self._last)
+        for entry in entries:
+            self.add(entry)
+
     def new_pid(self) -> int:
         """A number that no process has. EAGAIN: there are too many processes."""
         if len(self.entries) >= self._most:

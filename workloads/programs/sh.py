@@ -3,8 +3,9 @@
 from servers.process import Process
 from workloads.shell.builtins import BUILTINS, SPECIAL
 from workloads.shell.controls import CONTROLS
-from workloads.shell.interpreter import Leave, Shell
+from workloads.shell.interpreter import Shell
 from workloads.shell.launching import ERRAND, read_errand
+from workloads.shell.leaving import Leave
 from workloads.shell.state import State, Variable
 
 

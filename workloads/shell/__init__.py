@@ -4,6 +4,7 @@ From the bottom up:
 
     syntax        what a script is made of
     lexer         letters to tokens
+    reader        one token ahead; redirections
     parser        tokens to the tree
     patterns      `*`, `?`, `[...]`
     arithmetic    `$(( ))`
@@ -12,8 +13,12 @@ From the bottom up:
     redirection   `<`, `>`, `2>&1`, here-documents
     jobs          what runs, in the foreground and behind it
     launching     commands as processes
+    leaving       ways out of the middle
+    commands      simple commands
     interpreter   the tree, carried out
     conditions    the builtin `test`
     printing      the builtins `echo` and `printf`
-    builtins      what the shell does itself
+    settings      builtins that set something
+    builtins      what else the shell does itself
+    controls      builtins about jobs, and `read`
 """

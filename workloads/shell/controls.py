@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 from typing import Final
 
-from workloads.shell.interpreter import Builtin, Shell
+from workloads.shell.commands import Builtin
+from workloads.shell.interpreter import Shell
 from workloads.shell.jobs import Job
 from workloads.shell.state import NAME, ShellFault
 
@@ -61,7 +62,7 @@ def wait(shell: Shell, arguments: list[str]) -> int:
                 status = 127
                 continue
             job = found
-        status = shell.jobs.wait(job)
+        status = shell.wait(job)
     return status
 
 

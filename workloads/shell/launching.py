@@ -6,6 +6,7 @@ import base64
 import errno
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from servers.process import Process, reason_of
@@ -81,6 +82,13 @@ class Launcher:
             for used in (before, sink):
                 if used is not None:
                     self._process.close(used)
+
+    def say(self, text: str, fd: int | None) -> None:
+        """Write a line where a command would say what is wrong."""
+        self._process.stdout.flush()
+        if fd is not None:
+            with suppress(OSError):
+                self._process.write_all(fd, f"{text}\n".encode(errors="surrogateescape"))
 
     def private_pipe(self) -> tuple[int, int]:
         """A pipe whose ends no command inherits by accident."""
@@ -164,11 +172,11 @@ class Launcher:
         try:
             pid = self._start(command, mapping, group if not job.group else job.group)
         except ShellFault as fault:
-            self._process.complain(str(fault))
+            self.say(f"{self._state.name}: {fault}", mapping.get(2))
             job.last, job.status = 0, fault.status
             return
         except OSError as error:
-            self._process.complain("Cannot fork", error)
+            self.say(f"{self._state.name}: Cannot fork: {reason_of(error)}", mapping.get(2))
             job.last, job.status = 0, 2
             return
         if group == 0 and not job.group:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from workloads.shell.lexer import REDIRECTIONS, HereDocument, Lexer, Token
+from workloads.shell.reader import Reader, assignment
 from workloads.shell.syntax import (
     AndOr,
     Case,
@@ -19,9 +19,6 @@ from workloads.shell.syntax import (
     Sequence,
     Simple,
     Subshell,
-    SyntaxFault,
-    Text,
-    Unfinished,
     While,
     Word,
     literal,
@@ -29,7 +26,6 @@ from workloads.shell.syntax import (
 
 _CLOSING: Final = frozenset(["then", "elif", "else", "fi", "do", "done", "esac", "}"])
 RESERVED: Final = _CLOSING | {"if", "while", "until", "for", "case", "{", "!", "in"}
-_ASSIGNMENT: Final = re.compile(r"([A-Za-z_]\w*)=", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
@@ -42,17 +38,13 @@ def parse(text: str) -> Sequence:
     return Sequence(tuple(items))
 
 
-class Parser:
+class Parser(Reader):
     """Parses a script, a line (or what belongs together) at a time.
 
     Args:
         text: the script.
         first: the number of its first line.
     """
-
-    def __init__(self, text: str, first: int = 1) -> None:
-        self._lexer = Lexer(text, self.substitution, first)
-        self._token: Token | None = None
 
     def line(self) -> Sequence | None:
         """The commands of the next line; None at the end. SyntaxFault."""
@@ -260,8 +252,8 @@ class Parser:
             if word is None:
                 break
             self._take()
-            if not words and (assignment := _assignment(word)):
-                assignments.append(assignment)
+            if not words and (found := assignment(word)):
+                assignments.append(found)
                 continue
             words.append(word)
             if len(words) == 1 and self._peek().operator == "(" and not assignments:
@@ -279,72 +271,3 @@ class Parser:
             raise self._lexer.fault("Bad function name")
         self._skip_lines()
         return Function(name, self._command())
-
-    def _redirects(self) -> list[Redirect]:
-        found: list[Redirect] = []
-        while True:
-            token = self._peek()
-            number = -1
-            digits = literal(token.word) if token.word is not None else None
-            if digits is not None and digits.isdecimal() and self._touches_redirection(token):
-                self._take()
-                number = int(digits)
-            if self._peek().operator not in REDIRECTIONS:
-                return found
-            found.append(self._redirect(number))
-
-    def _touches_redirection(self, token: Token) -> bool:
-        text, place = self._lexer.text, self._lexer.place
-        return place > token.start and text[place : place + 1] in {"<", ">"}
-
-    def _redirect(self, number: int) -> Redirect:
-        operator = self._take().operator
-        target = self._peek().word
-        if target is None:
-            raise self._unexpected()
-        fd = number if number >= 0 else 0 if operator[0] == "<" else 1
-        redirect = Redirect(fd, "<<" if operator == "<<-" else operator, target)
-        if redirect.operator == "<<":
-            delimiter = "".join(part.value for part in target if isinstance(part, Text))
-            quoted = any(isinstance(part, Text) and part.quoted for part in target)
-            document = HereDocument(redirect, delimiter, quoted, operator == "<<-")
-            self._lexer.documents.append(document)
-        self._take()
-        return redirect
-
-    def _skip_lines(self) -> None:
-        while self._peek().operator == "\n":
-            self._take()
-
-    def _peek(self) -> Token:
-        if self._token is None:
-            self._token = self._lexer.next()
-        return self._token
-
-    def _take(self) -> Token:
-        token, self._token = self._peek(), None
-        return token
-
-    def _word(self) -> str | None:
-        word = self._peek().word
-        return None if word is None else literal(word)
-
-    def _at_end(self) -> bool:
-        token = self._peek()
-        return not token.operator and token.word is None
-
-    def _unexpected(self, more: str = "") -> SyntaxFault:
-        if self._at_end():
-            return Unfinished(self._lexer.line, f"end of file unexpected{more}")
-        token = self._peek()
-        shown = token.operator or self._lexer.text[token.start : self._lexer.place]
-        shown = "newline" if shown == "\n" else f'"{shown}"'
-        return self._lexer.fault(f"{shown} unexpected{more}")
-
-
-def _assignment(word: Word) -> tuple[str, Word] | None:
-    first = word[0] if word else None
-    if isinstance(first, Text) and not first.quoted and (match := _ASSIGNMENT.match(first.value)):
-        rest = first.value[match.end() :]
-        return match[1], (*((Text(rest),) if rest else ()), *word[1:])
-    return None

@@ -79,3 +79,10 @@ class ShellFault(Exception):
     def __init__(self, message: str, status: int = 2) -> None:
         super().__init__(message)
         self.status = status
+
+
+def count_of(text: str, name: str) -> int:
+    """A number that a builtin was given. ShellFault."""
+    if not text.isdecimal():
+        raise ShellFault(f"{name}: Illegal number: {text}")
+    return int(text)

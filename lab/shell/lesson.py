@@ -1,0 +1,121 @@
+"""What makes the shell a lesson: services that crash and hang, messages that can be seen."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Final
+
+from kernels.system import ServerStatus
+from lab.shell.machine import Machine
+from servers.filesystem import FileSystem
+from twinos import ServerDied, Service
+from workloads.shell.commands import Builtin
+from workloads.shell.interpreter import Shell
+from workloads.shell.state import ShellFault
+
+PATIENCE: Final = 5.0
+"""Seconds in which a service that crashed must be there again."""
+_STEP: Final = 0.02
+PROBES: Final = ("null", "getcwd", "processes", "meminfo", "isatty", "count")
+"""Operations that do no harm, the first of which that a service has is asked."""
+
+
+class Lesson:
+    """The builtins that a program has no right to.
+
+    Args:
+        machine: what they are done to.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    @property
+    def builtins(self) -> dict[str, Builtin]:
+        """By name."""
+        return {"crash": self.crash, "hang": self.hang, "count": self.count}
+
+    def crash(self, shell: Shell, arguments: list[str]) -> int:
+        """`crash SERVICE`: a wild pointer in its process."""
+        service = self._named(arguments, "crash")
+        before = self._strike(service, signal.SIGSEGV)
+        shell.process.stdout.write(f"{self._aftermath(service, before)}\n")
+        if service is FileSystem:
+            with suppress(OSError):  # what it knew of its callers is gone
+                shell.process.files.chdir(shell.state.get("PWD") or "/")
+        return 0
+
+    def hang(self, shell: Shell, arguments: list[str]) -> int:
+        """`hang SERVICE`: its process does nothing any more. `crash` helps."""
+        service = self._named(arguments, "hang")
+        self._strike(service, signal.SIGSTOP)
+        shell.process.stderr.write(
+            f"{service.__name__} hangs: whoever asks it something waits. "
+            f"Ctrl-C gives up; `crash {service.__name__}` ends it.\n"
+        )
+        return 0
+
+    def count(self, shell: Shell, arguments: list[str]) -> int:
+        """`count COMMAND [ARGUMENT...]`: the command, and what it cost."""
+        if not arguments:
+            raise ShellFault("usage: count COMMAND [ARGUMENT...]")
+        system = self._machine.system
+        before, start = system.counts(), time.perf_counter()
+        status = self._command(shell, arguments)
+        seconds = time.perf_counter() - start
+        after = system.counts()
+        shell.process.stdout.flush()
+        messages, size = after.messages - before.messages, after.bytes - before.bytes
+        shell.process.stderr.write(
+            f"{messages:,} messages of {size:,} bytes, {messages:,} switches, "
+            f"{seconds * 1000:,.1f} ms\n"
+        )
+        return status
+
+    def _command(self, shell: Shell, arguments: list[str]) -> int:
+        return shell.builtins["command"](shell, arguments)
+
+    def _named(self, arguments: list[str], who: str) -> type[Service]:
+        known = {service.__name__.lower(): service for service in self._machine.system.services}
+        if len(arguments) != 1:
+            raise ShellFault(f"usage: {who} SERVICE")
+        found = known.get(arguments[0].lower())
+        if found is None:
+            names = ", ".join(service.__name__ for service in known.values())
+            raise ShellFault(f"{who}: there is no service {arguments[0]}; there are {names}", 1)
+        return found
+
+    def _status(self, service: type[Service]) -> ServerStatus:
+        """How the address space is that holds a service. KernelPanic."""
+        name = service.__name__
+        return next(one for one in self._machine.system.status() if name in one.services)
+
+    def _strike(self, service: type[Service], number: int) -> ServerStatus:
+        """Send a signal of the host to the process that holds a service; how it was before."""
+        status = self._status(service)
+        if not status.pid:
+            raise ShellFault(f"{service.__name__} does not run: {status.verdict}", 1)
+        os.kill(status.pid, number)
+        return status
+
+    def _aftermath(self, service: type[Service], before: ServerStatus) -> str:
+        """What became of a service whose process was hit. KernelPanic."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            status = self._status(service)
+            if status.restarts > before.restarts and status.state == "running":
+                self._hear(service)
+                return f"{service.__name__} {status.verdict}; it has been started again"
+            if status.state == "given up":
+                break
+            time.sleep(_STEP)
+        return f"{service.__name__} has not been started again"
+
+    def _hear(self, service: type[Service]) -> None:
+        """Let the shell's own handle find that its server is a new one."""
+        stub = self._machine.system[service]
+        ask = next((getattr(stub, name) for name in PROBES if hasattr(stub, name)), None)
+        if ask is not None:
+            with suppress(ServerDied):
+                ask()

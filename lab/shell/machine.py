@@ -1,0 +1,166 @@
+"""The machine that a shell runs on: a booted system, its keyboard, and one process, the shell's."""
+
+import contextlib
+import os
+import select
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, Final, Self
+
+from kernels import Layer, System
+from kernels.boot import boot
+from lab.choice import HYBRID, Choice, parse
+from lab.refusal import Failure, Refusal
+from servers.clock import Clock
+from servers.console import Console
+from servers.disk import Disk
+from servers.filesystem import FileSystem
+from servers.memory import MemoryManager
+from servers.process import Process, ProcessManager
+from twinos import BootError, KernelPanic, Service, WiringError
+from twinos.errors import describe
+from twinos.wiring import boot_order
+from workloads import programs
+
+SERVICES: Final = (ProcessManager, Console, Clock, MemoryManager)
+BLOCKS: Final = 16_384
+"""Blocks of 1 KiB of a disk that nobody brought along."""
+TURN: Final = 0.5
+"""Seconds in which the keyboard looks whether it is still needed."""
+PIECE: Final = 4096
+
+ENVIRONMENT: Final = {"PATH": "/bin", "HOME": "/root", "PWD": "/", "USER": "root"}
+
+
+class Machine:
+    """A system with the programs of `workloads.programs` in /bin.
+
+    Args:
+        kernel: as `choice.parse` reads it.
+        image: an image on the host, or None for a disk in memory.
+        terminal: whether a person sits at standard input and output.
+        layers: binders around every handle.
+        config: settings of services.
+
+    Raises:
+        Refusal: it does not boot.
+    """
+
+    def __init__(
+        self,
+        kernel: str,
+        image: str | None = None,
+        *,
+        terminal: bool = False,
+        layers: Sequence[Layer] = (),
+        config: Mapping[type[Service], Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._choice = parse(kernel)
+        self._layers = layers
+        disk = {"blocks": BLOCKS} if image is None else {"image": image}
+        self._config = {Disk: disk, Console: {"terminal": terminal}, **(config or {})}
+        for name in programs.names():  # here, once: what is forked from here has them
+            import_module(f"{programs.__name__}.{name}")
+        self._boot()
+
+    def _boot(self) -> None:
+        try:
+            self.system = _booted(self._choice, self._config, self._layers)
+        except (OSError, WiringError, BootError) as error:
+            raise Refusal(f"{self._choice.name} does not boot: {describe(error)}.") from error
+        try:
+            programs.install(self.system[FileSystem])
+            self.system[FileSystem].sync()
+            self.process = Process.enter(self.system, "sh", ENVIRONMENT)
+            self._keyboard = Keyboard(self.system)
+        except BaseException as error:
+            self.system.close()
+            if isinstance(error, OSError):
+                raise Failure(f"the disk can't be used: {error}.") from error
+            raise
+
+    @property
+    def kernel(self) -> str:
+        """The kernel as it was named."""
+        return self._choice.name
+
+    def reboot(self) -> None:
+        """Boot anew, from the same disk if that is an image."""
+        self.close()
+        self._boot()
+
+    def close(self) -> None:
+        """Shut the system down."""
+        self._keyboard.close()
+        with contextlib.suppress(KernelPanic):
+            self.system.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _booted(
+    choice: Choice, config: Mapping[type[Service], Mapping[str, Any]], layers: Sequence[Layer]
+) -> System:
+    order = boot_order(SERVICES)
+    groups = tuple(tuple(s for s in group if s in order) for group in choice.groups)
+    return boot(
+        choice.kernel,
+        *SERVICES,
+        config=config,
+        groups=tuple(filter(None, groups)) if choice.kernel == HYBRID else (),
+        users="process",
+        count=True,
+        layers=layers,
+        grace=5.0,
+    )
+
+
+class Keyboard:
+    """Passes what the host's standard input has to programs that wait for it, and no more.
+
+    Args:
+        system: the system whose console it belongs to.
+    """
+
+    def __init__(self, system: System) -> None:
+        self._user = system.user()
+        self._stopped, self._stop = os.pipe()
+        self._thread = threading.Thread(target=self._work, name="keyboard", daemon=True)
+        # Signals are the main thread's: taken here, Ctrl-C would not interrupt what it waits for.
+        old = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            self._thread.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+    def close(self) -> None:
+        """Pass nothing on any more."""
+        os.close(self._stop)
+        self._thread.join()
+        os.close(self._stopped)
+
+    def _work(self) -> None:
+        console = self._user[Console]
+        while not self._is_stopped(0.0):
+            try:
+                if console.wanted(TURN):
+                    self._pass_on(console)
+            except KernelPanic:
+                return
+            except OSError:  # the console's server died: another one will come
+                if self._is_stopped(TURN):
+                    return
+
+    def _is_stopped(self, patience: float) -> bool:
+        return bool(select.select([self._stopped], [], [], patience)[0])
+
+    def _pass_on(self, console: Console) -> None:
+        ready, _, _ = select.select([0, self._stopped], [], [], TURN)
+        if 0 in ready:
+            console.typed(os.read(0, PIECE))
