@@ -44,6 +44,7 @@ from kernels.parcels import Parcel, close_all, socket_pair, take
 from kernels.postoffice import PostOffice
 from kernels.programs import Programs
 from kernels.records import Credentials, Peer, Server
+from kernels.relay import Relay
 from kernels.space import find_region
 from kernels.supervisor import Plan, Supervisor
 from kernels.switchboard import Switchboard
@@ -69,8 +70,9 @@ class _Nucleus:
 
     def __init__(self, connection: socket.socket, plan: Plan) -> None:
         self._plan = plan
-        self._transport = TRANSPORTS[plan.transport]
+        transport = TRANSPORTS[plan.transport]
         self._board = Switchboard(self._handle, self._left)
+        self._ends = Relay(self._board).ends if transport.routed else transport.ends
         self._supervisor = Supervisor(plan, self._board)
         self._programs = Programs(plan, self._board, self._new_caller, self._supervisor.forget)
         self._named = {service.__name__: service for service in plan.order}
@@ -170,7 +172,7 @@ class _Nucleus:
         server = self._server(service)
         if server.given_up:
             raise ServerDied(errno.ECONNREFUSED, f"{service} {server.verdict}")
-        ours, theirs = self._transport.ends()
+        ours, theirs = self._ends()
         try:
             # If it can't be told, its end closes here, and the client will ask why.
             order = Serve(service, peer.callers[caller], tuple(sorted(allowed)))

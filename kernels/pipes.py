@@ -9,6 +9,7 @@ import errno
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Final, Self
 
 from kernels.bulk import Bulk, Frame, Store, create_store
@@ -132,3 +133,6 @@ if sent != _len({message}): channel.go_on({message}, sent)""",
     receive="{start} = _read(source, {room})",
     names={"_write": os.write, "_read": os.read, "_len": len},
 )
+
+ROUTED: Final = replace(PIPE, name="routed", routed=True)
+"""The same with the kernel proper on every message's way: an experiment."""

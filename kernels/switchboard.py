@@ -52,8 +52,12 @@ class Switchboard:
         """Call `happened` whenever `source` can be read."""
         self._selector.register(source, selectors.EVENT_READ, happened)
 
+    def watch_room(self, sink: int, happened: Callable[[], object]) -> None:
+        """Call `happened` whenever `sink` can be written, or nobody reads it any more."""
+        self._selector.register(sink, selectors.EVENT_WRITE, happened)
+
     def unwatch(self, source: int | socket.socket) -> None:
-        """Look no more whether `source` can be read."""
+        """Look no more whether something can be read or written."""
         self._selector.unregister(source)
 
     def watch_once(self, source: int, happened: Callable[[], None]) -> None:

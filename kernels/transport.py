@@ -75,6 +75,8 @@ class Transport:
         receive: source that waits and sets `{start}` to the first part of a frame, if not all of
             it; `{room}` is how many bytes to expect.
         names: whatever else these two use.
+        routed: whether every message passes through the kernel proper, which then makes the ends
+            another way: see `kernels.relay`.
     """
 
     name: str
@@ -84,3 +86,4 @@ class Transport:
     send: str
     receive: str
     names: Mapping[str, Any]
+    routed: bool = False

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from kernels.pipes import PIPE
+from kernels.pipes import PIPE, ROUTED
 from kernels.transport import Transport
 
-TRANSPORTS: Final[Mapping[str, Transport]] = {each.name: each for each in (PIPE,)}
+TRANSPORTS: Final[Mapping[str, Transport]] = {each.name: each for each in (PIPE, ROUTED)}
 """What `boot(transport=...)` chooses from; a new one is named here and nowhere else."""
