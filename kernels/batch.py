@@ -28,17 +28,15 @@ class Preparing(dict[Callable[..., Any], Prepare]):
     """What prepares the requests of a handle's method, found when it is first asked for.
 
     Args:
-        find: what prepares the requests of all methods of the handle that has this one.
+        find: what prepares the requests of a method.
     """
 
-    def __init__(
-        self, find: Callable[[Callable[..., Any]], dict[Callable[..., Any], Prepare]]
-    ) -> None:
+    def __init__(self, find: Callable[[Callable[..., Any]], Prepare]) -> None:
         super().__init__()
         self._find = find
 
     def __missing__(self, method: Callable[..., Any]) -> Prepare:
-        self.update(self._find(method))
+        self[method] = self._find(method)
         return self[method]
 
 

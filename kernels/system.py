@@ -138,7 +138,7 @@ class User:
         self._kernel = kernel
         self._stubs: dict[type[Service], Service] = {}
         self._grants: dict[tuple[type[Service], str], Region] = {}
-        self._preparing = Preparing(self._prepare)
+        self._prepared: dict[Callable[..., Any], Prepare] = {}
         self._ear: Ear | None = None
 
     def __getitem__(self, service: type[S]) -> S:
@@ -168,14 +168,14 @@ class User:
 
         Leaving it as a context manager carries out what is left.
         """
-        return Batch(self._preparing, _how_many(most))
+        return Batch(Preparing(self._prepare), _how_many(most))
 
     def queue(self, most: int = 256) -> Queue:
         """Requests that travel while this user goes on, `most` outstanding; see `twinos.later`.
 
         Leaving it as a context manager waits for all.
         """
-        return Queue(self._preparing, _how_many(most))
+        return Queue(Preparing(self._prepare), _how_many(most))
 
     def mailbox(self, conversation: type[M], name: str = "") -> Mailbox[M]:
         """A mailbox, closed when this user leaves; others may look it up by `name`.
@@ -230,20 +230,24 @@ class User:
     ) -> None:
         self.close()
 
-    def _prepare(self, method: Callable[..., Any]) -> dict[Callable[..., Any], Prepare]:
-        """What prepares requests of all operations of the stub that has this method."""
+    def _prepare(self, method: Callable[..., Any]) -> Prepare:
+        """What prepares requests of an operation, given as a method of one of the stubs."""
         if self._stubs is _CLOSED:
             raise LeftError
-        for service, stub in self._stubs.items():
-            if method in vars(stub).values():
-                bind = self._kernel.carrier(service, self.caller).bind
-                preparing = vars(checked_stub(service, bind))
-                return {getattr(stub, name): preparing[name] for name in operations(service)}
-        raise TypeError(f"{method!r} is no operation of a handle of this user")
+        if method not in self._prepared:
+            for service, stub in self._stubs.items():
+                if method in vars(stub).values():
+                    bind = self._kernel.carrier(service, self.caller).bind
+                    preparing = vars(checked_stub(service, bind))
+                    for name in operations(service):
+                        self._prepared[getattr(stub, name)] = preparing[name]
+        if method not in self._prepared:
+            raise TypeError(f"{method!r} is no operation of a handle of this user")
+        return self._prepared[method]
 
     def _leave(self) -> None:
         self._stubs = _CLOSED
-        self._preparing.clear()
+        self._prepared.clear()
         if self._ear is not None:
             self._ear.close()
             self._ear = None
