@@ -8,7 +8,7 @@ the two ends, as ever: the kernel moves what says where it lies.
 import os
 from typing import Final
 
-from kernels.control import close_all
+from kernels.parcels import close_all
 from kernels.pipes import channel_ends
 from kernels.switchboard import Switchboard
 from kernels.transport import Ends
