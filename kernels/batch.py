@@ -7,12 +7,13 @@ what there is, so what comes while a message is under way goes with the next one
 import errno
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar
 
-from kernels.request import Request
-from twinos import fail
+from kernels.request import Carrier, Request
+from kernels.stub import checked_stub
+from twinos import Service, fail, operations
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +39,23 @@ class Preparing(dict[Callable[..., Any], Prepare]):
     def __missing__(self, method: Callable[..., Any]) -> Prepare:
         self[method] = self._find(method)
         return self[method]
+
+
+def prepare_like(
+    method: Callable[..., Any],
+    stubs: Mapping[type[Service], Service],
+    carrier: Callable[[type[Service]], Carrier],
+) -> dict[Callable[..., Any], Prepare]:
+    """What prepares the requests of all methods of the stub that has this one.
+
+    Raises:
+        TypeError: none has it.
+    """
+    for service, stub in stubs.items():
+        if method in vars(stub).values():
+            preparing = vars(checked_stub(service, carrier(service).bind))
+            return {getattr(stub, name): preparing[name] for name in operations(service)}
+    raise TypeError(f"{method!r} is no operation of a handle of this user")
 
 
 class _Gathering:

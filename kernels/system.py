@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVar
 
-from kernels.batch import MOST, Batch, Prepare, Preparing, Queue
+from kernels.batch import MOST, Batch, Prepare, Preparing, Queue, prepare_like
 from kernels.request import Carrier
 from kernels.stub import checked_stub
-from twinos import Bind, Caller, Region, Service, WiringError, operations
+from twinos import Bind, Caller, Region, Service, WiringError
 from twinos.mailbox import Counter, Mailbox
 from twinos.message import Message, message_decoder
 from twinos.values import coercer
@@ -235,14 +236,8 @@ class User:
         if self._stubs is _CLOSED:
             raise LeftError
         if method not in self._prepared:
-            for service, stub in self._stubs.items():
-                if method in vars(stub).values():
-                    bind = self._kernel.carrier(service, self.caller).bind
-                    preparing = vars(checked_stub(service, bind))
-                    for name in operations(service):
-                        self._prepared[getattr(stub, name)] = preparing[name]
-        if method not in self._prepared:
-            raise TypeError(f"{method!r} is no operation of a handle of this user")
+            carrier = partial(self._kernel.carrier, caller=self.caller)
+            self._prepared |= prepare_like(method, self._stubs, carrier)
         return self._prepared[method]
 
     def _leave(self) -> None:
