@@ -12,6 +12,7 @@ cache        blocks of metadata, and what is on its way to the disk
 bitmap       which inodes and zones are taken
 inode        files in memory, and the inode table
 blockmap     where the blocks of a file lie: direct to triple indirect, holes
+heap         the memory that pages are made of
 content      the bytes of files, in pages
 directory    names
 survey       who claims what, when the disk is mounted

@@ -100,11 +100,12 @@ class Walker:
 
     def look(self, directory: Inode, name: str) -> Inode | None:
         """What has this name in a directory that `parent` found. ENAMETOOLONG."""
-        number = self._volume.directories.names(directory).inodes.get(name)
+        names = directory.names or self._volume.directories.names(directory)
+        number = names.inodes.get(name)
         if number is None:
             check_name(name, name)
             return None
-        return self._volume.table.get(number)
+        return self._inodes.get(number) or self._volume.table.get(number)
 
     def name_of(self, directory: Inode) -> tuple[Inode, str]:
         """The directory above this one, and its name there. ENOENT if it has been removed."""
@@ -126,7 +127,7 @@ class Walker:
         name = path[cut:]
         number = directory.names.inodes.get(name)
         if number is not None:
-            return directory, name, self._volume.table.get(number)
+            return directory, name, self._inodes.get(number) or self._volume.table.get(number)
         if len(name) <= NAME_MAX and name.isascii() and name not in _SPECIAL and "\0" not in name:
             return directory, name, None
         return None

@@ -8,7 +8,6 @@ from servers.filesystem.inode import Inode
 from servers.filesystem.layout import LINK_MAX, damaged
 from servers.filesystem.path import MAX_DEPTH, is_plain
 from servers.filesystem.permission import WRITE, require, require_removable
-from servers.filesystem.state import Both
 from servers.filesystem.tree import SHAPES_PATHS, TreeOperations
 from twinos import Caller, fail, op
 
@@ -49,14 +48,17 @@ class RenameOperation(TreeOperations):
     def _rename(
         self, context: Context, src: str, dst: str, src_fd: int | None, dst_fd: int | None
     ) -> None:
-        with Both(src, dst):
+        try:
             self._require_writable()
             at = None if src_fd is None else self._at(context, src, src_fd)
             source = self._walker.parent(context, src, at)
             at = None if dst_fd is None else self._at(context, dst, dst_fd)
             target = self._walker.parent(context, dst, at)
-            slashed = src.endswith("/") or dst.endswith("/")
+            slashed = src[-1] == "/" or dst[-1] == "/"
             self._rename_at(context.caller, *source, *target, slashed=slashed)
+        except OSError as error:
+            error.filename, error.filename2 = src, dst
+            raise
 
     def _rename_at(
         self,
@@ -152,4 +154,5 @@ class RenameOperation(TreeOperations):
             self._forget_paths()
         self._attributes_changed(inode)
         self._touch(old_parent)
-        self._touch(new_parent)
+        if new_parent is not old_parent:
+            self._touch(new_parent)

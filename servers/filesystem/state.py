@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from servers.disk import Disk
 from servers.filesystem.descriptors import Context, OpenFile
+from servers.filesystem.heap import keep_free_memory
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import MAX_TIME
 from servers.filesystem.path import Walker, checked
@@ -43,6 +44,7 @@ class State(Service):
             raise OSError(errno.EINVAL, f"{memory} bytes of memory are too few for a file system")
         if time is not None and not 0 <= time <= MAX_TIME:
             raise OSError(errno.EINVAL, f"the format has no room for the time {time}")
+        keep_free_memory()
         self._time: Callable[[], float] = host_time.time if time is None else lambda: time
         self._volume = Volume(disk, self._now, memory, inodes, log)
         self._content = self._volume.content
