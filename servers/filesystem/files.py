@@ -59,7 +59,7 @@ class FileOperations(State):
 
         With O_APPEND it writes at the end all the same, as Linux does.
         """
-        if not 0 <= offset < INT64_END:
+        if offset >> 63:
             raise fail(errno.EINVAL)
         file = self._file(caller, fd)
         return self._write(caller, file, data, file.inode.size if file.access.append else offset)
@@ -97,7 +97,7 @@ class FileOperations(State):
 
     def _read(self, file: OpenFile, offset: int, length: int) -> bytes:
         inode = file.inode
-        if length < 0 or not 0 <= offset < INT64_END:
+        if length < 0 or offset >> 63:  # negative, or more than the host's calls can say
             raise fail(errno.EINVAL)
         if not file.access.read:
             raise fail(errno.EBADF)
@@ -109,7 +109,7 @@ class FileOperations(State):
             end = min(offset + min(length, _LONGEST), inode.size)
             steps = range(offset, end, STEP)
             data = b"".join([self._read_step(inode, at, min(STEP, end - at)) for at in steps])
-        if not (0 <= self._time() - inode.atime < 1 or file.access.quiet or not length):
+        if not (0.0 <= self._time() - inode.atime < 1.0 or file.access.quiet or not length):
             self._accessed(inode)
         if self._memory.used > self._memory.limit:
             self._make_room()
@@ -137,7 +137,9 @@ class FileOperations(State):
                     raise
                 written = self._write_some(inode, offset, data)
         inode.stat = None
-        if not (inode.dirty and 0 <= self._time() - inode.mtime < 1 and inode.ctime == inode.mtime):
+        if not (
+            inode.dirty and 0.0 <= self._time() - inode.mtime < 1.0 and inode.ctime == inode.mtime
+        ):
             self._touch(inode)
         if inode.mode & SET_ID and caller.uid:
             self._drop_set_id(inode)
