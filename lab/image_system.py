@@ -28,7 +28,7 @@ _NOBODY: Final = 65534
 
 @contextmanager
 def booted(
-    image: str, kernel: str, *, writing: bool = False, **blank: int | None
+    image: str, kernel: str, *, writing: bool = False, durable: bool = True, **blank: int | None
 ) -> Iterator[FileSystem]:
     """A file system on an image, for as long as the context lasts.
 
@@ -36,12 +36,13 @@ def booted(
         image: the image.
         kernel: as `choice.parse` reads it.
         writing: whether the image may change; if not, nothing is written, not even access times.
+        durable: whether what is written is on the medium before more is.
         blank: for a blank image: settings of the file system that it gets, `inodes` and `log`.
 
     Raises:
         Failure: the system does not come up, or breaks down.
     """
-    with booted_system(image, kernel, writing=writing, blank=blank) as system:
+    with booted_system(image, kernel, writing=writing, durable=durable, blank=blank) as system:
         files = system[FileSystem]
         files.umask(0)
         yield files
@@ -53,6 +54,7 @@ def booted_system(
     kernel: str,
     *,
     writing: bool,
+    durable: bool = True,
     files: int = DESCRIPTORS,
     blank: Mapping[str, int | None] = _DEFAULT,
 ) -> Iterator[System]:
@@ -63,7 +65,7 @@ def booted_system(
             choice.kernel,
             FileSystem,
             config={
-                Disk: {"image": image, "read_only": not writing},
+                Disk: {"image": image, "read_only": not writing, "durable": durable},
                 FileSystem: {"descriptors": files, **blank},
             },
             groups=choice.partition([FileSystem]),

@@ -147,7 +147,8 @@ def _fill(arguments: argparse.Namespace, place: str, top: str, *, new: bool = Fa
     """Boot an image that may change, and copy the source, if there is one, into it."""
     source = arguments.source
     blank = {"inodes": arguments.inodes, "log": arguments.log} if new else {}
-    with booted(place, arguments.kernel, writing=True, **blank) as files:
+    durable = stat.S_ISBLK(os.stat(place).st_mode)  # a draft gets there as a whole
+    with booted(place, arguments.kernel, writing=True, durable=durable, **blank) as files:
         if new and os.geteuid():
             give(files, "/", os.geteuid(), os.getegid())  # as mkfs.minix does
         if source is None:

@@ -31,7 +31,6 @@ from lab.peers.mounts import MissingError
 from lab.placement import Cpus, pin
 from lab.progress import Progress
 from lab.refusal import Refusal
-from servers.disk import Disk
 from servers.filesystem import FileSystem
 
 OPERATIONS: Final = (
@@ -152,8 +151,7 @@ def _tmpfs() -> tempfile.TemporaryDirectory[str]:
 
 
 def _ours(stack: ExitStack, kernel: str, cpus: Cpus) -> Mix:
-    config: Any = {Disk: {"blocks": 32 << 10}}
-    system = stack.enter_context(boot(kernel, FileSystem, config=config, cpus={cpus.user}))
+    system = stack.enter_context(boot(kernel, FileSystem, cpus={cpus.user}))
     return OfTwinOS(system[FileSystem])
 
 

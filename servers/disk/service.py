@@ -57,6 +57,8 @@ class Disk(Service, privileged=True):
         block_size: bytes in a block.
         erase: fill the disk with zeros when the system boots, whatever the image holds.
         read_only: let nothing be written, and others read the image too.
+        durable: whether `flush` waits for the medium; not for an image that is of no use before it
+            is complete, if somebody else waits for that.
 
     Raises:
         OSError: the image is missing, too small, or no whole number of blocks; EBUSY, another
@@ -71,6 +73,7 @@ class Disk(Service, privileged=True):
         block_size: int = BLOCK_SIZE,
         erase: bool = False,
         read_only: bool = False,
+        durable: bool = True,
     ) -> None:
         if block_size < 1 or (blocks is not None and blocks < 1):
             raise OSError(errno.EINVAL, "a disk has at least one block of at least one byte")
@@ -85,6 +88,7 @@ class Disk(Service, privileged=True):
         else:
             self._medium = Image(store, image, blocks, block_size, read_only=read_only)
         self._read_only = read_only
+        self._durable = durable
         self._size = block_size
         self._blocks = self._medium.size // block_size
         if erase and first_life:
@@ -149,7 +153,8 @@ class Disk(Service, privileged=True):
     @op(idempotent=True)
     def flush(self) -> None:
         """Wait until all that was written is on the medium."""
-        self._medium.flush()
+        if self._durable:
+            self._medium.flush()
 
     @op(idempotent=True)
     def blank(self) -> bool:
@@ -179,5 +184,5 @@ class Disk(Service, privileged=True):
 
     def _stopping(self) -> None:
         if not self._read_only:
-            self._medium.flush()
+            self.flush()
         self._medium.close()

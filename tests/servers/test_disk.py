@@ -174,3 +174,16 @@ def test_the_image_is_not_inherited(store: Region, image: str) -> None:
     assert len(descriptors) == 1
     assert not os.get_inheritable(descriptors[0])
     disk._stopping()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_who_wants_no_durability_does_not_wait_for_it(
+    store: Any, image: str, durable: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", waits.append)
+    disk = Disk(store, image, blocks=BLOCKS, block_size=SIZE, durable=durable)
+    disk.write(0, bytes(SIZE))
+    disk.flush()
+    disk._stopping()
+    assert len(waits) == (2 if durable else 0)
