@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from servers.filesystem import FileSystem
 from servers.memory import AddressSpace, MemoryManager
 from servers.memory.layout import PAGE_SIZE
 from workloads.workload import Operation, Program, User, equals, workload
@@ -12,8 +13,8 @@ TOUCHED: Final = 128
 
 def space_of(memory: MemoryManager, user: User) -> AddressSpace:
     """A new address space of `user`."""
-    frames = user.region(MemoryManager, "frames")
-    return AddressSpace(memory, frames, user.region(MemoryManager, "tables"))
+    frames, tables = (user.region(MemoryManager, name) for name in ("frames", "tables"))
+    return AddressSpace(memory, frames, tables, files=user.region(FileSystem, "pages"))
 
 
 def store_each(space: AddressSpace, start: int, pages: int, byte: bytes) -> None:

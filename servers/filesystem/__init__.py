@@ -15,6 +15,7 @@ blockmap     where the blocks of a file lie: direct to triple indirect, holes
 heap         the memory that pages are made of
 content      the bytes of files, in pages
 directory    names
+lent, lending pages that programs have mapped
 survey       who claims what, when the disk is mounted
 volume       the layers put together: write-back, forgetting
 permission   who may do what
@@ -22,7 +23,7 @@ descriptors  what is kept for each caller
 path         from a path to an inode
 results      what operations answer with
 state        what operations share
-opening, files, transfer, tree, rename, listing, attributes, callers, programs, whole
+opening, files, transfer, tree, rename, listing, attributes, callers, programs, whole, mapping
              the operations
 service      the service
 
@@ -32,8 +33,17 @@ check        every rule of the format, those that fsck.minix misses included
 repair       making a damaged image obey them
 """
 
+from servers.filesystem.mapping import Mapped
 from servers.filesystem.mkfs import make_filesystem
 from servers.filesystem.results import DirEntry, MemoryUse, Stat, StatVFS
 from servers.filesystem.service import FileSystem
 
-__all__ = ["DirEntry", "FileSystem", "MemoryUse", "Stat", "StatVFS", "make_filesystem"]
+__all__ = [
+    "DirEntry",
+    "FileSystem",
+    "Mapped",
+    "MemoryUse",
+    "Stat",
+    "StatVFS",
+    "make_filesystem",
+]

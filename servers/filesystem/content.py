@@ -108,6 +108,8 @@ class Content:
         elif size < inode.size:
             self._shorten(inode, size)
             inode.size = size
+            if inode.lent is not None:
+                inode.lent.cut()
             with suppress(OSError):  # a full disk: it is done again when the file grows
                 self._square_off(inode)
 
@@ -130,6 +132,17 @@ class Content:
         self._memory.used -= sum(map(len, pages.values())) + len(pages) * Memory.PAGE
         pages.clear()
         inode.changed.clear()
+
+    def take(self, inode: Inode, index: int) -> bytes:
+        """A page, which is kept elsewhere from now on. EIO."""
+        page = self._page(inode, index)
+        del inode.pages[index]
+        self._memory.used -= len(page) + Memory.PAGE
+        return page
+
+    def put(self, inode: Inode, index: int, page: bytes) -> None:
+        """Keep a page here again."""
+        self._insert(inode, index, page)
 
     def _read_pages(self, inode: Inode, offset: int, length: int) -> bytes:
         first, last = offset >> _SHIFT, (offset + length - 1) >> _SHIFT
@@ -198,6 +211,9 @@ class Content:
         return page
 
     def _insert(self, inode: Inode, index: int, page: bytes) -> None:
+        if inode.lent is not None and index in inode.lent.slots:
+            inode.pages[index] = page  # it is kept elsewhere
+            return
         old = inode.pages.get(index)
         self._memory.used += len(page) + Memory.PAGE if old is None else len(page) - len(old)
         inode.pages[index] = page
@@ -207,6 +223,8 @@ class Content:
 
         When it is cut something is there, and others than we may leave something too.
         """
+        if inode.lent is not None:
+            inode.lent.blank()
         tail = inode.size % BLOCK_SIZE
         if not tail:
             return

@@ -30,6 +30,7 @@ from servers.filesystem.memory import Memory
 
 if TYPE_CHECKING:
     from servers.filesystem.directory import Names
+    from servers.filesystem.lent import Lent
     from servers.filesystem.nodes import Tree
     from servers.filesystem.results import Stat
 
@@ -62,6 +63,7 @@ class Inode:
         stat: the answer to `stat`, until something changes.
         pages: content by page number (see `content`).
         changed: pages that are to be written.
+        lent: of a file that is mapped into programs' memory, its `pages`, some of them there.
         tree: the indirect blocks that are in memory.
         names: what a directory holds, once read.
     """
@@ -73,6 +75,7 @@ class Inode:
         "dirty",
         "gid",
         "kind",
+        "lent",
         "links",
         "mode",
         "mtime",
@@ -120,6 +123,7 @@ class Inode:
         self.stat: Stat | None = None
         self.pages: dict[int, bytes] = {}
         self.changed: set[int] = set()
+        self.lent: Lent | None = None
         self.tree: Tree | None = None
         self.names: Names | None = None
 

@@ -3,6 +3,7 @@
 from servers.filesystem.attributes import AttributeOperations
 from servers.filesystem.callers import CallerOperations
 from servers.filesystem.listing import ListingOperations
+from servers.filesystem.mapping import LendingOperations
 from servers.filesystem.opening import OpenOperations
 from servers.filesystem.programs import ProgramOperations
 from servers.filesystem.rename import RenameOperation
@@ -20,6 +21,7 @@ class FileSystem(
     CallerOperations,
     ProgramOperations,
     WholeOperations,
+    LendingOperations,
 ):
     """Files and directories in the MINIX version 3 format.
 
@@ -41,6 +43,8 @@ class FileSystem(
         log: for a blank disk: how many of its blocks are for the log that makes every operation
             whole or absent after a loss of power; 0 for none, None for a sixteenth of a disk of
             1 MiB or more. See docs/crash-consistency.md.
+        pages: pages of files that programs have mapped; see `lending`.
+        mapped: how many there may be, 4 KiB each.
 
     Raises:
         OSError: EINVAL, the disk holds something else; EUCLEAN, it is damaged.

@@ -15,11 +15,13 @@ from servers.filesystem.layout import MAX_TIME
 from servers.filesystem.path import Walker, checked
 from servers.filesystem.permission import SEARCH, SET_ID, WRITE, ownership, require, without_set_id
 from servers.filesystem.volume import Volume
-from twinos import Caller, Service, fail, only
+from twinos import Caller, Region, Service, fail, only, shared
 
 MEMORY: Final = 64 << 20
 DESCRIPTORS: Final = 1024
+MAPPED: Final = 1024
 _SMALLEST_MEMORY: Final = 1 << 20
+_MOST_MAPPED: Final = 1 << 20
 
 
 DiskHandle = Annotated[
@@ -39,14 +41,18 @@ class State(Service):
         descriptors: int = DESCRIPTORS,
         inodes: int | None = None,
         log: int | None = None,
+        pages: Annotated[Region, shared] = None,  # type: ignore[assignment]  # kernels give one
+        mapped: int = MAPPED,
     ) -> None:
         if memory < _SMALLEST_MEMORY:
             raise OSError(errno.EINVAL, f"{memory} bytes of memory are too few for a file system")
+        if not 0 <= mapped <= _MOST_MAPPED:
+            raise OSError(errno.EINVAL, f"mapped must be 0 to {_MOST_MAPPED}, not {mapped}")
         if time is not None and not 0 <= time <= MAX_TIME:
             raise OSError(errno.EINVAL, f"the format has no room for the time {time}")
         keep_free_memory()
         self._time: Callable[[], float] = host_time.time if time is None else lambda: time
-        self._volume = Volume(disk, self._now, memory, inodes, log)
+        self._volume = Volume(disk, self._now, memory, inodes, log, (pages, mapped))
         self._content = self._volume.content
         self._memory = self._volume.memory
         self._walker = Walker(self._volume)

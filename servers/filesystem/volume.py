@@ -29,11 +29,13 @@ from servers.filesystem.layout import (
     Superblock,
     damaged,
 )
+from servers.filesystem.lending import Lending
 from servers.filesystem.log import Log
 from servers.filesystem.memory import Memory
 from servers.filesystem.mkfs import check_block_size, make_filesystem
 from servers.filesystem.results import MemoryUse, Stat, StatVFS, stat_of
 from servers.filesystem.survey import Survey
+from twinos import Region
 
 _KEPT_SHARE: Final = 64
 """The block cache has this part of the memory; but not fewer than so many blocks."""
@@ -47,6 +49,7 @@ class Volume:
         now: the time in seconds.
         limit: bytes of memory for what is known of files, roughly.
         inodes, log: for a blank disk: see `make_filesystem`.
+        mapped: the region for pages that programs map, and how many it has room for.
 
     Raises:
         OSError: EINVAL, there is something else on the disk; EUCLEAN, it is damaged.
@@ -59,6 +62,7 @@ class Volume:
         limit: int,
         inodes: int | None = None,
         log: int | None = None,
+        mapped: tuple[Region | None, int] = (None, 0),
     ) -> None:
         self._disk = disk
         self.now: Final = now
@@ -85,6 +89,7 @@ class Volume:
         self.content: Final = Content(
             disk, self.table, self.maps, self.memory, in_place=self._log is None
         )
+        self.lending: Final = Lending(*mapped, self.content, self.stored)
         self.directories: Final = Directories(cache, self.maps, self.memory)
         self.max_size: Final = min(superblock.max_size, MAX_SIZE)  # what an inode's size can say
         self.root: Final = self.table.get(ROOT)
@@ -127,6 +132,16 @@ class Volume:
             paths=paths,
         )
 
+    def stored(self, inode: Inode, index: int) -> None:
+        """A program stored, or will store, to a page that it maps. ENOSPC: there is no room."""
+        size = min(PAGE, inode.size - index * PAGE)
+        first = index * (PAGE // BLOCK_SIZE)
+        self.maps.back(inode, first, first + -(-size // BLOCK_SIZE))
+        inode.changed.add(index)
+        self.memory.spend()
+        inode.mtime = inode.ctime = self.now()
+        self.table.mark(inode)
+
     def last_name_goes(self, inode: Inode) -> None:
         """The file is about to lose its last name: free it, or, while it is open, hide it.
 
@@ -162,6 +177,7 @@ class Volume:
         """
         if self._read_only:
             return True
+        self.lending.gather()
         self._stage([inode for inode in self.table.dirty() if inode.links])
         self.table.stage()
         self._inodes.stage()

@@ -16,14 +16,17 @@ From the bottom up:
     commit      what may be promised
     objects     what shared areas show
     machine     all that, in the regions
+    files       FileSystem, which lends the pages of files
+    growing     stacks
     faults      how a page that is needed comes into a frame
     space       an address space, as the service keeps it
     usage       what a space uses
     placing     where a new mapping goes
-    state       the operations' common base, and on it: mapping, accounts
+    state       the operations' common base, and on it: mapping, advice, accounts
     manager     the service
     violations  what a bad access raises
-    lanes, mmu  the user's side: TLB and page walks, faults
+    lanes, walk, mmu
+                the user's side: TLB and page walks, faults
     user        an address space, as a program has it
 """
 

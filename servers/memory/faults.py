@@ -54,6 +54,9 @@ class Faults:
         words = machine.tables.words
         word = machine.tables.entry(self._space.root, page)
         waited = replaced = False
+        entry = words[word]
+        if area.backing and entry & PRESENT and frame_of(entry) >= machine.frames.own:
+            machine.objects[area.backing].check(_place(area, page), machine.reclaim)
         while True:
             entry = words[word]
             if not entry & PRESENT:
@@ -75,8 +78,7 @@ class Faults:
         waited = False
         if area.backing:
             shown = machine.objects[area.backing]
-            place = (area.offset + (page << PAGE_SHIFT) - area.start) >> PAGE_SHIFT
-            frame, waited = shown.frame(place, machine.reclaim)
+            frame, waited = shown.frame(_place(area, page), machine.reclaim)
             machine.frames.hold([frame])
             kind = SHARED if area.flags & MAP_SHARED else 0
         else:
@@ -117,7 +119,12 @@ class Faults:
         """Let a page be written that is here; whether it was copied: somebody else has it."""
         machine = self._machine
         frame = frame_of(entry)
-        if self._is_own(frame, entry):
+        if entry & SHARED:
+            machine.objects[area.backing].write(_place(area, page), frame, machine.reclaim)
+            if machine.tables.words[word] & PRESENT:
+                machine.tables.words[word] = entry & ~COPY_ON_WRITE | WRITABLE
+            return False
+        if self._is_own(frame):
             machine.swap.part(frame)
             machine.frames.dirty[frame] = 1
             machine.tables.words[word] = entry & ~COPY_ON_WRITE | WRITABLE
@@ -133,11 +140,9 @@ class Faults:
         self.copies += 1
         return True
 
-    def _is_own(self, frame: int, entry: int) -> bool:
-        """Whether a page may be written where it is: it is shared on purpose, or nobody else's."""
+    def _is_own(self, frame: int) -> bool:
+        """Whether a private page may be written where it is: nobody else has it."""
         machine = self._machine
-        if entry & SHARED:
-            return True
         slot = machine.swap.slot(frame)
         whose = machine.frames.homes[frame]
         return (
@@ -156,3 +161,8 @@ def asking(prot: int) -> int:
 def permits(prot: int, access: int) -> bool:
     """Whether `prot` allows an access; whatever is allowed at all, reading is."""
     return bool(permissions(prot) & (WRITABLE if access == PROT_WRITE else USER))
+
+
+def _place(area: Area, page: int) -> int:
+    """Which page of the memory object behind an area a page of the space shows."""
+    return (area.offset + (page << PAGE_SHIFT) - area.start) >> PAGE_SHIFT

@@ -73,7 +73,10 @@ class Frames:
         self._policy.admit(frame)
 
     def read(self, frame: int) -> bytes:
-        """The bytes of an own frame."""
+        """The bytes of a frame."""
+        home = self.homes[frame]
+        if frame >= self.own and home is not None:
+            return home[0].fetch(frame)
         start = frame << PAGE_SHIFT
         return self._memory[start : start + PAGE_SIZE]
 

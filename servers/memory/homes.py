@@ -51,6 +51,10 @@ class Home:
     def returned(self, frame: int, page: int) -> None:
         """A frame that is not the memory manager's own is nobody's any more."""
 
+    def fetch(self, frame: int) -> bytes:
+        """The bytes of a frame that is not the memory manager's own."""
+        raise NotImplementedError
+
     def mappers(self, tables: PageTables, frame: int, page: int) -> Iterator[tuple[Mapper, int]]:
         """The spaces that map a frame with a page of this home, and the words that do."""
         for space, number in self.places(page):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from servers.memory.commit import Commit
+from servers.memory.files import Files
 from servers.memory.frames import Frames
 from servers.memory.layout import (
     HEADER_FRAMES,
@@ -60,6 +61,7 @@ class Machine:
         commit: what was promised.
         objects: what shared areas show.
         slots: where spaces live.
+        files: where pages of files come from, and go.
     """
 
     frames: Frames
@@ -69,12 +71,14 @@ class Machine:
     commit: Commit
     objects: MemoryObjects
     slots: Slots
+    files: Files
 
 
 def build(
     frames: Region,
     tables: Region,
     swap: SwapArea,
+    files: Files,
     sizes: Sizes,
     *,
     policy: str,
@@ -95,11 +99,12 @@ def build(
             raise OSError(errno.EINVAL, f"{name} must be 1 to {_MOST}, not {value}")
     chosen = _policy(policy)(sizes.pages, seed)
     counts_start = SLOTS * WORD + round_up(sizes.spaces * SLOT_WORDS * WORD)
-    tables_start = counts_start + round_up(sizes.pages * _COUNT_BYTES)
+    count = sizes.pages + files.slots
+    tables_start = counts_start + round_up(count * _COUNT_BYTES)
     frames.resize(sizes.pages << PAGE_SHIFT)
     tables.resize(tables_start + (sizes.page_tables << PAGE_SHIFT))
     tables.memory[counts_start:tables_start] = bytes(tables_start - counts_start)
-    counts = memoryview(tables.memory)[counts_start:][: sizes.pages * _COUNT_BYTES].cast("I")
+    counts = memoryview(tables.memory)[counts_start:][: count * _COUNT_BYTES].cast("I")
     pool = Frames(frames.memory, counts, sizes.pages, chosen, swap)
     table_pool = PageTables(tables.memory, tables_start >> PAGE_SHIFT, sizes.page_tables)
     slots = Slots(table_pool.words, sizes.spaces)
@@ -111,8 +116,9 @@ def build(
         swap,
         Reclaim(pool, table_pool, slots, swap, chosen, quantum),
         commit,
-        MemoryObjects(pool, swap, commit),
+        MemoryObjects(pool, swap, commit, files),
         slots,
+        files,
     )
 
 

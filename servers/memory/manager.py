@@ -30,6 +30,7 @@ class MemoryManager(MappingOperations, AccountOperations):
         frames: physical memory.
         tables: page tables and reference counts; see `layout`.
         swap: the disk that pages go to when frames run short.
+        files: whose files can be mapped. Their pages are borrowed, and lie in its region `pages`.
         pages: page frames of physical memory, 4 KiB each.
         page_tables: page tables, 4 KiB each; a space of N pages in a row needs N / 512 and two.
         spaces: how many address spaces there may be.

@@ -11,9 +11,13 @@ PROT_SEM: Final = 8
 
 MAP_SHARED: Final = 0x01
 MAP_PRIVATE: Final = 0x02
+MAP_SHARED_VALIDATE: Final = 0x03
+"""Of files, the same as MAP_SHARED; all flags are known, or harmless."""
 MAP_FIXED: Final = 0x10
 MAP_ANONYMOUS: Final = 0x20
 MAP_GROWSDOWN: Final = 0x100
+MAP_DENYWRITE: Final = 0x800
+"""Linux ignores it. Here an area has it that shows a file not opened for writing."""
 MAP_LOCKED: Final = 0x2000
 MAP_NORESERVE: Final = 0x4000
 """Linux takes it and makes nothing of it where memory is not overcommitted; so does this."""

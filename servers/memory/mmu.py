@@ -10,43 +10,24 @@ invalid, and each access compares. Between that look and the copying of the byte
   between bytecodes only where functions are called or loops repeat;
 - the service, in another process: before it looks, an access raises a *lane*, a word in the
   tables region, and lowers it afterwards. The service invalidates first and then waits till no
-  lane of the space is up; only then does it give a frame to somebody else.
+  lane of the space is up; only then does it give a frame to somebody else;
+- FileSystem, which takes pages away from a file that is cut: it counts how often, and each access
+  compares that, too. What is stored too late goes where nobody looks any more.
 """
 
 import os
 from collections.abc import Callable, Iterator
+from mmap import mmap
 from threading import Lock
 from typing import Final, NamedTuple
 from weakref import WeakSet
 
+from servers.filesystem.lending import REVOKED
 from servers.memory.lanes import claim, forsake
-from servers.memory.layout import (
-    ACCESSED_BYTE,
-    DIRTY_BYTE,
-    HEADER_MAGIC,
-    HEADER_SPACES,
-    HEADER_VERSION,
-    INDEX_BITS,
-    INDEX_MASK,
-    LEVELS,
-    MAGIC,
-    PAGE_MASK,
-    PAGE_SHIFT,
-    PAGE_SIZE,
-    PAGES,
-    PRESENT,
-    SLOT_GENERATION,
-    SLOT_ROOT,
-    SLOT_SPACE,
-    USER,
-    VERSION,
-    WORD,
-    WRITABLE,
-    frame_of,
-    slot_word,
-)
+from servers.memory.layout import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, PAGES, SLOT_GENERATION
 from servers.memory.mman import PROT_READ, PROT_WRITE
 from servers.memory.violations import SegmentationFault
+from servers.memory.walk import Walker
 from twinos import Region
 
 Fault = Callable[[int, int], bool]
@@ -80,6 +61,7 @@ class Mmu:
         space: the number of the address space.
         fault: the handler of page faults.
         size: translations that the TLB holds; the oldest goes first.
+        files: the pages of files that are mapped; None: none can be.
 
     Raises:
         ValueError: `tables` does not hold this address space, or `size` is not above 0.
@@ -87,30 +69,29 @@ class Mmu:
     """
 
     def __init__(
-        self, frames: Region, tables: Region, space: int, fault: Fault, size: int = 64
+        self,
+        frames: Region,
+        tables: Region,
+        space: int,
+        fault: Fault,
+        size: int = 64,
+        files: Region | None = None,
     ) -> None:
-        words = memoryview(tables.memory).cast("Q")
-        if (words[HEADER_MAGIC], words[HEADER_VERSION]) != (MAGIC, VERSION):
-            raise ValueError("these are not the page tables of a MemoryManager of this version")
-        if words[slot_word(space, words[HEADER_SPACES]) + SLOT_SPACE] != space:
-            raise ValueError(f"there is no address space {space} in these page tables")
         if size < 1:
             raise ValueError(f"a TLB of {size} translations")
-        slot = slot_word(space, words[HEADER_SPACES])
-        self._space = space
+        self._walker = walker = Walker(frames, tables, space, files)
         self._fault = fault
         self._size = size
-        self._frames = frames.memory
-        self._tables = tables.memory
-        self._words = words
-        self._slot_space = slot + SLOT_SPACE
-        self._slot_root = slot + SLOT_ROOT
-        self._slot_generation = slot + SLOT_GENERATION
-        self._generation: int = words[self._slot_generation]
-        self._lane = claim(words, slot, tables.descriptor)
-        # From pages to where their frames begin; what may be written is in both.
-        self._readable: dict[int, int] = {}
-        self._writable: dict[int, int] = {}
+        self._words = walker.words
+        self._marks = walker.marks
+        self._slot_generation = walker.slot + SLOT_GENERATION
+        self._generation: int = self._words[self._slot_generation]
+        self._revoked: int = self._marks[REVOKED]
+        self._lane = claim(walker.words, walker.slot, tables.descriptor)
+        # From pages to the memory where their frames are, and where they begin; what may be
+        # written is in both.
+        self._readable: dict[int, tuple[mmap, int]] = {}
+        self._writable: dict[int, tuple[mmap, int]] = {}
         self._lock = Lock()
         self._accesses = self._misses = self._faults = self._flushes = self._evictions = 0
         _mmus.add(self)
@@ -128,9 +109,13 @@ class Mmu:
             lane = self._lane
             lane.words[lane.word] = lane.busy
             try:
-                if self._words[self._slot_generation] == self._generation:
-                    start += self._readable[address >> PAGE_SHIFT]
-                    return self._frames[start : start + size]
+                if (
+                    self._words[self._slot_generation] == self._generation
+                    and self._marks[REVOKED] == self._revoked
+                ):
+                    memory, base = self._readable[address >> PAGE_SHIFT]
+                    start += base
+                    return memory[start : start + size]
             except KeyError:
                 pass
             finally:
@@ -154,9 +139,13 @@ class Mmu:
             lane = self._lane
             lane.words[lane.word] = lane.busy
             try:
-                if self._words[self._slot_generation] == self._generation:
-                    start += self._writable[address >> PAGE_SHIFT]
-                    self._frames[start : start + size] = data
+                if (
+                    self._words[self._slot_generation] == self._generation
+                    and self._marks[REVOKED] == self._revoked
+                ):
+                    memory, base = self._writable[address >> PAGE_SHIFT]
+                    start += base
+                    memory[start : start + size] = data
                     return
             except KeyError:
                 pass
@@ -180,11 +169,14 @@ class Mmu:
         """Load from one page, however often its translation is lost before that is done."""
         lane = self._lane
         while True:
-            start = self._translate(here, PROT_READ)
+            memory, start = self._translate(here, PROT_READ)
             lane.words[lane.word] = lane.busy
             try:
-                if self._words[self._slot_generation] == self._generation:
-                    return self._frames[start : start + length]
+                if (
+                    self._words[self._slot_generation] == self._generation
+                    and self._marks[REVOKED] == self._revoked
+                ):
+                    return memory[start : start + length]
             finally:
                 lane.words[lane.word] = lane.idle
 
@@ -201,11 +193,14 @@ class Mmu:
         lane = self._lane
         end = len(data)
         while True:
-            start = self._translate(here, PROT_WRITE)
+            memory, start = self._translate(here, PROT_WRITE)
             lane.words[lane.word] = lane.busy
             try:
-                if self._words[self._slot_generation] == self._generation:
-                    self._frames[start : start + end] = data
+                if (
+                    self._words[self._slot_generation] == self._generation
+                    and self._marks[REVOKED] == self._revoked
+                ):
+                    memory[start : start + end] = data
                     return
             finally:
                 lane.words[lane.word] = lane.idle
@@ -223,46 +218,29 @@ class Mmu:
             done += length
             self._accesses += done < size
 
-    def _translate(self, address: int, access: int) -> int:
-        """Where in the frames an address is, for one access."""
+    def _translate(self, address: int, access: int) -> tuple[mmap, int]:
+        """The memory where an address is, and where there, for one access."""
         page = address >> PAGE_SHIFT
-        if self._words[self._slot_generation] != self._generation:
+        if (
+            self._words[self._slot_generation] != self._generation
+            or self._marks[REVOKED] != self._revoked
+        ):
             self._flush()
         translations = self._writable if access == PROT_WRITE else self._readable
         if page not in translations:
             self._misses += 1
             self._keep(page, self._walk(address, access), access)
-        return translations[page] + (address & PAGE_MASK)
+        memory, base = translations[page]
+        return memory, base + (address & PAGE_MASK)
 
-    def _walk(self, address: int, access: int) -> int:
+    def _walk(self, address: int, access: int) -> tuple[mmap, int]:
         """Where the frame of a page begins, after as many faults as it takes."""
         page = address >> PAGE_SHIFT
         if not 0 <= page < PAGES:
             raise SegmentationFault(address, access)
-        needed = PRESENT | USER | (WRITABLE if access == PROT_WRITE else 0)
-        while True:
-            word = self._find(page)
-            entry: int = self._words[word]
-            if word and entry & needed == needed:
-                break
+        while (place := self._walker.place(page, access)) is None:
             self._page_fault(address, access)
-        self._tables[word * WORD + ACCESSED_BYTE] = 1
-        if access == PROT_WRITE:
-            self._tables[word * WORD + DIRTY_BYTE] = 1
-        return frame_of(entry) << PAGE_SHIFT
-
-    def _find(self, page: int) -> int:
-        """The word of the entry of a page; 0 if there is none."""
-        words = self._words
-        table: int = words[self._slot_root]
-        if words[self._slot_space] != self._space:
-            return 0
-        for level in range(LEVELS - 1, 0, -1):
-            entry = words[table << INDEX_BITS | page >> INDEX_BITS * level & INDEX_MASK]
-            if not (table and entry & PRESENT):
-                return 0
-            table = frame_of(entry)
-        return table << INDEX_BITS | page & INDEX_MASK
+        return place
 
     def _page_fault(self, address: int, access: int) -> None:
         self._faults += 1
@@ -272,7 +250,7 @@ class Mmu:
         if replaced and self._words[self._slot_generation] == self._generation + 1:
             self._generation += 1
 
-    def _keep(self, page: int, start: int, access: int) -> None:
+    def _keep(self, page: int, start: tuple[mmap, int], access: int) -> None:
         if page not in self._readable and len(self._readable) >= self._size:
             oldest = next(iter(self._readable))
             del self._readable[oldest]
@@ -283,16 +261,17 @@ class Mmu:
             self._writable[page] = start
 
     def _flush(self) -> None:
-        generation = self._words[self._slot_generation]
+        generation, revoked = self._words[self._slot_generation], self._marks[REVOKED]
         self._readable.clear()
         self._writable.clear()
+        self._revoked = revoked
         self._generation = generation  # last: till then the fast paths of other threads keep out
         self._flushes += 1
 
     def retire(self) -> None:
         """Know no page any more: this is a child of the process whose address space it is."""
         self._lock = Lock()
-        self._space = 0
+        self._walker.retire()
         self._flush()
 
 

@@ -4,9 +4,10 @@ An anonymous shared mapping is an object without a file: its pages appear when t
 touched, by whomever, and all who map it see the same.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from servers.memory.commit import Commit
+from servers.memory.files import Files
 from servers.memory.frames import Frames
 from servers.memory.homes import Home, Mapper
 from servers.memory.layout import PAGE_SHIFT
@@ -58,6 +59,15 @@ class MemoryObject(Home):
             self._swap.hold([slot])
             self.slots[page] = slot
 
+    def check(self, page: int, reclaim: Reclaim) -> None:
+        """See whether a page that is in a frame is still this object's. EIO: there is none now."""
+
+    def write(self, page: int, frame: int, reclaim: Reclaim) -> None:
+        """The page in this frame is about to be written to. EIO: it can't be."""
+        del page, reclaim
+        self._swap.part(frame)
+        self._frames.dirty[frame] = 1
+
     def frame(self, page: int, reclaim: Reclaim) -> tuple[int, bool]:
         """The frame of a page, and whether it was read from the disk. ENOMEM: none can be had."""
         frame = self.frames.get(page)
@@ -72,10 +82,6 @@ class MemoryObject(Home):
         self._swap.drop([self.slots.pop(page)])
         return frame, True
 
-    def pages(self) -> Iterable[int]:
-        """The pages that are in memory."""
-        return self.frames.keys()
-
     def forget(self, first: int = 0) -> None:
         """Let go of the pages from `first` on."""
         frames = [page for page in self.frames if page >= first]
@@ -83,11 +89,106 @@ class MemoryObject(Home):
         self._frames.drop([self.frames.pop(page) for page in frames])
         self._swap.drop([self.slots.pop(page) for page in slots])
 
+    def end(self) -> None:
+        """Nobody needs it any more."""
+        self.forget()
+
+    def sync(self) -> None:
+        """Have what was stored where it outlives the system, if there is such a place."""
+
+
+class FileObject(MemoryObject):
+    """A file: its pages are FileSystem's, borrowed.
+
+    They lie in frames beyond the memory manager's own. FileSystem takes them away from a file that
+    is cut; so whoever comes to a page asks for it again.
+
+    Args:
+        number: what the object is called.
+        frames: physical memory.
+        swap: where pages do not go.
+        files: where they go.
+        file: the file, opened for mapping.
+    """
+
+    filed = True
+
+    def __init__(
+        self, number: int, frames: Frames, swap: SwapArea, files: Files, file: int
+    ) -> None:
+        super().__init__(number, frames, swap, 0)
+        self.file = file
+        self._files = files
+
+    def check(self, page: int, reclaim: Reclaim) -> None:
+        """Ask FileSystem whether the page is still where it was."""
+        self._borrow(page, reclaim, write=False)
+
+    def write(self, page: int, frame: int, reclaim: Reclaim) -> None:
+        """Borrow the page to write to it, too."""
+        self._borrow(page, reclaim, write=True)
+        if self.frames.get(page) == frame:
+            self._frames.dirty[frame] = 1
+
+    def frame(self, page: int, reclaim: Reclaim) -> tuple[int, bool]:
+        """The frame of a page, and whether it was borrowed just now."""
+        known = page in self.frames
+        self._borrow(page, reclaim, write=False)
+        return self.frames[page], not known
+
+    def evicted(self, frame: int, page: int, slot: int | None) -> None:
+        """FileSystem has its page back."""
+        del slot
+        if self.frames.get(page) == frame:
+            del self.frames[page]
+
+    def returned(self, frame: int, page: int) -> None:
+        """Nobody maps the frame any more."""
+        del page
+        self._files.give_back(frame - self._frames.own)
+
+    def fetch(self, frame: int) -> bytes:
+        """The bytes of a page."""
+        return self._files.copy(frame - self._frames.own)
+
+    def end(self) -> None:
+        """It is not mapped any more."""
+        self.forget()
+        self._files.close(self.file)
+
+    def sync(self) -> None:
+        """Have what was stored in the file. EIO, ENOSPC."""
+        self._files.sync(self.file)
+
+    def _borrow(self, page: int, reclaim: Reclaim, *, write: bool) -> None:
+        """Have a page's frame, the right one. EIO: the file has no such page, or no room for it."""
+        try:
+            slot = self._files.borrow(self.file, page, reclaim, write=write)
+        except OSError:
+            self._lose(page, reclaim)
+            raise
+        frame = self._frames.own + slot
+        if self.frames.get(page) == frame:
+            return
+        self._lose(page, reclaim)
+        if self._frames.homes[frame] is not None:
+            reclaim.expel(frame)  # of an earlier life of FileSystem
+        self._frames.adopt(frame, self, page)
+        self.frames[page] = frame
+        reclaim.brought += 1
+
+    def _lose(self, page: int, reclaim: Reclaim) -> None:
+        """The page is where it was no more: nobody maps it."""
+        frame = self.frames.get(page)
+        if frame is not None:
+            reclaim.expel(frame)
+
 
 class MemoryObjects:
     """The memory objects of the machine; one lives as long as an area shows some of it."""
 
-    def __init__(self, frames: Frames, swap: SwapArea, commit: Commit) -> None:
+    def __init__(self, frames: Frames, swap: SwapArea, commit: Commit, files: Files) -> None:
+        self._files = files
         self._frames = frames
         self._swap = swap
         self._commit = commit
@@ -110,6 +211,15 @@ class MemoryObjects:
         self._objects[shown.number] = shown
         return shown
 
+    def of_file(self, file: int) -> MemoryObject:
+        """The object of a file that was opened for mapping once more."""
+        for one in self._objects.values():
+            if isinstance(one, FileObject) and one.file == file:
+                self._files.close(file)  # once is enough
+                return one
+        number = self.next()
+        return self._enter(FileObject(number, self._frames, self._swap, self._files, file))
+
     def map(self, number: int, pages: int, space: Mapper) -> None:
         """An area of a space shows `pages` pages more of an object."""
         shown = self._objects[number].shown
@@ -126,6 +236,6 @@ class MemoryObjects:
     def let_go(self, one: MemoryObject) -> None:
         """End an object that nobody needs any more."""
         if not one.shown and not one.keepers:
-            one.forget()
+            one.end()
             self._commit.charge(-one.charged)
             del self._objects[one.number]

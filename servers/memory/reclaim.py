@@ -117,6 +117,21 @@ class Reclaim:
         finally:
             self._restless.clear()
 
+    def expel(self, frame: int) -> None:
+        """Take a frame that is not the memory manager's own away from its page at once."""
+        mappers = self._mappers(frame)
+        for _, word in mappers:
+            self._tables.words[word] = 0
+        for number in {space.number for space, _ in mappers}:
+            self._slots.invalidate(number)
+            self._slots.silence([number])
+        for space, _ in mappers:
+            space.resident -= 1
+        whose = self._frames.homes[frame]
+        if whose is not None:
+            whose[0].evicted(frame, whose[1], None)
+        self._frames.drop([frame] * self._frames.holders(frame))
+
     def fault(self) -> None:
         """A page fault: for want of better, the time that policies know."""
         self._faults += 1

@@ -5,30 +5,26 @@ from typing import Final, Self
 
 from servers.memory.areas import Area, Areas
 from servers.memory.faults import Faults, permits
+from servers.memory.growing import grown
 from servers.memory.homes import Family
 from servers.memory.layout import (
     ADDRESS_END,
-    ADDRESS_START,
     HEAP_START,
-    PAGE_MASK,
     PAGE_SHIFT,
-    PAGE_SIZE,
-    PRESENT,
     round_up,
 )
 from servers.memory.limits import Limits
 from servers.memory.machine import Machine
 from servers.memory.mman import (
     MAP_ANONYMOUS,
-    MAP_GROWSDOWN,
     MAP_PRIVATE,
     MAP_SHARED,
     PROT_READ,
     PROT_WRITE,
     RLIMIT_AS,
     RLIMIT_RSS,
-    RLIMIT_STACK,
 )
+from servers.memory.objects import MemoryObject
 from servers.memory.tables import Held, protecting
 from twinos import fail
 
@@ -55,6 +51,7 @@ class Space:
         resident: how many of its pages have a frame.
         locked: how many pages of its areas must stay in memory.
         faults: how its page faults are resolved.
+        machine: what it shares with the others.
     """
 
     def __init__(
@@ -75,7 +72,7 @@ class Space:
         self.locked = 0
         self.limits = limits
         self.faults = Faults(machine, self, family)
-        self._machine = machine
+        self.machine = machine
         self._family = family
         self._brk = HEAP_START
         family.spaces[number] = self
@@ -87,23 +84,36 @@ class Space:
         number = machine.slots.next()
         return cls(machine, number, owner, machine.tables.new(), Family(), Limits())
 
-    def map(self, start: int, end: int, prot: int, flags: int) -> None:
-        """Map zeros, instead of what is there. ENOMEM: too many areas, or too much memory."""
+    def map(
+        self,
+        start: int,
+        end: int,
+        prot: int,
+        flags: int,
+        shown: MemoryObject | None = None,
+        offset: int = 0,
+    ) -> None:
+        """Map an object from `offset` on, or zeros, instead of what is there.
+
+        ENOMEM: too many areas, or too much memory.
+        """
         pages = (end - start) >> PAGE_SHIFT
-        shared = bool(flags & MAP_SHARED)
-        charged = bool(not shared and prot & PROT_WRITE)
+        shared = bool(flags & MAP_SHARED and shown is None)
+        charged = bool(flags & MAP_PRIVATE and prot & PROT_WRITE)
         there = self.areas.between(start, end)
         self._check_split()
-        self._check_size(pages - sum(area.pages for area in there))
-        self._machine.commit.charge(
+        self.check_size(pages - sum(area.pages for area in there))
+        self.machine.commit.charge(
             (pages if charged or shared else 0) - sum(a.pages for a in there if a.charged)
         )
-        backing = self._machine.objects.create(pages).number if shared else 0
+        if shared:
+            shown = self.machine.objects.create(pages)
+        if shown is not None:
+            self.machine.objects.map(shown.number, pages, self)
         if there:
             self._take_away(start, end)
-        if backing:
-            self._machine.objects.map(backing, pages, self)
-        self._add(Area(start, end, prot, flags, backing, charged=charged))
+        backing = shown.number if shown else 0
+        self.add(Area(start, end, prot, flags, backing, offset if shown else 0, charged))
 
     def unmap(self, start: int, end: int) -> None:
         """Unmap what is there and free what nobody else holds. ENOMEM: too many areas."""
@@ -111,7 +121,7 @@ class Space:
         if area and area.start < start and end < area.end:
             self._check_split()
         gone = self._take_away(start, end)
-        self._machine.commit.charge(-sum(area.pages for area in gone if area.charged))
+        self.machine.commit.charge(-sum(area.pages for area in gone if area.charged))
 
     def protect(self, start: int, end: int, prot: int) -> None:
         """Change what may be done with areas without a gap. ENOMEM: too many, or no memory."""
@@ -120,13 +130,13 @@ class Space:
         charged = [
             area.charged or bool(prot & PROT_WRITE and area.flags & MAP_PRIVATE) for area in there
         ]
-        self._machine.commit.charge(
+        self.machine.commit.charge(
             sum(a.pages for a, now in zip(there, charged, strict=True) if now and not a.charged)
         )
         for area, now in zip(self.areas.remove(start, end), charged, strict=True):
             self.areas.add(area._replace(prot=prot, charged=now))
         pages = start >> PAGE_SHIFT, end >> PAGE_SHIFT
-        self._machine.tables.change(self.root, *pages, protecting(prot))
+        self.machine.tables.change(self.root, *pages, protecting(prot))
         self._quiet()
 
     def lock(self, start: int, end: int, *, locked: bool) -> None:
@@ -140,21 +150,6 @@ class Space:
     def discard(self, start: int, end: int) -> None:
         """Let go of the pages there: private ones are zeros when they are touched again."""
         self._free([self._clear(area) for area in self.areas.between(start, end)])
-
-    def bring_back(self, start: int, end: int) -> None:
-        """Bring in the pages there that are not zeros, as long as frames are free."""
-        machine = self._machine
-        for area in self.areas.between(start, end):
-            first, last = area.start >> PAGE_SHIFT, area.end >> PAGE_SHIFT
-            away = [
-                p
-                for p, entry in machine.tables.entries(self.root, first, last)
-                if not entry & PRESENT
-            ]
-            for page in away if area.prot else ():
-                if not machine.frames.free:
-                    return
-                self.faults.resolve(area, page, PROT_READ)
 
     def brk(self, address: int) -> int:
         """Move the break there; 0 asks where it is. ENOMEM: no room."""
@@ -174,7 +169,7 @@ class Space:
 
     def fork(self) -> "Space":
         """A copy; private pages are copied when either writes. EAGAIN, ENOMEM as for `create`."""
-        machine = self._machine
+        machine = self.machine
         number = machine.slots.next()
         promised = sum(area.pages for area in self.areas if area.charged)
         machine.commit.charge(promised)
@@ -197,7 +192,7 @@ class Space:
 
     def destroy(self) -> None:
         """Free everything."""
-        machine = self._machine
+        machine = self.machine
         machine.slots.leave(self.number)
         machine.slots.silence([self.number])
         held = machine.tables.held(self.root)
@@ -213,7 +208,7 @@ class Space:
 
     def weight(self) -> int:
         """Its private pages and those that it shares, in frames and in the swap area."""
-        held = self._machine.tables.held(self.root)
+        held = self.machine.tables.held(self.root)
         return len(held.frames) + len(held.slots)
 
     def fault(self, address: int, access: int) -> bool:
@@ -222,41 +217,19 @@ class Space:
         Returns:
             Whether a page that was there has been replaced.
         """
-        area = self.areas.find(address) or self._grown(address)
+        area = self.areas.find(address) or grown(self, address)
         if area is None or not permits(area.prot, access):
             raise fail(errno.EFAULT)
-        self._machine.reclaim.fault()
+        self.machine.reclaim.fault()
         replaced = self.faults.resolve(area, address >> PAGE_SHIFT, access)
         if self.resident << PAGE_SHIFT > self.limits.bytes(RLIMIT_RSS):
             self._shrink()
         return replaced
 
-    def _grown(self, address: int) -> Area | None:
-        """The stack that an address is below, grown down to it; None: there is none, or no room.
-
-        The page below a stack is nobody's: the guard, which it does not grow into.
-        """
-        area = self.areas.next(address)
-        if area is None or not area.flags & MAP_GROWSDOWN:
-            return None
-        start = address & ~PAGE_MASK
-        below = self.areas.before(area)
-        floor = max(ADDRESS_START, below.end + PAGE_SIZE if below else 0)
-        if start < floor or area.end - start > self.limits.bytes(RLIMIT_STACK):
-            return None
-        pages = (area.start - start) >> PAGE_SHIFT
-        try:
-            self._check_size(pages)
-            self._machine.commit.charge(pages if area.charged else 0)
-        except OSError:
-            return None
-        self._add(area._replace(start=start, end=area.start))
-        return self.areas.find(address)
-
     def _shrink(self) -> None:
         """Give up a page of one's own: there are more in memory than there may be."""
         try:
-            self._machine.reclaim.evict(within=lambda space: space is self)
+            self.machine.reclaim.evict(within=lambda space: space is self)
         except OSError as error:
             if error.errno != errno.ENOMEM:
                 raise
@@ -269,40 +242,41 @@ class Space:
             self.size -= area.pages
             self._count_locked(-area.pages if area.locked else 0)
             if area.backing:
-                self._machine.objects.unmap(area.backing, area.pages, self)
+                self.machine.objects.unmap(area.backing, area.pages, self)
         return gone
 
-    def _add(self, area: Area) -> None:
+    def add(self, area: Area) -> None:
+        """Map an area where nothing is; what it needs has been promised."""
         self.size += area.pages
         self.areas.add(area)
 
     def _clear(self, area: Area) -> Held:
         pages = area.start >> PAGE_SHIFT, area.end >> PAGE_SHIFT
-        return self._machine.tables.clear(self.root, *pages)
+        return self.machine.tables.clear(self.root, *pages)
 
     def _free(self, gone: list[Held]) -> None:
         """Let go of what page tables named, when nobody can be using it any more."""
         self._quiet()
         for frames, slots in gone:
             self.resident -= len(frames)
-            self._machine.frames.drop(frames)
-            self._machine.swap.drop(slots)
+            self.machine.frames.drop(frames)
+            self.machine.swap.drop(slots)
 
     def _quiet(self) -> None:
         """What MMUs know of the space is wrong; wait till they have noticed."""
-        self._machine.slots.invalidate(self.number)
-        self._machine.slots.silence([self.number])
+        self.machine.slots.invalidate(self.number)
+        self.machine.slots.silence([self.number])
 
     def _count_locked(self, pages: int) -> None:
         self.locked += pages
-        self._machine.reclaim.locked += pages
+        self.machine.reclaim.locked += pages
 
     def _check_split(self) -> None:
         """ENOMEM unless there may be two areas more: that many a split in the middle makes."""
         if len(self.areas) > MAX_AREAS - 2:
             raise fail(errno.ENOMEM)
 
-    def _check_size(self, more: int) -> None:
+    def check_size(self, more: int) -> None:
         """ENOMEM unless the space may be so many pages larger."""
         if more > 0 and (self.size + more) << PAGE_SHIFT > self.limits.bytes(RLIMIT_AS):
             raise fail(errno.ENOMEM)

@@ -4,6 +4,7 @@ import errno
 from typing import Annotated, Final, NamedTuple
 
 from servers.memory.faults import Faults
+from servers.memory.files import Files, FilesHandle
 from servers.memory.layout import PAGE_MASK, round_up
 from servers.memory.machine import Sizes, build
 from servers.memory.space import Space
@@ -51,6 +52,7 @@ class MemoryState(Service):
         frames: Annotated[Region, shared],
         tables: Annotated[Region, shared],
         swap: Annotated[SwapDisk, only("geometry", "read", "write")],
+        files: FilesHandle,
         pages: int = 32_768,
         page_tables: int = 4_096,
         spaces: int = 256,
@@ -64,6 +66,7 @@ class MemoryState(Service):
             frames,
             tables,
             SwapArea(swap),
+            Files(files),
             self._sizes,
             policy=policy,
             seed=seed,

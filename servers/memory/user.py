@@ -1,6 +1,7 @@
 """An address space as a user program has it."""
 
 from contextlib import suppress
+from errno import ENODEV
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -11,6 +12,7 @@ from servers.memory.manager import MemoryManager
 from servers.memory.mman import (
     MAP_ANONYMOUS,
     MAP_PRIVATE,
+    MS_SYNC,
     PROT_READ,
     PROT_WRITE,
     RLIM_INFINITY,
@@ -38,6 +40,7 @@ class AddressSpace:
         tables: its region `tables`.
         number: an address space that exists; None: a new one.
         tlb: translations that the TLB holds.
+        files: the region `pages` of FileSystem; without it no files can be mapped.
     """
 
     def __init__(
@@ -48,13 +51,16 @@ class AddressSpace:
         *,
         number: int | None = None,
         tlb: int = 64,
+        files: Region | None = None,
     ) -> None:
         self._memory = memory
         self._regions = frames, tables
         self._tlb = tlb
+        self._files = files
         self.number = memory.create() if number is None else number
         # No method of this object as the handler: it goes when its last user does, at once.
-        self._mmu = Mmu(frames, tables, self.number, partial(_fault, memory, self.number), tlb)
+        handler = partial(_fault, memory, self.number)
+        self._mmu = Mmu(frames, tables, self.number, handler, tlb, files)
         # The instructions of the processor themselves: nothing stands between.
         self.load = self._mmu.load
         self.store = self._mmu.store
@@ -113,9 +119,13 @@ class AddressSpace:
         prot: int = PROT_READ | PROT_WRITE,
         flags: int = MAP_PRIVATE | MAP_ANONYMOUS,
         address: int = 0,
+        fd: int = -1,
+        offset: int = 0,
     ) -> int:
-        """Map zeros and return where: `MemoryManager.mmap`."""
-        return self._memory.mmap(self.number, address, length, prot, flags)
+        """Map zeros, or a file, and return where: `MemoryManager.mmap`."""
+        if self._files is None and fd >= 0 and not flags & MAP_ANONYMOUS:
+            raise OSError(ENODEV, "this address space was made without the pages of files")
+        return self._memory.mmap(self.number, address, length, prot, flags, fd, offset)
 
     def munmap(self, address: int, length: int) -> None:
         """Unmap a range: `MemoryManager.munmap`."""
@@ -132,6 +142,10 @@ class AddressSpace:
     def mincore(self, address: int, length: int) -> bytes:
         """Which pages are in memory: `MemoryManager.mincore`."""
         return self._memory.mincore(self.number, address, length)
+
+    def msync(self, address: int, length: int, flags: int = MS_SYNC) -> None:
+        """Have what was stored in mapped files on the medium: `MemoryManager.msync`."""
+        self._memory.msync(self.number, address, length, flags)
 
     def mlock(self, address: int, length: int) -> None:
         """Keep a range in memory: `MemoryManager.mlock`."""
@@ -162,7 +176,9 @@ class AddressSpace:
     def fork(self) -> "AddressSpace":
         """A copy, which shares pages till they are written to: `MemoryManager.fork`."""
         number = self._memory.fork(self.number)
-        return AddressSpace(self._memory, *self._regions, number=number, tlb=self._tlb)
+        return AddressSpace(
+            self._memory, *self._regions, number=number, tlb=self._tlb, files=self._files
+        )
 
     def maps(self) -> tuple[Area, ...]:
         """What is mapped where."""

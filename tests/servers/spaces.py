@@ -1,9 +1,11 @@
 """Address spaces for tests."""
 
+import errno
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from kernels.system import User
+from servers.filesystem import FileSystem
 from servers.memory import AddressSpace, MemoryManager, SwapDisk
 from twinos import Region
 
@@ -11,13 +13,25 @@ from twinos import Region
 def new(user: User, number: int | None = None, tlb: int = 64) -> AddressSpace:
     """A new address space of a user, or another view of one."""
     regions = (user.region(MemoryManager, name) for name in ("frames", "tables"))
-    return AddressSpace(user[MemoryManager], *regions, number=number, tlb=tlb)
+    files = user.region(FileSystem, "pages")
+    return AddressSpace(user[MemoryManager], *regions, number=number, tlb=tlb, files=files)
 
 
 def alone(*regions: Region, blocks: int = 16, **settings: Any) -> Any:
     """The service, without a kernel."""
     given = regions or (Region.create("frames"), Region.create("tables"))
-    return MemoryManager(*given, SwapDisk(Region.create("swap"), blocks=blocks), **settings)
+    swap = SwapDisk(Region.create("swap"), blocks=blocks)
+    return MemoryManager(*given, swap, NoFiles(), **settings)  # type: ignore[arg-type]  # as good
+
+
+class NoFiles:
+    """A FileSystem in which nobody has a file open."""
+
+    def mapping_reset(self) -> int:
+        return 4
+
+    def mapping_open(self, who: int, fd: int) -> NoReturn:
+        raise OSError(errno.EBADF, f"{fd} of {who}")
 
 
 def errno_of(call: Callable[..., Any], *arguments: Any) -> int | None:

@@ -563,7 +563,7 @@ def test_the_mmu_sets_accessed_and_dirty(space: AddressSpace) -> None:
     place = space.mmap(2 * PAGE)
     space.load(place, 1)
     space.store(place + PAGE, b"x")
-    entries = [space._mmu._words[space._mmu._find(place // PAGE + page)] for page in (0, 1)]
+    entries = [space._mmu._words[space._mmu._walker.find(place // PAGE + page)] for page in (0, 1)]
     assert [entry >> 48 & 1 for entry in entries] == [1, 1]
     assert [entry >> 56 & 1 for entry in entries] == [0, 1]
 

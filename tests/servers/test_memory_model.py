@@ -499,7 +499,7 @@ class Spaces(RuleBasedStateMachine):
         for model, space in zip(self.models, self.mmus, strict=True):
             for number, page in model.pages.items():
                 if page.cell:
-                    entry = space._mmu._words[space._mmu._find(number)]
+                    entry = space._mmu._words[space._mmu._walker.find(number)]
                     assert not entry & PRESENT or not entry & SWAPPED
                     assert not (entry & WRITABLE and entry & COPY_ON_WRITE)
 
@@ -533,7 +533,7 @@ def entries_of(space: AddressSpace) -> Iterator[int]:
     mmu = space._mmu
     for area in space.maps():
         for page in range(area.start // PAGE, area.end // PAGE):
-            word = mmu._find(page)
+            word = mmu._walker.find(page)
             if word:
                 yield mmu._words[word]
 

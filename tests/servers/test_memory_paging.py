@@ -43,7 +43,7 @@ from servers.memory.layout import (
     slot_word,
 )
 from servers.memory.policies import policies
-from tests.servers.spaces import alone, errno_of, new
+from tests.servers.spaces import NoFiles, alone, errno_of, new
 from twinos import Caller, Region
 
 PAGE = 4096
@@ -236,11 +236,11 @@ def test_blocks_of_the_swap_disk_make_pages() -> None:
     for size, fits in ((512, True), (1024, True), (4096, True), (1000, False), (8192, False)):
         disk = SwapDisk(Region.create("swap"), blocks=64, block_size=size)
         if fits:
-            memory = MemoryManager(*regions, disk, pages=4)
+            memory = MemoryManager(*regions, disk, NoFiles(), pages=4)
             assert memory.meminfo().swap == 64 * size // PAGE
         else:
             with pytest.raises(OSError, match="blocks make pages"):
-                MemoryManager(*regions, disk)
+                MemoryManager(*regions, disk, NoFiles())
 
 
 @pytest.mark.parametrize("policy", ["optimal", "nonsense", ""])

@@ -1,0 +1,171 @@
+"""Lending: pages of files that programs have mapped into their memory.
+
+A page that is mapped lies in a region that the users' memory management units reach. It is the
+page of the file: `read` and `write` find it there, so a store is seen by the next `read` and a
+`write` by the next load, and nobody has to be asked. The memory manager decides which pages these
+are: it borrows them, and gives them back.
+
+A file that is cut takes pages back at once, although page tables still lead to them. So each slot
+of the region has a word that says whether it is anybody's, and there is a count of how often one
+was taken back, which MMUs compare at each access.
+"""
+
+import errno
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from servers.filesystem.content import PAGE, Content
+from servers.filesystem.inode import Inode
+from servers.filesystem.lent import Lent
+from twinos import Region, fail
+
+REVOKED: Final = 0
+SLOTS: Final = 1
+HEADER: Final = 8
+"""Words of the region: how often a page was taken back; how many slots there are; and, from
+`HEADER` on, one for each slot, which is 0 while it shows nobody's page."""
+
+
+def slots_start(slots: int) -> int:
+    """Where the pages begin in a region of so many slots, in bytes."""
+    return -(-(HEADER + slots) * 8 // PAGE) * PAGE
+
+
+class Lending:
+    """The region of the pages that are lent.
+
+    Args:
+        region: the region; None: no page can be lent.
+        slots: how many it has room for.
+        content: where the pages of files are that are not lent.
+        changed: is told of a file that has been stored to. ENOSPC: it does not fit on the disk.
+    """
+
+    def __init__(
+        self,
+        region: Region | None,
+        slots: int,
+        content: Content,
+        changed: Callable[[Inode, int], None],
+    ) -> None:
+        self.slots: Final = slots if region is not None else 0
+        self._content = content
+        self._changed = changed
+        self._start = slots_start(slots)
+        self._free = list(reversed(range(self.slots)))
+        self._files: dict[int, Inode] = {}
+        self._owners: dict[int, tuple[Inode, int]] = {}
+        self._life = 0
+        if region is not None:
+            self._begin(region)
+
+    def _begin(self, region: Region) -> None:
+        """Whatever an earlier life had lent is nobody's."""
+        if region.size != self._start + self.slots * PAGE:
+            region.resize(self._start + self.slots * PAGE)
+        self._memory = region.memory
+        self._words = memoryview(region.memory)[: self._start].cast("Q")
+        self._words[SLOTS] = self.slots
+        for slot in range(self.slots):
+            self._words[HEADER + slot] = 0
+        self._words[REVOKED] += 1
+        self._life = self._words[REVOKED] << 32
+
+    def open(self, inode: Inode) -> int:
+        """A file is mapped once more; what it is called: in another life, otherwise."""
+        if not self.slots:
+            raise fail(errno.ENODEV)
+        if inode.lent is None:
+            inode.lent = Lent(inode, self, inode.pages)
+            inode.pages = inode.lent
+        inode.lent.mappings += 1
+        inode.opens += 1
+        number = self._life | inode.number
+        self._files[number] = inode
+        return number
+
+    def file(self, number: int) -> tuple[Inode, Lent]:
+        """A file that is mapped. EBADF."""
+        inode = self._files.get(number)
+        if inode is None or inode.lent is None:
+            raise fail(errno.EBADF)
+        return inode, inode.lent
+
+    def close(self, number: int) -> Inode:
+        """A file is mapped once less; with the last time all its pages are back."""
+        inode, lent = self.file(number)
+        lent.mappings -= 1
+        if not lent.mappings:
+            for slot in list(lent.slots.values()):
+                self.take_back(slot)
+            inode.pages, inode.lent = dict(lent), None
+            del self._files[number]
+        return inode
+
+    def reset(self) -> list[Inode]:
+        """Close everything, as often as it was opened: whoever had mapped it is no more."""
+        times = [number for number in self._files for _ in range(self.file(number)[1].mappings)]
+        closed = [self.close(number) for number in times]
+        self._free = list(reversed(range(self.slots)))
+        self._owners.clear()
+        return closed
+
+    def lend(self, inode: Inode, lent: Lent, index: int) -> int:
+        """Lend a page of the file; the slot. ENOMEM: none is free. EIO."""
+        if not self._free:
+            raise fail(errno.ENOMEM)
+        page = self._content.take(inode, index)
+        slot = self._free.pop()
+        self.write(slot, 0, page.ljust(PAGE, b"\0"))
+        self._owners[slot] = inode, index
+        lent.slots[index] = slot
+        self._words[HEADER + slot] = 1
+        return slot
+
+    def take_back(self, slot: int) -> None:
+        """A page is given back, or one that was taken away: its slot is free. ENOSPC."""
+        if slot not in self._owners:
+            return
+        inode, index = self._owners.pop(slot)
+        lent = inode.lent
+        self._words[HEADER + slot] = 0
+        self._free.append(slot)
+        if lent is None or lent.slots.get(index) != slot:
+            return
+        try:
+            self._gather(inode, lent, [index])
+        finally:
+            page = lent[index]
+            lent.written.pop(index, None)
+            del lent.slots[index]
+            self._content.put(inode, index, page)
+
+    def gather(self) -> None:
+        """Look at the pages that may be written to, and mark those that were as changed."""
+        for inode in self._files.values():
+            if inode.lent is not None:
+                self._gather(inode, inode.lent, list(inode.lent.written))
+
+    def _gather(self, inode: Inode, lent: Lent, indexes: Iterable[int]) -> None:
+        for index in indexes:
+            before = lent.written.get(index)
+            if before is not None and lent[index] != before:
+                self._changed(inode, index)
+                lent.written[index] = lent[index]
+
+    def revoke(self, slot: int) -> None:
+        """Take a page away from whoever maps it; its slot is free when that one gives it back."""
+        self._words[HEADER + slot] = 0
+        self._words[REVOKED] += 1
+
+    def read(self, slot: int) -> bytes:
+        """The bytes of a slot. EINVAL: there is no such slot."""
+        if not 0 <= slot < self.slots:
+            raise fail(errno.EINVAL)
+        start = self._start + slot * PAGE
+        return self._memory[start : start + PAGE]
+
+    def write(self, slot: int, offset: int, data: bytes) -> None:
+        """Change bytes of a slot."""
+        start = self._start + slot * PAGE + offset
+        self._memory[start : start + len(data)] = data

@@ -1,0 +1,85 @@
+"""Files, as the memory manager has them: FileSystem, which lends their pages."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated, Final
+
+from servers.filesystem import FileSystem, Mapped
+from servers.memory.reclaim import Reclaim
+from servers.memory.violations import LOST
+from twinos import only
+
+FilesHandle = Annotated[
+    FileSystem,
+    only(
+        "mapping_open",
+        "mapping_close",
+        "mapping_page",
+        "mapping_return",
+        "mapping_copy",
+        "mapping_sync",
+        "mapping_reset",
+    ),
+]
+"""What of FileSystem a memory manager needs."""
+
+
+class Files:
+    """FileSystem's pages.
+
+    A page that can't be had is EIO, whatever FileSystem says: the program that touches it can do
+    nothing about it. What can't be given back (the disk is full, or FileSystem has died) is lost.
+
+    Args:
+        files: FileSystem.
+
+    Attributes:
+        slots: how many pages can be borrowed.
+    """
+
+    def __init__(self, files: FilesHandle) -> None:
+        self._files = files
+        self.slots: Final = files.mapping_reset()
+
+    def open(self, who: int, fd: int) -> Mapped:
+        """A file that a caller has open is mapped once more. EACCES, EBADF, ENODEV."""
+        return self._files.mapping_open(who, fd)
+
+    def close(self, file: int) -> None:
+        """A file is mapped once less."""
+        with suppress(OSError):
+            self._files.mapping_close(file)
+
+    def borrow(self, file: int, page: int, reclaim: Reclaim, *, write: bool) -> int:
+        """The slot of a page. EIO: there is no such page. ENOMEM: no page can be given back."""
+        while True:
+            try:
+                return self._files.mapping_page(file, page, write)
+            except OSError as error:
+                if error.errno != errno.ENOMEM:
+                    raise OSError(LOST, str(error)) from error
+            reclaim.evict(own=False)
+
+    def give_back(self, slot: int) -> None:
+        """A page is not needed any more."""
+        with suppress(OSError):
+            self._files.mapping_return((slot,))
+
+    def copy(self, slot: int) -> bytes:
+        """The bytes of a page."""
+        with lost():
+            return self._files.mapping_copy(slot)
+
+    def sync(self, file: int) -> None:
+        """Have what was stored on the medium. EIO, ENOSPC."""
+        self._files.mapping_sync(file)
+
+
+@contextmanager
+def lost() -> Iterator[None]:
+    """Whatever FileSystem says is EIO."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(LOST, str(error)) from error
