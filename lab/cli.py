@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "paging": "run page replacement policies on reference strings, or set an exercise",
     "privileges": "who may call which operations, and map which regions",
     "shell": "a shell: programs, pipes and services to use and to break",
+    "trace": "show the messages of one command, as a chart or for Perfetto",
     "image": "make, fill, read, check and repair disk images",
     "cache": "write and read a file larger than the file system's caches, and see what they hold",
     "crash": "let the power fail at every write of a file system, and see what is left",

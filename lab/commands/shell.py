@@ -9,6 +9,7 @@ from typing import Final
 from lab.refusal import Refusal
 from lab.shell.machine import Machine
 from lab.shell.terminal import Terminal, run_script
+from lab.trace.recorder import recording
 
 EPILOG: Final = """\
 In the shell: pipes, redirections, jobs, quotes, patterns, variables, if, for, while, case,
@@ -17,6 +18,7 @@ functions, as in sh; the programs in /bin; and, for the lesson,
   crash SERVICE    a wild pointer in its process: who survives it?
   hang SERVICE     its process does nothing any more
   count COMMAND    the command, and its messages, bytes and time
+  trace on|off     each command is followed by its messages
 
 The exit status is the script's, as sh gives it.
 
@@ -58,7 +60,10 @@ def execute(arguments: argparse.Namespace) -> int:
     terminal = text is None and sys.stdin.isatty() and sys.stdout.isatty()
     if text is None and not terminal:
         text = sys.stdin.read()
-    with Machine(arguments.kernel, arguments.image, terminal=terminal) as machine:
+    with (
+        recording() as record,
+        Machine(arguments.kernel, arguments.image, terminal=terminal, record=record) as machine,
+    ):
         if text is None:
             return Terminal(machine).run()
         return run_script(machine, text, name, rest)

@@ -8,6 +8,8 @@ from typing import Final
 
 from kernels.system import ServerStatus
 from lab.shell.machine import Machine
+from lab.shell.spaces import crosses
+from lab.trace.chart import show
 from servers.filesystem import FileSystem
 from twinos import ServerDied, Service
 from workloads.shell.commands import Builtin
@@ -30,11 +32,38 @@ class Lesson:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self._record = machine.record
+        self._shows = False
 
     @property
     def builtins(self) -> dict[str, Builtin]:
         """By name."""
-        return {"crash": self.crash, "hang": self.hang, "count": self.count}
+        return {
+            "crash": self.crash,
+            "hang": self.hang,
+            "count": self.count,
+            "trace": self.trace,
+        }
+
+    def trace(self, shell: Shell, arguments: list[str]) -> int:
+        """`trace on|off`: whether each command is followed by its messages."""
+        if self._record is None or arguments not in (["on"], ["off"]):
+            raise ShellFault("usage: trace on|off")
+        self._shows = arguments == ["on"]
+        self._record.taken()
+        self._record.switch(on=self._shows)
+        del shell
+        return 0
+
+    def show_messages(self) -> None:
+        """Print the messages of the last command, if that is wanted."""
+        if self._record is None or not self._shows:
+            return
+        self._record.switch(on=False)
+        requests = self._record.taken()
+        if requests:
+            show(requests, crosses(self._machine), self._machine.kernel)
+        self._record.switch(on=True)
 
     def crash(self, shell: Shell, arguments: list[str]) -> int:
         """`crash SERVICE`: a wild pointer in its process."""

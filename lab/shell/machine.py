@@ -13,6 +13,7 @@ from kernels import Layer, System
 from kernels.boot import boot
 from lab.choice import HYBRID, Choice, parse
 from lab.refusal import Failure, Refusal
+from lab.trace.recorder import Recording
 from servers.clock import Clock
 from servers.console import Console
 from servers.disk import Disk
@@ -41,7 +42,7 @@ class Machine:
         kernel: as `choice.parse` reads it.
         image: an image on the host, or None for a disk in memory.
         terminal: whether a person sits at standard input and output.
-        layers: binders around every handle.
+        record: where its messages are noted, when that is switched on.
         config: settings of services.
 
     Raises:
@@ -54,11 +55,12 @@ class Machine:
         image: str | None = None,
         *,
         terminal: bool = False,
-        layers: Sequence[Layer] = (),
+        record: Recording | None = None,
         config: Mapping[type[Service], Mapping[str, Any]] | None = None,
     ) -> None:
         self._choice = parse(kernel)
-        self._layers = layers
+        self.record = record
+        self._layers = () if record is None else (record.layer,)
         disk = {"blocks": BLOCKS} if image is None else {"image": image}
         self._config = {Disk: disk, Console: {"terminal": terminal}, **(config or {})}
         for name in programs.names():  # here, once: what is forked from here has them

@@ -34,7 +34,9 @@ def make_shell(machine: Machine, name: str, arguments: list[str]) -> Shell:
     variables = {key: Variable(value, exported=True) for key, value in process.environ.items()}
     state = State(variables, arguments=arguments, name=name, pid=process.pid)
     shell = new_shell(process, state)
-    shell.builtins = shell.builtins | Lesson(machine).builtins
+    lesson = Lesson(machine)
+    shell.builtins = shell.builtins | lesson.builtins
+    shell.after = lesson.show_messages
     return shell
 
 

@@ -46,6 +46,7 @@ class Commands:
         self.state = state
         self.builtins = builtins
         self.interactive = False
+        self.after: Callable[[], None] = lambda: None  # called when a command has been carried out
         self.line = 1
         self.traps: dict[str, str] = {}
         self._special = special

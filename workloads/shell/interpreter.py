@@ -77,6 +77,7 @@ class Shell(Commands):
             else:
                 self._and_or(and_or)
             self._run_traps()
+            self.after()
         return self.state.status
 
     def _and_or(self, and_or: AndOr) -> None:
