@@ -135,7 +135,7 @@ def test_services(twinos: Twinos) -> None:
     detail = twinos("services", "memorymanager").stdout
     assert "regions: frames, tables" in detail
     assert "pages: int = " in detail
-    assert "mmap(space: int, address: int, length: int, prot: int, flags: int) -> int" in detail
+    assert "\nmunmap(space: int, address: int, length: int) -> None" in detail
     assert "[knows the caller]" in detail
 
 
