@@ -7,9 +7,9 @@ with `#` or `==`, say nothing.
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
-from typing import Final
+from typing import Final, TextIO
 
 from lab.refusal import Refusal
 
@@ -22,6 +22,7 @@ BELADY: Final = (1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5)
 _PHASE: Final = 100
 _ACCESSES: Final = frozenset("RWILSM")
 _MOST: Final = 10_000_000
+_LONGEST: Final = 4096
 
 
 def loop(lots: random.Random, pages: int, length: int) -> list[int]:  # noqa: ARG001 (no chance in it)
@@ -66,6 +67,11 @@ PATTERNS: Final[dict[str, Callable[[random.Random, int, int], list[int]]]] = {
     "zipf": zipf,
 }
 """By name: from chance, the number of pages and the length, a reference string."""
+
+
+def lines_of(file: TextIO) -> Iterator[str]:
+    """The lines of a file, the long ones only in part: memory is not to depend on them."""
+    return iter(lambda: file.readline(_LONGEST), "")
 
 
 def read_trace(lines: Iterable[str], name: str) -> list[int]:

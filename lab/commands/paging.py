@@ -3,15 +3,19 @@
 import argparse
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from tabulate import tabulate
 
 from lab.paging import faults, steps
-from lab.references import PATTERNS, read_trace
-from lab.refusal import Refusal, broken, unknown
+from lab.plotting import in_letters, into_file
+from lab.recording import live_faults, record, references_of
+from lab.references import PATTERNS, lines_of, read_trace
+from lab.refusal import Failure, Refusal, broken, unknown
 from servers.memory.policies import Policy, policies
+from workloads.paged import PROGRAMS
 
 EPILOG: Final = """\
 examples:
@@ -20,6 +24,9 @@ examples:
   twinos paging --policy clock --ask -s 7        an exercise
   twinos paging --policy clock --reveal -s 7     its solution
   twinos paging --trace FILE --frames 64         a trace: page numbers or accesses, a line each
+  twinos paging --string belady --plot           faults against frames; FILE.svg or .png: drawn
+  twinos paging --program rows --record FILE     what a program touches in a real memory manager
+  twinos paging --live --frames 4                the real memory manager beside the simulator
 """
 
 EXPERIMENT: Final = ("locality", 20, 5000)
@@ -27,6 +34,7 @@ EXPERIMENT: Final = ("locality", 20, 5000)
 EXERCISE: Final = ("random", 6, 12)
 """The same, for what is done by hand."""
 MOST_FRAMES: Final = 1 << 16
+LIVE_KERNELS: Final = ("monolithic", "microkernel")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,10 +45,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--string", metavar="NAME", help=", ".join(PATTERNS))
     source.add_argument("--trace", metavar="FILE", help="references from a file; - is the input")
+    source.add_argument("--program", metavar="NAME", help=f"a real run of: {', '.join(PROGRAMS)}")
     parser.add_argument("--pages", type=_positive, metavar="N", help="how many pages there are")
     parser.add_argument("--length", type=_positive, metavar="N", help="how many references")
     parser.add_argument("-s", "--seed", type=int, default=0, help="repeats a run (default: 0)")
+    parser.add_argument("--record", metavar="FILE", help="write the references to FILE, a trace")
     exercise = parser.add_mutually_exclusive_group()
+    exercise.add_argument("--plot", nargs="?", const="-", metavar="FILE", help="plot the faults")
+    exercise.add_argument(
+        "--live", nargs="?", const="microkernel", metavar="KERNEL", help="run them for real, too"
+    )
     exercise.add_argument("--ask", action="store_true", help="print references and questions only")
     exercise.add_argument("--reveal", action="store_true", help="print each step, and the answers")
 
@@ -50,9 +64,30 @@ def execute(arguments: argparse.Namespace) -> int:
     chosen = _policies(arguments.policy)
     exercise = arguments.ask or arguments.reveal
     references = _references(arguments, EXERCISE if exercise else EXPERIMENT)
-    if not exercise:
-        print(_table(chosen, references, arguments.frames or range(2, 11), arguments.seed))
+    if exercise:
+        _exercise(arguments, chosen, references)
         return 0
+    frames = arguments.frames or range(2, 11)
+    if arguments.live:
+        return _live(arguments, chosen, references, frames)
+    counts = {
+        policy.name: [faults(policy(count, arguments.seed), references) for count in frames]
+        for policy in chosen
+    }
+    if arguments.plot not in {None, "-"}:
+        into_file(arguments.plot, frames, counts, ("frames", "faults"))
+        return 0
+    print(f"{_title(references, arguments.seed)}\n")
+    if arguments.plot:
+        print("\n".join([in_letters(frames, counts), *_anomalies(frames, counts)]))
+    else:
+        print(_table(frames, counts))
+    return 0
+
+
+def _exercise(
+    arguments: argparse.Namespace, chosen: Sequence[type[Policy]], references: Sequence[int]
+) -> None:
     frames = (arguments.frames or range(3, 4))[-1]
     print(f"references: {' '.join(map(str, references))}")
     for policy in chosen:
@@ -61,18 +96,53 @@ def execute(arguments: argparse.Namespace) -> int:
             print("\n".join(_questions()))
         else:
             print("\n".join(_answers(policy(frames, arguments.seed), references)))
-    return 0
 
 
-def _table(
-    chosen: Sequence[type[Policy]], references: Sequence[int], frames: range, seed: int
-) -> str:
+def _live(
+    arguments: argparse.Namespace,
+    chosen: Sequence[type[Policy]],
+    references: Sequence[int],
+    frames: range,
+) -> int:
+    """The simulator and the real memory manager side by side; 1 unless they fault alike."""
+    kernel, seed = arguments.live, arguments.seed
+    if kernel not in LIVE_KERNELS:
+        raise unknown("kernel to run live", kernel, LIVE_KERNELS, "twinos paging --help")
+    real = [policy for policy in chosen if not policy.clairvoyant]
+    if not real:
+        raise Refusal("no real system can have a policy that must foresee all references.")
     rows = [
-        [count, *(faults(policy(count, seed), references) for policy in chosen)] for count in frames
+        [
+            policy.name,
+            count,
+            faults(policy(count, seed), references),
+            live_faults(kernel, policy.name, count, references, seed),
+        ]
+        for policy in real
+        for count in frames
     ]
-    table = tabulate(rows, ["frames", *(policy.name for policy in chosen)])
+    print(f"{_title(references, seed)}\n")
+    print(tabulate(rows, ["policy", "frames", "simulated", f"live, {kernel}"]))
+    apart = sum(simulated != live for _, _, simulated, live in rows)
+    print("the two agree" if not apart else f"they differ in {apart} of {len(rows)} runs")
+    return 1 if apart else 0
+
+
+def _title(references: Sequence[int], seed: int) -> str:
     pages = len(set(references))
-    return f"faults of {len(references):,} references to {pages:,} pages; seed {seed}\n\n{table}"
+    return f"faults of {len(references):,} references to {pages:,} pages; seed {seed}"
+
+
+def _table(frames: range, counts: Mapping[str, Sequence[int]]) -> str:
+    return tabulate(list(zip(frames, *counts.values(), strict=True)), ["frames", *counts])
+
+
+def _anomalies(frames: range, counts: Mapping[str, Sequence[int]]) -> Iterator[str]:
+    """Where more memory made more faults."""
+    for name, values in counts.items():
+        for (few, less), (many, more) in pairwise(zip(frames, values, strict=True)):
+            if more > less:
+                yield f"{name}: {more:,} faults in {many} frames, {less:,} in {few}"
 
 
 def _questions() -> Iterator[str]:
@@ -112,7 +182,32 @@ def _policies(names: Sequence[str] | None) -> list[type[Policy]]:
 
 def _references(arguments: argparse.Namespace, default: tuple[str, int, int]) -> list[int]:
     if arguments.trace is not None:
-        return _trace(arguments.trace)
+        found, lines = _trace(arguments.trace), None
+    elif arguments.program is not None:
+        found, lines = _program(arguments.program)
+    else:
+        found, lines = _string(arguments, default), None
+    if arguments.record is not None:
+        _record(arguments.record, lines or map(str, found))
+    return found
+
+
+def _program(name: str) -> tuple[list[int], Iterable[str]]:
+    if name not in PROGRAMS:
+        raise unknown("program", name, PROGRAMS, "twinos paging --help")
+    accesses = record(name)
+    return references_of(accesses), map(str, accesses)
+
+
+def _record(path: str, lines: Iterable[str]) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+    except OSError as error:
+        raise Failure(f"{path} can't be written: {error.strerror}.") from None
+
+
+def _string(arguments: argparse.Namespace, default: tuple[str, int, int]) -> list[int]:
     name, pages, length = default
     if arguments.string is not None:
         name = arguments.string
@@ -125,10 +220,10 @@ def _references(arguments: argparse.Namespace, default: tuple[str, int, int]) ->
 
 def _trace(path: str) -> list[int]:
     if path == "-":
-        return read_trace(sys.stdin, "the input")
+        return read_trace(lines_of(sys.stdin), "the input")
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return read_trace(file, path)
+            return read_trace(lines_of(file), path)
     except OSError as error:
         raise Refusal(f"{path} can't be read: {error.strerror}.") from None
 

@@ -1,12 +1,23 @@
 """`twinos paging`: experiments and exercises."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lab import cli
-from lab.references import PATTERNS, read_trace
+from lab.references import PATTERNS, lines_of, read_trace
 from lab.refusal import Refusal
+from servers.memory.policies import policies
+from workloads.paged import PROGRAMS
+
+
+def test_a_record_that_can_not_be_written_is_a_failure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["paging", "--string", "belady", "--record", "/no/where"]) == 1
+    assert "/no/where can't be written: No such file" in capsys.readouterr().err
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -21,7 +32,7 @@ def test_beladys_anomaly_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_all_policies_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
     shown = printed(capsys, "--length", "300")
-    for name in ("ageing", "clock", "fifo", "optimal", "random", "second-chance", "working-set"):
+    for name in policies():
         assert name in shown
     assert len(shown.splitlines()) == 4 + 9
     assert shown == printed(capsys, "--length", "300", "-s", "0")
@@ -45,6 +56,78 @@ def test_a_trace_of_accesses(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert shown.split()[-2:] == ["1", "3"]
 
 
+def test_a_line_without_an_end_is_refused_before_memory_ends(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["paging", "--trace", "/dev/zero"]) == 2
+    assert "/dev/zero:1: " in capsys.readouterr().err
+    with open("/dev/zero", encoding="utf-8") as endless:
+        assert len(next(lines_of(endless))) == 4096
+
+
+def test_the_classic_curve_is_plotted_in_letters(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed(
+        capsys, "--string", "belady", "--policy", "fifo", "--policy", "optimal", "--plot",
+        "--frames", "1-5",
+    )  # fmt: skip
+    lines = shown.splitlines()
+    assert lines[-2] == "f fifo, o optimal"
+    assert lines[-1] == "fifo: 10 faults in 4 frames, 9 in 3"
+    rows = [line.partition("|")[2] for line in lines if "|" in line]
+    assert rows[0][0] == "*"  # with one frame all fault always
+    columns = {column: [row[column : column + 1].strip() for row in rows] for column in (12, 18)}
+    fifo = {column: letters.index("f") for column, letters in columns.items()}
+    assert fifo[18] < fifo[12]  # higher with four frames than with three
+
+
+def test_it_is_drawn_into_a_file(tmp_path: Path) -> None:
+    for name, start in (("plot.svg", b"<?xml"), ("plot.png", b"\x89PNG")):
+        command = [sys.executable, "-m", "lab", "paging", "--string", "belady", "--plot"]
+        done = subprocess.run([*command, tmp_path / name], check=True, capture_output=True)
+        assert done.stdout == b""
+        assert (tmp_path / name).read_bytes().startswith(start)
+    assert b"second-chance" in (tmp_path / "plot.svg").read_bytes()
+
+
+@pytest.mark.parametrize("kernel", ["monolithic", "microkernel"])
+def test_the_real_memory_manager_faults_as_often(
+    kernel: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = printed(
+        capsys, "--live", kernel, "--string", "belady", "--frames", "3-4", "--policy", "fifo",
+        "--policy", "optimal", "--policy", "ageing",
+    )  # fmt: skip
+    assert [row.split()[1:] for row in shown.splitlines() if "fifo" in row] == [
+        ["3", "9", "9"],
+        ["4", "10", "10"],
+    ]
+    assert "optimal" not in shown
+    assert shown.endswith("the two agree\n")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_is_recorded_and_its_trace_gives_the_same(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = str(tmp_path / "trace")
+    frames = ("--frames", "3", "--policy", "clock")
+    real = printed(capsys, "--program", name, "--record", trace, *frames)
+    assert real == printed(capsys, "--trace", trace, *frames)
+    again = str(tmp_path / "again")
+    printed(capsys, "--trace", trace, "--record", again, *frames)
+    assert real == printed(capsys, "--trace", again, *frames)
+
+
+def test_going_across_the_rows_costs_more_when_memory_is_short(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counts = [
+        int(printed(capsys, "--program", name, "--policy", "clock", "--frames", "4").split()[-1])
+        for name in ("rows", "columns")
+    ]
+    assert counts[1] > 20 * counts[0]
+
+
 @pytest.mark.parametrize("line", ["x", "R", "R zz", "Q 0x10", "-4", "R -1", "1 2 3"])
 def test_what_is_no_reference_is_refused_with_its_line(line: str) -> None:
     with pytest.raises(Refusal, match=r"^t:2: .* is no reference\.$"):
@@ -57,6 +140,10 @@ def test_what_is_no_reference_is_refused_with_its_line(line: str) -> None:
         (["--policy", "fif"], "did you mean 'fifo'?"),
         (["--string", "zip"], "did you mean 'zipf'?"),
         (["--trace", "/no/where"], "/no/where can't be read: No such file or directory."),
+        (["--program", "row"], "did you mean 'rows'?"),
+        (["--live", "micro"], "there is no kernel to run live 'micro'"),
+        (["--live", "--policy", "optimal"], "no real system can have"),
+        (["--plot", "x.gif"], "ends in .svg or .png, not 'x.gif'."),
         (["--trace", "/dev/null"], "/dev/null has no references."),
     ],
 )
