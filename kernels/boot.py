@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal
 
+from kernels import cell
 from kernels.launch import fill_standard
 from kernels.monolithic import Monolithic
 from kernels.stub import Layer
@@ -31,6 +32,7 @@ def boot(
     layers: Sequence[Layer] = (),
     grace: float = 30.0,
     transport: str = "pipe",
+    sandbox: bool = False,
 ) -> System:
     """Boot a kernel with `services` and all that they depend on.
 
@@ -49,6 +51,8 @@ def boot(
         layers: binders around binders, innermost first, at every handle.
         grace: seconds that a server has to write back at shutdown; then it is killed.
         transport: what carries the messages between address spaces; see `kernels.transports`.
+        sandbox: lock each server in, so that it has its pipes and regions and nothing else of the
+            host; see `kernels.cell`. There must be servers.
 
     Raises:
         WiringError: the services can't be put together as asked.
@@ -68,6 +72,10 @@ def boot(
         raise WiringError("the hybrid needs groups=: which services share an address space")
     if groups and kernel != "hybrid":
         raise WiringError("groups= says which services share an address space: hybrid only")
+    if sandbox:
+        if kernel == "monolithic" and users == "inline":
+            raise WiringError("a sandbox is for servers: this monolithic kernel is in its user")
+        cell.check()
     fill_standard()
     layers = (*layers, *observers)
     order = boot_order(services)
@@ -88,6 +96,7 @@ def boot(
             grace=grace,
             panics=kernel == "monolithic",
             transport=transport,
+            sandbox=sandbox,
         )
     return System(running, order, kernel)
 

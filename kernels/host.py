@@ -12,6 +12,7 @@ POKE: Final = signal.SIGURG
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
+_PR_SET_NO_NEW_PRIVS: Final = 38
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -38,3 +39,14 @@ def unpoked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+
+def refuse_new_privileges() -> None:
+    """Let no program that this process might run have more rights than it."""
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def system_call(number: int, *arguments: object) -> int:
+    """A system call that the C library has no function for; -1: `ctypes.get_errno` says why."""
+    _libc.syscall.restype = ctypes.c_long
+    return int(_libc.syscall(ctypes.c_long(number), *arguments))

@@ -163,6 +163,7 @@ class Microkernel(Remote):
         grace: seconds that a server has to write back at shutdown.
         panics: whether the death of a server is that of the system.
         transport: the name of what carries messages.
+        sandbox: whether to lock each server in.
     """
 
     def __init__(
@@ -177,6 +178,7 @@ class Microkernel(Remote):
         grace: float,
         panics: bool,
         transport: str,
+        sandbox: bool,
     ) -> None:
         ours, theirs = socket_pair()
         super().__init__(order, ours, layers, transport)
@@ -185,7 +187,7 @@ class Microkernel(Remote):
         plan = (order, spaces, settings, pins, counting, kept, self._owner, grace, panics)
         try:
             with theirs:
-                self._nucleus = _Child(launch(run_nucleus, theirs, *plan, transport))
+                self._nucleus = _Child(launch(run_nucleus, theirs, *plan, transport, sandbox))
         except BaseException:
             self._agent.close()
             raise

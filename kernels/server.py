@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from kernels.agent import Agent
+from kernels.cell import confine
 from kernels.control import (
     ORDERS,
     Departed,
@@ -61,6 +62,7 @@ class Post:
     layers: Sequence[Layer]
     tally: Region | None
     transport: str
+    sandbox: bool
 
 
 def run_server(post: Post, connection: socket.socket, orders: socket.socket) -> int:
@@ -115,6 +117,7 @@ class _Server:
             on_bug=self._die,
             layers=post.layers,
             tasks=RemoteTasks(self._agent),
+            built=confine if post.sandbox else None,
         )
 
     def _reach(self, client: type[Service], callee: type[Service]) -> Bind:

@@ -88,6 +88,7 @@ class Space:
         on_bug: see `Gate`.
         layers: binders around every handle.
         tasks: what is given to those that manage processes.
+        built: called when all services are built, and before any thread is started for them.
 
     Raises:
         OSError: a constructor failed so.
@@ -106,6 +107,7 @@ class Space:
         on_bug: OnBug,
         layers: Sequence[Layer] = (),
         tasks: Tasks,
+        built: Callable[[], None] | None = None,
     ) -> None:
         self.gate = Gate(on_bug)
         self._identity = identity
@@ -120,6 +122,8 @@ class Space:
             for service in services:
                 self.gate.inside = service
                 self._instances[service] = self._build(service, settings[service], regions[service])
+        if built is not None:
+            built()
         for listener in self._listeners:
             listener.start()
 

@@ -42,6 +42,7 @@ class Plan:
     grace: float
     panics: bool
     transport: str
+    sandbox: bool
 
 
 EVENTS: Final = 200
@@ -249,6 +250,7 @@ class Supervisor:
             layers=self._plan.layers,
             tally=self.tally,
             transport=self._plan.transport,
+            sandbox=self._plan.sandbox,
         )
         return run_server(post, ask, orders)
 

@@ -21,6 +21,7 @@ MAY_IMPORT = {
 }
 RUN_TIME = {"msgspec", "tabulate", "tqdm"}
 EXTRAS = {
+    "kernels/cell.py": {"pyseccomp"},
     "lab/report/bootstrap.py": {"numpy", "scipy"},
     "lab/report/html.py": {"jinja2", "markupsafe"},
     "lab/drawing.py": {"matplotlib"},
