@@ -1,6 +1,6 @@
 """Experiments that time: kernels, parts of a request, other machines."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kernels.transports import TRANSPORTS
@@ -16,6 +16,8 @@ from lab.stats import MIN_VALUES, median_interval
 from lab.table import figure
 
 BOTH = ("monolithic", "microkernel")
+Shares = Mapping[str, Callable[[Trace], float]]
+"""By name, what of a trace."""
 
 
 def cost(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
@@ -75,12 +77,7 @@ def free_messages(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
     What goes is the part `switching` of traced boots: host calls, wake-up and switch. Parameters:
     `workloads`. Measures: `left WORKLOAD`.
     """
-
-    def left(trace: Trace) -> float:
-        total = sum(trace.parts.values())
-        return (total - trace.parts["switching"]) / total
-
-    return _traced(setting, parameters, {"left": left})
+    return _traced(setting, parameters, {"left": lambda trace: 1 - _share(trace, "switching")})
 
 
 def layers(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
@@ -89,15 +86,20 @@ def layers(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
     And that of switching beside it. Parameters: `workloads`. Measures: `layers WORKLOAD`,
     `switching WORKLOAD`.
     """
-
-    def share(*parts: str) -> Any:
-        return lambda trace: sum(map(trace.parts.__getitem__, parts)) / sum(trace.parts.values())
-
-    shares = {"layers": share("checking", "encoding", "queueing"), "switching": share("switching")}
+    shares: Shares = {
+        "layers": lambda trace: _share(trace, "checking", "encoding", "queueing"),
+        "switching": lambda trace: _share(trace, "switching"),
+    }
     return _traced(setting, parameters, shares)
 
 
-def _traced(setting: Setting, parameters: Mapping[str, Any], shares: Mapping[str, Any]) -> Finding:
+def _share(trace: Trace, *parts: str) -> float:
+    """The share of some parts; one that the cost of stamps made negative is nothing."""
+    found = {name: max(ns, 0.0) for name, ns in trace.parts.items()}
+    return sum(map(found.__getitem__, parts)) / sum(found.values())
+
+
+def _traced(setting: Setting, parameters: Mapping[str, Any], shares: Shares) -> Finding:
     chosen = selection.chosen(parameters["workloads"], quick=setting.quick)
     measures = []
     for workload in chosen:

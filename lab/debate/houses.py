@@ -100,7 +100,7 @@ def kills(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
     back = errors = 0
     longest = 0.0
     before = meter.descendants(os.getpid())
-    with boot("microkernel", FileSystem, MemoryManager, Clock) as system:
+    with _ended(boot("microkernel", FileSystem, MemoryManager, Clock)) as system:
         asked = _questions(system)
         names = [_name(pid) for pid in meter.descendants(os.getpid(), without=before)]
         targets = [name for name in names if "nucleus" not in name]
