@@ -125,11 +125,18 @@ def kills(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
 def _booted(kernel: str) -> Iterator[System]:
     """A system in processes of its own: what is destroyed there is nothing of ours."""
     config: Mapping[type[Service], Mapping[str, Any]] = {FileSystem: {"memory": CACHE}}
-    system = boot(kernel, FileSystem, MemoryManager, Clock, Faulty, users="process", config=config)
+    made = boot(kernel, FileSystem, MemoryManager, Clock, Faulty, users="process", config=config)
+    with _ended(made) as system:
+        yield system
+
+
+@contextmanager
+def _ended(system: System) -> Iterator[System]:
+    """A system that is shut down, though it may be past doing that in good order."""
     try:
         yield system
     finally:
-        with suppress(Exception):  # it may be past shutting down in good order
+        with suppress(Exception):
             system.close()
 
 

@@ -78,11 +78,11 @@ def _by_rule(rule: Rule, measures: Sequence[Measure]) -> Verdict:
     if not judged:
         return Verdict("not shown", f"nothing was measured that is called {rule.measure!r}")
     if against:
-        names = ", ".join(measure.name for measure in against)
+        names = "; ".join(measure.name for measure in against)
         return Verdict("contradicted", f"{rule.contradicted} holds for {names}")
     if len(holds) == len(judged):
         return Verdict("supported", f"{rule.supported} holds for all of {len(judged)}")
     open_ = [measure for measure in judged if measure not in holds]
-    names = ", ".join(measure.name for measure in open_)
+    names = "; ".join(measure.name for measure in open_)
     why = "" if all(measure.known for measure in open_) else ", for lack of boots"
     return Verdict("not shown", f"neither condition holds for {names}{why}")

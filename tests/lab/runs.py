@@ -3,19 +3,21 @@
 import random
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from lab import bench
+from lab import bench, steadiness
 from lab.choice import parse
 from lab.decompose import PARTS, CopyPrices, Trace
 from lab.measuring import Cost
 from lab.placement import Cpus
-from lab.schema import Run
+from lab.schema import Overhead, Run
 from lab.station import Job, Measured
 from workloads.catalogue import select
 
 KERNELS = ("monolithic", "microkernel")
+OVERHEAD = Overhead(clock_us=0.05, loop_us=0.02, loop_batches_us=(0.02, 0.021), spread=1.05)
 
 
 def made_up(
@@ -90,5 +92,6 @@ def made_up(
         command="twinos bench",
         traces=traces,
     )
-    run = bench.measure(plan, carry_out)
+    with patch.object(steadiness, "measure", return_value=OVERHEAD):
+        run = bench.measure(plan, carry_out)
     return replace(run, environment=replace(run.environment, **environment))
