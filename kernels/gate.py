@@ -10,7 +10,8 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Final, NoReturn, TypeVar
 
@@ -21,6 +22,8 @@ from twinos.signal import Wake
 
 R = TypeVar("R")
 Waiting = Generator[Signal | Until, None, R]
+
+Busy = tuple[type[Service], ...]
 
 OnBug = Callable[[object, BaseException], BaseException]
 """Given the operation and its bug, does what must be done, and returns what to raise if it does."""
@@ -114,20 +117,27 @@ class Gate:
             raise
         self.inside = service
 
-    def drive(self, waiting: Waiting[R], busy: tuple[type[Service], ...] = ()) -> R:
+    def drive(
+        self,
+        waiting: Waiting[R],
+        busy: Busy = (),
+        step_outside: Callable[[Signal | Until], None] | None = None,
+    ) -> R:
         """Run a waiting operation to its end, from inside the gate.
 
         Args:
             waiting: the operation.
             busy: services in the middle of an operation that led here: as single-threaded
                 servers they serve nobody until it ends.
+            step_outside: another way to wait for what it yields.
         """
+        step_outside = step_outside or partial(self.step_outside, busy=busy)
         if not isinstance(waiting, Generator):
             raise TypeError(f"an operation that waits yields; this one returned {waiting!r}")
         try:
             signal = next(waiting)
             while True:
-                self._step_outside(signal, busy)
+                step_outside(signal)
                 signal = waiting.send(None)
         except StopIteration as done:
             result: R = done.value
@@ -135,11 +145,27 @@ class Gate:
         finally:
             waiting.close()
 
-    def _step_outside(self, signal: Signal | Until, busy: tuple[type[Service], ...]) -> None:
+    def step_outside(self, signal: Signal | Until, busy: Busy = ()) -> None:
+        """Leave the gate until what is waited for has come; `busy` as for `drive`."""
+        with self._serving_nobody(busy):
+            self._sleep(signal)
+
+    @contextmanager
+    def left(self, busy: Busy) -> Iterator[None]:
+        """Be outside the gate meanwhile; `busy` as for `drive`."""
+        with self._serving_nobody(busy):
+            self.lock.release()
+            try:
+                yield
+            finally:
+                self._come_back()
+
+    @contextmanager
+    def _serving_nobody(self, busy: Busy) -> Iterator[None]:
         inside = self.inside
         self._busy.extend(busy)
         try:
-            self._sleep(signal)
+            yield
         finally:
             self.inside = inside
             for service in busy:

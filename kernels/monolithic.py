@@ -13,8 +13,9 @@ from typing import Any
 from kernels.forks import running
 from kernels.interrupts import shield
 from kernels.mail import LocalCounter, LocalOffice
+from kernels.regions import create_regions, find_region, identities
 from kernels.request import LocalCarrier
-from kernels.space import Space, create_regions, find_region, identities
+from kernels.space import Space
 from kernels.stub import Layer, layered
 from kernels.system import SHUT_DOWN, Counts, Event, Process, ServerStatus
 from kernels.tasks import NoTasks

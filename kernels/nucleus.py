@@ -44,8 +44,8 @@ from kernels.parcels import Parcel, close_all, socket_pair, take
 from kernels.postoffice import PostOffice
 from kernels.programs import Programs
 from kernels.records import Credentials, Peer, Server
+from kernels.regions import find_region
 from kernels.relay import Relay
-from kernels.space import find_region
 from kernels.supervisor import Plan, Supervisor
 from kernels.switchboard import Switchboard
 from kernels.transports import TRANSPORTS

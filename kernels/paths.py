@@ -17,13 +17,18 @@ class Paths:
         }
 
     def between(self, entered: type[Service], service: type[Service]) -> Services:
-        """All through which a call can have led from `entered` to `service`, with these two."""
-        return tuple(s for s in set(self._below(entered)) if service in self._below(s))
+        """All through which a call can have led from `entered` to `service`, with these two.
+
+        But for those that overlap their waits, and so serve others meanwhile.
+        """
+        return tuple(
+            s for s in set(self._below(entered)) if service in self._below(s) and not s.__overlaps__
+        )
 
     def may_be_busy(self, service: type[Service]) -> bool:
         """Whether an operation of `service` can lead to one that waits, in another service."""
         return any(
-            operation.waits
+            operation.waits or reached.__overlaps__
             for reached in self._below(service)
             if reached is not service
             for operation in operations(reached).values()

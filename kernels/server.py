@@ -32,9 +32,10 @@ from kernels.counters import Counters
 from kernels.frames import MalformedFrameError
 from kernels.gate import CallerGoneError
 from kernels.parcels import Parcel, take
+from kernels.regions import Regions
 from kernels.serving import ask, serve
 from kernels.source import Piece
-from kernels.space import Regions, Space
+from kernels.space import Space
 from kernels.stub import Layer
 from kernels.tasks import RemoteTasks
 from kernels.transport import Channel

@@ -4,7 +4,9 @@ This is all that differs between the kernels as far as a service can tell: which
 plain method calls, because the other service is in the same space, and which send messages.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -14,9 +16,11 @@ from kernels.gate import Gate, OnBug, refuse
 from kernels.listener import Listener
 from kernels.paths import Paths
 from kernels.probe import Place
+from kernels.regions import Regions
 from kernels.source import GATE, Piece, function
 from kernels.stub import Layer, checked_stub, layered, plain_stub
 from kernels.system import SHUT_DOWN
+from kernels.turns import Turns, outside
 from twinos import (
     Bind,
     BootError,
@@ -28,7 +32,6 @@ from twinos import (
     Region,
     Service,
     Tasks,
-    WiringError,
 )
 from twinos.errors import describe, is_failure
 from twinos.mailbox import Counter
@@ -44,35 +47,6 @@ Reach = Callable[[type[Service], type[Service]], Bind]
 
 PATIENCE: Final = 1.0
 """Seconds that a caller's departure waits for a service in the middle of an operation."""
-
-Regions = Mapping[type[Service], Mapping[str, Region]]
-
-
-def identities(order: Sequence[type[Service]]) -> dict[type[Service], Caller]:
-    """Who each service is when it calls another: the same under every kernel."""
-    return {service: Caller(number, service.__name__) for number, service in enumerate(order, 1)}
-
-
-def create_regions(services: Services) -> dict[type[Service], dict[str, Region]]:
-    """Fresh regions, empty, for every service that names any."""
-    return {
-        service: {
-            name: Region.create(f"{service.__name__}.{name}") for name in needs(service).regions
-        }
-        for service in services
-    }
-
-
-def find_region(regions: Regions, service: type[Service], name: str) -> Region:
-    """The region that the parameter `name` of the service's constructor gets.
-
-    Raises:
-        WiringError: it gets none.
-    """
-    try:
-        return regions[service][name]
-    except KeyError:
-        raise WiringError(f"{service.__name__} has no region {name!r}") from None
 
 
 class Space:
@@ -118,6 +92,7 @@ class Space:
         self._tasks = tasks
         self._instances: dict[type[Service], Service] = {}
         self._paths = Paths(services)
+        self._turns = {s: Turns(self.gate, s) for s in services if s.__overlaps__}
         with self.gate.lock:  # a constructor may call what waits
             for service in services:
                 self.gate.inside = service
@@ -150,7 +125,12 @@ class Space:
             "_container": container(operation.result),
             **NAMES,
         }
-        if self._paths.may_be_busy(service):
+        if service in self._turns:
+            turns, together = self._turns[service], operation.name in service.__overlaps__
+            names["_enter"] = probe.entered(partial(turns.enter, together))
+            names["_leave"] = probe.left(turns.leave)
+            names["_drive"] = partial(turns.drive, together=together)
+        elif self._paths.may_be_busy(service):
             names["_enter"] = probe.entered(partial(self.gate.enter_when_idle, service))
         passed = ", ".join(["_caller"] * operation.wants_caller + list(_passed(operation)))
         call = f"_method({passed})"
@@ -170,13 +150,11 @@ class Space:
         self.gate.bar(caller)
         failures = []
         for service, instance in self._instances.items():
-            self.gate.enter_when_idle(service, PATIENCE)
             try:
-                self._carefully(instance._departed, caller)  # noqa: SLF001 (its hook)
+                with self._entered(service, PATIENCE):
+                    self._carefully(instance._departed, caller)  # noqa: SLF001 (its hook)
             except OSError as failure:
                 failures.append(failure)
-            finally:
-                self.gate.lock.release()
         if failures:
             raise failures[0]
 
@@ -188,6 +166,8 @@ class Space:
         """
         failures = []
         with self.gate.lock:
+            for turns in self._turns.values():
+                turns.begin(together=False)  # who is in the middle of something ends it
             self.gate.shut(SHUT_DOWN)  # what is done after this would be lost
             for service, instance in reversed(self._instances.items()):
                 self.gate.inside = service
@@ -232,20 +212,41 @@ class Space:
 
     def _receive(self, service: type[Service], received: Received[Any]) -> None:
         """Have a service deal with what has come for its mailbox."""
-        self.gate.enter_when_idle(service)
-        try:
+        with self._entered(service):
             self._carefully(self._instances[service]._received, *received)  # noqa: SLF001 (its hook)
+
+    @contextmanager
+    def _entered(self, service: type[Service], patience: float = math.inf) -> Iterator[None]:
+        """Inside, for one of the hooks of a service: no operation of it is in the middle."""
+        if service in self._turns:
+            self._turns[service].enter(together=False)
+        else:
+            self.gate.enter_when_idle(service, patience)
+        try:
+            yield
         finally:
-            self.gate.lock.release()
+            if service in self._turns:
+                self._turns[service].leave()
+            else:
+                self.gate.lock.release()
 
     def _handle(
         self, client: type[Service], callee: type[Service], allowed: frozenset[str]
     ) -> Service:
         is_here = callee in self._instances
-        bind = partial(self._local, client, callee) if is_here else self._reach(client, callee)
+        deliver = partial(self._local if is_here else self._elsewhere, client, callee)
         make = plain_stub if is_here else checked_stub
-        bind = narrowed(bind, client.__name__, allowed)
+        bind = narrowed(deliver, client.__name__, allowed)
         return make(callee, layered(bind, self._layers, client.__name__))
+
+    def _elsewhere(
+        self, client: type[Service], callee: type[Service], operation: Op
+    ) -> Callable[..., Any]:
+        """A request to another space."""
+        deliver = self._reach(client, callee)(operation)
+        if client not in self._turns:
+            return deliver
+        return outside(self.gate, partial(self._in_the_middle, client), deliver)
 
     def _local(
         self, client: type[Service], callee: type[Service], operation: Op
@@ -254,14 +255,39 @@ class Space:
         method: Callable[..., Any] = getattr(self._instances[callee], operation.name)
         if operation.wants_caller:
             method = partial(method, self._identity[client])
+        if callee in self._turns:
+            return self._in_turn(client, callee, operation, method)
         if not operation.waits:
             return method
 
         def drive(*args: Any, **keywords: Any) -> Any:
-            busy = self._paths.between(self.gate.inside, client)
-            return self.gate.drive(method(*args, **keywords), busy)
+            return self.gate.drive(method(*args, **keywords), self._in_the_middle(client))
 
         return drive
+
+    def _in_turn(
+        self,
+        client: type[Service],
+        callee: type[Service],
+        operation: Op,
+        method: Callable[..., Any],
+    ) -> Callable[..., Any]:
+        """A call to a service of this space that overlaps its waits."""
+        turns, together = self._turns[callee], operation.name in callee.__overlaps__
+
+        def call(*args: Any, **keywords: Any) -> Any:
+            turns.begin(together, self._in_the_middle(client))
+            try:
+                result = method(*args, **keywords)
+                return turns.drive(result, together) if operation.waits else result
+            finally:
+                turns.end()
+
+        return call
+
+    def _in_the_middle(self, client: type[Service]) -> Services:
+        """Services that serve nobody while `client`, to which a call has led, waits."""
+        return self._paths.between(self.gate.inside, client)
 
 
 def _passed(operation: Op) -> Iterator[str]:

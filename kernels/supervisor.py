@@ -18,8 +18,8 @@ from kernels.host import die_with_parent, name_process
 from kernels.launch import close_all_but, fork
 from kernels.parcels import socket_pair
 from kernels.records import REST, Peer, Server
+from kernels.regions import create_regions, identities
 from kernels.server import Post, run_server
-from kernels.space import create_regions, identities
 from kernels.stub import Layer
 from kernels.switchboard import Switchboard
 from kernels.system import Event

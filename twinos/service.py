@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -21,14 +21,18 @@ class Service:
     annotated `Region` is memory that outlives the service, one annotated `Post[...]` its mailbox,
     every other one is a setting that `boot(config=...)` may give.
 
-    Requests are handled one at a time, so a service needs no lock.
+    Requests are handled one at a time, so a service needs no lock. One that waits for others can
+    declare which of its operations may be in the middle together (`overlaps=("read", "stat")`):
+    while one of these waits for another service, others of them are served; all other operations
+    find none in the middle. So their state may change only where they call another service.
 
     A service declared with `privileged=True` (`class Disk(Service, privileged=True)`) is internal:
     of the users only the superuser may call it. `supervision=Supervision(...)` says what the
-    microkernel does when it dies or hangs. Subclasses inherit both, or say otherwise.
+    microkernel does when it dies or hangs. Subclasses inherit all of these, or say otherwise.
     """
 
     __privileged__: ClassVar[bool] = False
+    __overlaps__: ClassVar[frozenset[str]] = frozenset()
     __supervision__: ClassVar[Supervision] = Supervision()
 
     __ops__: ClassVar[Mapping[str, Op]] = MappingProxyType({})
@@ -39,6 +43,7 @@ class Service:
         *,
         privileged: bool | None = None,
         supervision: Supervision | None = None,
+        overlaps: Iterable[str] | None = None,
         **keywords: Any,
     ) -> None:
         """Derive the operations; refuse a class that can't be a service."""
@@ -51,6 +56,10 @@ class Service:
             # A class made inside a function may use that function's names in its annotations.
             cls.__names__ = MappingProxyType(dict(sys._getframe(1).f_locals))  # noqa: SLF001
         cls.__ops__ = MappingProxyType(_collect(cls))
+        if overlaps is not None:
+            cls.__overlaps__ = frozenset(overlaps)
+        for name in sorted(cls.__overlaps__ - cls.__ops__.keys()):
+            raise ContractError(f"{cls.__name__} has no operation {name!r} to overlap")
 
     def _departed(self, caller: Caller) -> None:
         """`caller` is gone and asks no more. Override to free what was kept for it."""

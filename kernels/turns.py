@@ -1,0 +1,115 @@
+"""Turns: who may be in the middle of an operation of a service that overlaps its waits.
+
+The gate lets one thread run at a time. A service that overlaps lets go of it while it waits for
+another service, and others get in: those of its operations that it declared may then be in the
+middle together, any other one is in the middle alone. So what two operations can see of each other
+changes only where one of them calls what waits, and only for those that were declared.
+
+Turns are given in the order in which they are asked for; so nobody waits for ever.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from kernels.gate import Gate, Waiting
+from twinos import Service, Signal
+from twinos.wiring import Services
+
+R = TypeVar("R")
+
+
+class Turns:
+    """The turns of one service.
+
+    All is called with the gate's lock held, but for `enter`.
+
+    Args:
+        gate: that of its address space.
+        service: whose operations they are.
+    """
+
+    def __init__(self, gate: Gate, service: type[Service]) -> None:
+        self._gate = gate
+        self._service = service
+        self._together: set[int] = set()
+        self._alone: int | None = None
+        self._waiting: deque[object] = deque()
+        self._changed = Signal()
+
+    def enter(self, together: bool) -> None:
+        """Take the lock, and a turn."""
+        self._gate.lock.acquire()
+        try:
+            self.begin(together)
+        except BaseException:
+            self._gate.lock.release()
+            raise
+        self._gate.inside = self._service
+
+    def leave(self) -> None:
+        """Give up both."""
+        self.end()
+        self._gate.lock.release()
+
+    def begin(self, together: bool, busy: Services = ()) -> None:
+        """Take a turn, waited for outside the gate.
+
+        Args:
+            together: it may be in the middle with others.
+            busy: services in the middle of an operation that led here; see `Gate.drive`.
+        """
+        if self._waiting or not self._is_free(together):
+            self._await_turn(together, busy)
+        if together:
+            self._together.add(threading.get_ident())
+        else:
+            self._alone = threading.get_ident()
+
+    def end(self) -> None:
+        """Give this thread's turn up, if it has one."""
+        thread = threading.get_ident()
+        self._together.discard(thread)
+        if self._alone == thread:
+            self._alone = None
+        self._changed.notify()
+
+    def drive(self, waiting: Waiting[R], together: bool) -> R:
+        """Run an operation that waits by itself: there it has no turn. Others may use its time."""
+
+        def step_outside(signal: Any) -> None:
+            self.end()
+            self._gate.step_outside(signal, ())
+            self.begin(together)
+
+        return self._gate.drive(waiting, step_outside=step_outside)
+
+    def _is_free(self, together: bool) -> bool:
+        return self._alone is None and (together or not self._together)
+
+    def _await_turn(self, together: bool, busy: Services) -> None:
+        ticket = object()
+        self._waiting.append(ticket)
+        try:
+            while self._waiting[0] is not ticket or not self._is_free(together):
+                self._gate.step_outside(self._changed, busy)
+        finally:
+            self._waiting.remove(ticket)
+            self._changed.notify()  # the next one may be free to go, too
+
+
+def outside(gate: Gate, busy: Callable[[], Services], call: Callable[..., R]) -> Callable[..., R]:
+    """`call`, which waits for another address space, without the gate's lock meanwhile.
+
+    Args:
+        gate: the gate.
+        busy: which services are in the middle of an operation that leads there, and serve nobody.
+        call: delivers a request.
+    """
+
+    def released(*arguments: Any, **named: Any) -> R:
+        with gate.left(busy()):
+            return call(*arguments, **named)
+
+    return released
