@@ -125,6 +125,10 @@ class Cache(Service, overlaps=("read", "peek")):
         self._departures += 1
 
 
+class Serial(Cache, overlaps=()):
+    """The same, one request at a time."""
+
+
 class Above(Service):
     """Calls what overlaps, and does not overlap itself."""
 
@@ -297,9 +301,6 @@ def test_shutting_down_waits_for_who_is_in_the_middle(kernel: Kernel) -> None:
 
 
 def test_a_service_that_does_not_overlap_stalls() -> None:
-    class Serial(Cache, overlaps=()):
-        pass
-
     with boot("microkernel", Serial) as system:
         background = Background(system)
         background.start(lambda user: user[Serial].read(1))
