@@ -217,8 +217,9 @@ class Bitmap:
         """The disk says what it was to say: what was held back is free."""
         for block in self._changed:
             part = slice(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE)
-            self._committed[part] = self._next[part]
-            self._blocked[part] = _union(self._in_use[part], self._next[part])
+            now, in_use = self._next[part], self._in_use[part]
+            self._committed[part] = now
+            self._blocked[part] = now if now == in_use else _union(now, in_use)
             self._first_free = min(self._first_free, part.start)
         self._changed.clear()
         self._unblocked = self._free

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 from array import array
+from collections.abc import Iterable
 from typing import Final
 
 from servers.filesystem.inode import Inode
@@ -114,32 +115,43 @@ class BlockMap(Nodes):
                 inode.sectors += holes * _SECTORS
         return True
 
-    def assign(self, inode: Inode, first: int, last: int, *, elsewhere: bool = False) -> list[int]:
-        """The zones of these file blocks, all of which are backed; promises are kept now.
+    def assign(
+        self, inode: Inode, spans: Iterable[tuple[int, int]], *, elsewhere: bool = False
+    ) -> list[int]:
+        """The zones of some file blocks, all of which are backed; promises are kept now.
 
         Args:
             inode: the file.
-            first: the first block.
-            last: the one after the last.
+            spans: the blocks: the first one, and the one after the last.
             elsewhere: whether what is on the disk is to stay there until the next commit: the
                 blocks get other zones, if there are enough.
         """
-        found: list[int] = []
-        for key, slot, count in runs(first, last):
-            zones = self._zones_at(inode, key)
-            if zones is None:
-                raise damaged("a block in memory has no place on the disk")
-            part = zones[slot : slot + count]
-            if elsewhere and self._vacate(part):
-                part = _PROMISES[:count]
-            promised = part.count(PROMISED)
-            if promised:
-                taken = iter(self._zones.take(promised, nameless=not inode.links))
-                part = array("I", [next(taken) if at == PROMISED else at for at in part])
-                zones[slot : slot + count] = part
+        places = [self._backed(inode, *run) for span in spans for run in runs(*span)]
+        found = array("I")
+        for _, zones, part in places:
+            found += zones[part]
+        if elsewhere and self._vacate(found):
+            found = array("I", [PROMISED]) * len(found)
+        promised = found.count(PROMISED)
+        if promised:
+            taken = iter(self._zones.take(promised, nameless=not inode.links))
+            found = array("I", [next(taken) if at == PROMISED else at for at in found])
+            at = 0
+            for key, zones, part in places:
+                end = at + part.stop - part.start
+                zones[part] = found[at:end]
                 self._change(inode, key)
-            found += part
-        return found
+                at = end
+        return found.tolist()
+
+    def _backed(
+        self, inode: Inode, key: Key | None, slot: int, count: int
+    ) -> tuple[Key | None, array[int], slice]:
+        """A run of file blocks with the numbers that it is in."""
+        zones = self._zones_at(inode, key)
+        if zones is None:
+            raise damaged("a block in memory has no place on the disk")
+        return key, zones, slice(slot, slot + count)
 
     def cut(self, inode: Inode, keep: int) -> None:
         """Free every block from file block `keep` on, and the nodes that then hold nothing."""

@@ -247,15 +247,14 @@ class Content:
             self._insert(inode, index, page[:rest])
 
     def _write_back(self, inode: Inode, pages: list[int]) -> None:
-        zones: list[int] = []
+        spans: list[tuple[int, int]] = []
         parts: list[bytes] = []
         for first, run in _runs(inode, pages):
             blocks = -(-len(run[-1]) // BLOCK_SIZE)
-            last = first + len(run) - 1
-            end = last * _BLOCKS + blocks
-            zones += self._maps.assign(inode, first * _BLOCKS, end, elsewhere=not self._in_place)
+            spans.append((first * _BLOCKS, (first + len(run) - 1) * _BLOCKS + blocks))
             run[-1] = run[-1].ljust(blocks * BLOCK_SIZE, b"\0")
             parts += run
+        zones = self._maps.assign(inode, spans, elsewhere=not self._in_place)
         if zones:
             self._disk.writev(extents(zones), b"".join(parts))
         inode.changed.difference_update(pages)

@@ -178,7 +178,7 @@ class Directories:
         """
         (zone,) = self._maps.zones(directory, block, block + 1)
         if zone == PROMISED:
-            (zone,) = self._maps.assign(directory, block, block + 1)
+            (zone,) = self._maps.assign(directory, [(block, block + 1)])
             if new:
                 self._cache.put_fresh(zone, bytes(BLOCK_SIZE))
             else:

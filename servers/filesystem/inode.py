@@ -265,9 +265,11 @@ class InodeTable:
         """On the disk a name that goes is counted until it has gone."""
         record = inode.pack()
         block, slot = divmod(inode.number - 1, INODES_PER_BLOCK)
-        phase = Phase.INODE
+        phase, place = Phase.INODE, slot * INODE.size
         table = self._cache.read(self._start + block)
-        _, before = _HEAD.unpack_from(table, slot * INODE.size)
+        if table[place : place + INODE.size] == record:
+            return
+        _, before = _HEAD.unpack_from(table, place)
         if before > inode.links:
             counted = _HEAD.pack(inode.mode, before) + record[_HEAD.size :]
             self._put(inode.number, counted, phase)

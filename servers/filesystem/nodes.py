@@ -72,10 +72,12 @@ class Nodes:
         tree = inode.tree
         if tree is None or not tree.changed:
             return
-        for level in LEVELS:
-            for key in sorted([key for key in tree.changed if key[0] == level]):
+        settled: set[Key] = set()
+        while new := tree.changed - settled:  # a node that gets a zone changes the one above it
+            for key in sorted(new):
                 self._settle(inode, tree, key)
-        for key in sorted(tree.changed):
+            settled |= new
+        for key in sorted(settled):
             _, parent, slot = self._parent(inode, key)
             if parent is not None:
                 self._put(parent[slot], packed(tree.nodes[key]))
