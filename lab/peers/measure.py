@@ -19,13 +19,12 @@ from lab.peers import mounts
 from lab.peers.mixes import (
     DATA,
     LARGE,
-    LISTED,
     PAGE,
-    Descriptors,
+    Call,
     Mix,
-    OfFsspec,
-    OfPyFilesystem,
-    OfTwinOS,
+    by_descriptors,
+    by_fsspec,
+    by_pyfilesystem,
 )  # fmt: skip
 from lab.peers.mounts import MissingError
 from lab.placement import Cpus, pin
@@ -51,6 +50,8 @@ MICROKERNEL: Final = "microkernel"
 MFUSEPY: Final = "mfusepy"
 BINDFS: Final = "bindfs"
 
+LISTED: Final = 100
+"""Files that are there all the time, and listed."""
 FILES: Final = 200
 """Files that a batch names."""
 PASSES: Final = 3
@@ -58,6 +59,13 @@ PASSES: Final = 3
 PAGES: Final = 16
 """Pages of the file that is read and written by pages."""
 LARGE_FILES: Final = 2
+
+
+class Peer(NamedTuple):
+    """A file system, and where in it the work is done."""
+
+    mix: Mix
+    directory: str
 
 
 class Measured(NamedTuple):
@@ -106,25 +114,24 @@ def measure(rounds: int, seed: int, cpus: Cpus) -> Measured:
         times: dict[str, dict[str, list[float]]] = {
             name: {operation: [] for operation in OPERATIONS} for name in peers
         }
-        for mix in peers.values():
-            _prepare(mix)
-            _check(mix)
-            _visit(mix)  # warm
+        for peer in peers.values():
+            prepare(peer)
+            check(peer)
+            visit(peer)  # warm
         progress = stack.enter_context(Progress(rounds, "round"))
         for _ in range(rounds):
             progress.begin(", ".join(peers))
             for name in rng.sample(list(peers), len(peers)):
-                for operation, taken in _visit(mix := peers[name]).items():
+                for operation, taken in visit(peers[name]):
                     times[name][operation].append(taken)
-                del mix
             progress.step()
     return Measured(times, missing, seed)
 
 
-def _all_peers(stack: ExitStack, cpus: Cpus) -> tuple[dict[str, Mix], dict[str, str]]:
+def _all_peers(stack: ExitStack, cpus: Cpus) -> tuple[dict[str, Peer], dict[str, str]]:
     """Every peer that is here, and why the others are not; processes first, while there is one."""
     folder = stack.enter_context(_tmpfs())
-    makers: dict[str, Callable[[], Mix]] = {
+    makers: dict[str, Callable[[], Peer]] = {
         MICROKERNEL: lambda: _ours(stack, MICROKERNEL, cpus),
         MONOLITHIC: lambda: _ours(stack, MONOLITHIC, cpus),
         BASE: lambda: _host(os.path.join(folder, "tmpfs")),
@@ -133,7 +140,7 @@ def _all_peers(stack: ExitStack, cpus: Cpus) -> tuple[dict[str, Mix], dict[str, 
         MFUSEPY: lambda: _minimal(stack, folder),
         BINDFS: lambda: _bindfs(stack, folder),
     }
-    peers: dict[str, Mix] = {}
+    peers: dict[str, Peer] = {}
     missing: dict[str, str] = {}
     for name, make in makers.items():
         try:
@@ -150,27 +157,26 @@ def _tmpfs() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="twinos-peers-", dir="/dev/shm")
 
 
-def _ours(stack: ExitStack, kernel: str, cpus: Cpus) -> Mix:
+def _ours(stack: ExitStack, kernel: str, cpus: Cpus) -> Peer:
     system = stack.enter_context(boot(kernel, FileSystem, cpus={cpus.user}))
-    return OfTwinOS(system[FileSystem])
+    return Peer(by_descriptors(system[FileSystem]), "/mix")
 
 
-def _host(directory: str) -> Mix:
-    os.mkdir(directory)
-    return Descriptors(os, directory)
+def _host(directory: str) -> Peer:
+    return Peer(by_descriptors(os), directory)
 
 
-def _fsspec() -> Mix:
+def _fsspec() -> Peer:
     try:
         from fsspec.implementations.memory import MemoryFileSystem  # noqa: PLC0415 (an extra)
     except ImportError:
         raise MissingError("the package fsspec is not installed (the extra `peers`)") from None
     files = MemoryFileSystem(skip_instance_cache=True)
     files.store, files.pseudo_dirs = {}, [""]  # or else it would be that of the whole process
-    return OfFsspec(files)
+    return Peer(by_fsspec(files), "/mix")
 
 
-def _pyfilesystem(stack: ExitStack) -> Mix:
+def _pyfilesystem(stack: ExitStack) -> Peer:
     try:
         from fs.memoryfs import MemoryFS  # noqa: PLC0415 (an extra)
     except ImportError:
@@ -179,17 +185,17 @@ def _pyfilesystem(stack: ExitStack) -> Mix:
         ) from None
     files = MemoryFS()
     stack.callback(files.close)
-    return OfPyFilesystem(files)
+    return Peer(by_pyfilesystem(files), "/mix")
 
 
-def _minimal(stack: ExitStack, folder: str) -> Mix:
+def _minimal(stack: ExitStack, folder: str) -> Peer:
     directory = os.path.join(folder, "mfusepy")
     os.mkdir(directory)
     stack.enter_context(mounts.minimal(directory))
     return _host(os.path.join(directory, "mix"))
 
 
-def _bindfs(stack: ExitStack, folder: str) -> Mix:
+def _bindfs(stack: ExitStack, folder: str) -> Peer:
     source, directory = os.path.join(folder, "source"), os.path.join(folder, "bindfs")
     os.mkdir(source)
     os.mkdir(directory)
@@ -197,57 +203,64 @@ def _bindfs(stack: ExitStack, folder: str) -> Mix:
     return _host(os.path.join(directory, "mix"))
 
 
-def _prepare(mix: Mix) -> None:
-    """A directory with as many files as are listed; one of them is for pages."""
+def prepare(peer: Peer) -> None:
+    """Make a directory with as many files as are listed; one of them is for pages."""
+    mix, directory = peer
+    mix.mkdir(directory)
     for number in range(LISTED):
-        mix.create(f"kept{number}")
-    handle = mix.handle("kept0")
+        mix.create(f"{directory}/kept{number}")
+    handle = mix.handle(f"{directory}/kept0")
     for page in range(PAGES):
-        mix.put(handle, page * PAGE)
+        mix.put(handle, DATA, page * PAGE)
     mix.let_go(handle)
 
 
-def _check(mix: Mix) -> None:
-    """That every operation does what it is timed for."""
-    handle = mix.handle("kept0")
-    held = mix.get(handle, PAGE) == DATA
+def check(peer: Peer) -> None:
+    """See that every operation does what it is timed for.
+
+    Raises:
+        AssertionError: one does not.
+    """
+    mix, directory = peer
+    handle = mix.handle(f"{directory}/kept0")
+    held = mix.get(handle, PAGE, PAGE) == DATA
     mix.let_go(handle)
-    mix.write_large("large")
-    whole = mix.read_large("large") == LARGE == mix.size("large")
-    mix.rename("large", "moved")
-    mix.unlink("moved")
-    if not (held and whole and len(mix.names()) == LISTED):
-        raise AssertionError(f"{type(mix).__name__} does not do what it is asked for")
+    large, moved = f"{directory}/large", f"{directory}/moved"
+    mix.write_large(large)
+    whole = mix.read_large(large) == LARGE == mix.size(large)
+    mix.rename(large, moved)
+    mix.unlink(moved)
+    if not (held and whole and len(mix.names(directory)) == LISTED):
+        raise AssertionError(f"what is in {directory} is not what was put there")
 
 
-def _visit(mix: Mix) -> dict[str, float]:
-    """Each operation once; nanoseconds for one of it."""
-    return dict(_timed(mix))
-
-
-def _timed(mix: Mix) -> Iterator[tuple[str, float]]:
-    names = [f"file{number}" for number in range(FILES)]
-    pairs = [(name, f"{name}-moved") for name in names]
-    large = [(f"large{number}",) for number in range(LARGE_FILES)]
-    once = [(name,) for name in names]
-    handle = mix.handle("kept0")
-    pages = [(handle, number % PAGES * PAGE) for number in range(FILES)]
-    yield "list 100", _batch(mix.names, [()] * (FILES // 4))
+def visit(peer: Peer) -> Iterator[tuple[str, float]]:
+    """Do each operation for a while; its name, and nanoseconds for one of it."""
+    mix, directory = peer
+    paths = [f"{directory}/file{number}" for number in range(FILES)]
+    once = [(path,) for path in paths]
+    moves = [(path, f"{path}-moved") for path in paths]
+    large = [(f"{directory}/large{number}",) for number in range(LARGE_FILES)]
+    handle = mix.handle(f"{directory}/kept0")
+    offsets = [number % PAGES * PAGE for number in range(FILES)]
+    writes = [(handle, DATA, offset) for offset in offsets]
+    reads = [(handle, PAGE, offset) for offset in offsets]
+    yield "list 100", _batch(mix.names, [(directory,)] * (FILES // 4))
     yield "create", _batch(mix.create, once)
-    yield "write 4K", _batch(mix.put, pages * PASSES)
-    yield "read 4K", _batch(mix.get, pages * PASSES)
-    yield "stat", _batch(mix.size, once * PASSES)
+    yield "write 4K", _batch(mix.put, writes * PASSES)
+    yield "read 4K", _batch(mix.get, reads * PASSES)
+    yield "stat", _batch(mix.stat, once * PASSES)
     yield "open+close", _batch(mix.open_close, once * PASSES)
-    yield "rename", _batch(mix.rename, pairs)
-    yield "unlink", _batch(mix.unlink, [(other,) for _, other in pairs])
+    yield "rename", _batch(mix.rename, moves)
+    yield "unlink", _batch(mix.unlink, [(moved,) for _, moved in moves])
     yield "write 1M", _batch(mix.write_large, large)
     yield "read 1M", _batch(mix.read_large, large)
     mix.let_go(handle)
-    for (name,) in large:
-        mix.unlink(name)
+    for (path,) in large:
+        mix.unlink(path)
 
 
-def _batch(call: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> float:
+def _batch(call: Call, arguments: Sequence[tuple[Any, ...]]) -> float:
     start = perf_counter_ns()
     for each in arguments:
         call(*each)

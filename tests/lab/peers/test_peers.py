@@ -10,8 +10,17 @@ import pytest
 
 from lab import cli, placement
 from lab.peers import measure, mixes, mounts, report
-from lab.peers.measure import BASE, BINDFS, MFUSEPY, MICROKERNEL, MONOLITHIC, OPERATIONS, Measured
-from lab.peers.mixes import Descriptors
+from lab.peers.measure import (
+    BASE,
+    BINDFS,
+    MFUSEPY,
+    MICROKERNEL,
+    MONOLITHIC,
+    OPERATIONS,
+    Measured,
+    Peer,
+)
+from lab.peers.mixes import by_descriptors
 
 ALL = {BASE, MONOLITHIC, MICROKERNEL, "fsspec memory", "MemoryFS", MFUSEPY, BINDFS}
 
@@ -72,19 +81,15 @@ def test_missing_peers_are_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_mix_that_does_not_do_its_work_is_found_out(tmp_path: Path) -> None:
-    class Lazy(Descriptors):
-        def write_large(self, name: str) -> None:
-            self.create(name)
-
-    mix = Lazy(os, str(tmp_path))
-    measure._prepare(mix)
-    with pytest.raises(AssertionError, match="Lazy does not do"):
-        measure._check(mix)
+    mix = by_descriptors(os)
+    lazy = Peer(mix._replace(write_large=mix.create), str(tmp_path / "mix"))
+    measure.prepare(lazy)
+    with pytest.raises(AssertionError, match="is not what was put there"):
+        measure.check(lazy)
 
 
 def test_a_large_file_is_whole(tmp_path: Path) -> None:
-    mix = Descriptors(os, str(tmp_path))
-    mix.write_large("large")
+    by_descriptors(os).write_large(str(tmp_path / "large"))
     assert (tmp_path / "large").read_bytes() == b"".join(mixes.PARTS)
 
 
