@@ -57,18 +57,19 @@ def answering(
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
     """A handler as pyfuse3 calls it: a coroutine, whose errors are `FUSEError`.
 
-    It never waits for anything: one request is done before the next begins.
+    It never waits for anything: one request is done before the next begins. A panic ends all.
     """
 
     @wraps(method)
-    async def answer(*arguments: Any) -> Any:
+    async def answer(self: Any, *arguments: Any) -> Any:
         try:
-            return method(*arguments)
+            return method(self, *arguments)
         except ServerDied:
             raise pyfuse3.FUSEError(errno.EIO) from None
         except OSError as error:
             raise pyfuse3.FUSEError(error.errno or errno.EIO) from None
-        except KernelPanic:
+        except KernelPanic as panic:
+            self.panic = panic
             pyfuse3.terminate()
             raise pyfuse3.FUSEError(errno.EIO) from None
 

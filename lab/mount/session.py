@@ -5,7 +5,7 @@ import signal
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import pyfuse3
@@ -14,8 +14,11 @@ import trio
 from kernels import System
 from lab.mount.operations import MountedFiles
 from lab.refusal import Refusal
+from servers.filesystem import FileSystem
 
 DEVICE: Final = "/dev/fuse"
+WRITE_BACK: Final = 5.0
+"""Seconds after which what was written is in the image at the latest."""
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -52,17 +55,35 @@ def serve(
 
     Raises:
         Refusal: the host does not allow it.
+        KernelPanic: the system panicked; it has been unmounted.
     """
     options = {"default_permissions", "subtype=twinos", f"fsname={_plain(name)}"}
     if os.geteuid() == 0:
         options.add("allow_other")
     if read_only:
         options.add("ro")
-    _mount(MountedFiles(system), directory, options)
+    operations = MountedFiles(system)
+    with _deaf():  # but for the time in which a signal is waited for
+        _mount(operations, directory, options)
+        try:
+            trio.run(_answer, ready, operations, read_only)
+        finally:
+            pyfuse3.close()
+        if operations.panic is None and not read_only:
+            system[FileSystem].sync()
+    if operations.panic is not None:
+        raise operations.panic
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let no signal end this process while something is mounted."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDS}
     try:
-        trio.run(_answer, ready)
+        yield
     finally:
-        pyfuse3.close()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _plain(name: str) -> str:
@@ -98,13 +119,23 @@ def _heard() -> Iterator[Callable[[], str]]:
             os.close(kept)
 
 
-async def _answer(ready: Callable[[], None]) -> None:
+async def _answer(ready: Callable[[], None], operations: MountedFiles, read_only: bool) -> None:
     with trio.open_signal_receiver(*_ENDS) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_until_one_comes, signals)
+            if not read_only:
+                nursery.start_soon(_write_back, operations)
             ready()
             await pyfuse3.main()
             nursery.cancel_scope.cancel()
+
+
+async def _write_back(operations: MountedFiles) -> None:
+    """Write back now and then, as the host does: its `sync` does not reach a FUSE file system."""
+    while True:
+        await trio.sleep(WRITE_BACK)
+        with suppress(pyfuse3.FUSEError):  # whoever asks for it by `fsync` is told
+            await operations.fsyncdir(0, False)
 
 
 async def _until_one_comes(signals: Any) -> None:

@@ -14,6 +14,7 @@ from lab.mount.places import Place, Places
 from lab.mount.reply import attributes
 from lab.mount.users import Asker, Users, groups_of
 from servers.filesystem import Stat
+from twinos import KernelPanic
 
 _KEEPER: Final = {S_IFREG: os.O_RDWR, S_IFDIR: os.O_RDONLY}
 """How a keeper is opened, by type: so that whatever is asked of it can be done."""
@@ -38,10 +39,14 @@ class MountState(pyfuse3.Operations):  # type: ignore[misc]  # unchecked: it is 
 
     Args:
         system: a booted file system.
+
+    Attributes:
+        panic: why nothing is answered any more, if the system panicked.
     """
 
     def __init__(self, system: System) -> None:
         super().__init__()
+        self.panic: KernelPanic | None = None
         self._users = Users(system)
         self._superuser = self._users(0, 0, ())
         self._superuser.opens += 1  # it stays

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from lab import cli
 from tests.conftest import PATIENCE
 
-COMMAND = [sys.executable, "-m", "lab", "mount"]
+PROGRAM = ("-m", "lab")
 
 
 def require_fuse() -> None:
@@ -55,10 +55,12 @@ class Mount:
 
 
 @contextmanager
-def mounted(image: Path, directory: Path, *options: str) -> Iterator[Mount]:
+def mounted(
+    image: Path, directory: Path, *options: str, program: Sequence[str] = PROGRAM
+) -> Iterator[Mount]:
     """A mounted image; it is unmounted, also when the test fails."""
     process = subprocess.Popen(
-        [*COMMAND, str(image), str(directory), *options],
+        [sys.executable, *program, "mount", str(image), str(directory), *options],
         stderr=subprocess.PIPE,
         text=True,
         env=_environment(),

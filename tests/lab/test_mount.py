@@ -188,6 +188,19 @@ def test_a_signal_unmounts(image: Path, how: signal.Signals) -> None:
         assert (directory / "file").read_text() == "written"
 
 
+def test_many_signals_unmount_once(image: Path) -> None:
+    directory = image.parent / "directory"
+    with mounted(image, directory) as running:
+        for number in range(30):
+            (directory / f"{number}").write_text("written")
+        for _ in range(20):
+            running.process.send_signal(signal.SIGTERM)
+            running.process.send_signal(signal.SIGINT)
+        assert running.ended()[0] in {0, 130}  # interrupted, at the latest when all is done
+    assert not is_mounted(directory)
+    assert cli.main(["image", "check", str(image)]) == 0
+
+
 def test_umount_ends_it(image: Path) -> None:
     directory = image.parent / "directory"
     with mounted(image, directory) as running:
@@ -231,6 +244,27 @@ def test_a_server_that_dies_is_an_error_once(image: Path) -> None:
         (directory / "new").write_text("new")
         assert running.end() == (0, "")
     assert cli.main(["image", "check", str(image)]) == 0
+
+
+def test_a_panic_unmounts_and_says_so(image: Path) -> None:
+    directory = image.parent / "directory"
+    code = (
+        "import sys\n"
+        "from lab.cli import main\n"
+        "from servers.filesystem import attributes\n"
+        "def bug(*_):\n"
+        "    raise ValueError('as asked')\n"
+        "attributes.set_mode = bug\n"
+        "sys.exit(main())\n"
+    )
+    with mounted(image, directory, program=("-c", code)) as running:
+        (directory / "file").touch()
+        with pytest.raises(OSError, match=r"Input/output|abort"):
+            (directory / "file").chmod(0o600)
+        status, said = running.ended()
+    assert status == 1
+    assert "kernel panic in FileSystem.chmod: ValueError: as asked" in said
+    assert not is_mounted(directory)
 
 
 def _answers(directory: Path) -> bool:
