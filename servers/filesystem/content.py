@@ -55,19 +55,17 @@ class Content:
             offset: not negative.
             length: `STEP` at most, so that memory stays bounded; nothing if not positive.
         """
-        rest = inode.size - offset
-        if length > rest:  # noqa: PLR1730 (min costs more than all the rest)
-            length = rest
+        start = offset & _MASK
+        page = inode.pages.get(offset >> _SHIFT)
+        if page is not None and len(page) == length and not start:
+            return page  # a reference moves
+        length = min(length, inode.size - offset)
         if length <= 0:
             return b""
-        start = offset & _MASK
         if start + length > PAGE:
             return self._read_pages(inode, offset, length)
-        page = inode.pages.get(offset >> _SHIFT)
         if page is None:
             page = self._page(inode, offset >> _SHIFT)
-        if len(page) == length and not start:
-            return page
         part = page[start : start + length]
         return part if len(part) == length else part.ljust(length, b"\0")
 
