@@ -64,7 +64,11 @@ def boot(
     if users not in {"inline", "process"}:
         raise WiringError(f"users are 'inline' or 'process', not {users!r}")
     if transport not in TRANSPORTS:
-        raise WiringError(f"there is no transport {transport!r}: {', '.join(TRANSPORTS)}")
+        raise WiringError(
+            f"there is no transport {transport!r}: choose from {', '.join(TRANSPORTS)}"
+        )
+    if reason := TRANSPORTS[transport].unusable():
+        raise WiringError(f"the transport {transport!r} does not work here: {reason}")
     _check_options(cpus, grace)
     if not services:
         raise WiringError("there is nothing to boot: name a service")

@@ -1,12 +1,18 @@
-"""Bulk: where the payload of a large message travels, so that no pipe has to carry it.
+"""Bulk: where the contents of a large message lie, so that nothing has to carry them.
 
-Every channel has a store, one memory file that both of its ends map. A large message puts its
-payload there, and only its header goes through the pipe, with `IN_STORE` set in the size: a grant
-of the store's first bytes to the other end, until that end answers. A channel has one request under
-way at most, so its ends take turns in writing, and there is no offset to agree on or to forge.
+Each end of a channel has an *outbox*, a memory file that it alone may write, and that the other end
+maps without the right to: its *inbox*. A message of `LARGE` bytes or more puts its contents there,
+and only a few bytes travel: a *grant* of the outbox's first bytes, until the answer. As a channel
+has one request under way at most, there is no offset to agree on or to forge.
 
-The other end may go on writing while we look. So nothing is checked in the store: a message is
-copied out first, once, and what is checked and decoded is our copy.
+    grant: u32 IN_STORE | size of the rest, u8 code, u32 size of the contents, payload
+
+Where the payload is empty, the contents are the payload. Else they belong into the one `bytes` that
+the payload has at its top, in which they are left out: so they are neither encoded nor decoded, and
+are copied twice in all, in and out.
+
+The sender may go on writing while we look. So nothing is checked in the inbox: contents are copied
+out first, once, and what is checked and decoded is our copy.
 """
 
 import errno
@@ -20,112 +26,98 @@ from kernels.frames import HEADER, IN_STORE, LARGE, SIZE, MalformedFrameError, c
 from twinos import fail
 
 STORE: Final = 4 << 20
-"""Bytes of a store: what one channel can hold of the host's memory. A page that no message has
-reached takes none. A larger message goes through the pipe."""
+"""Bytes that lie in an outbox at most: what each end of a channel can hold of the host's memory. A
+page that no message has reached takes none. A larger message goes the way of a small one."""
 
-_BYTES: Final = struct.Struct(">BI")
-_BIN32: Final = 0xC6
-"""MessagePack's mark of bytes; their number follows, and then they themselves."""
+GRANT: Final = struct.Struct("<IBI")
 
 
 class Bulk:
-    """A message whose payload is not in one piece with its header.
+    """A message whose contents are not in one piece with its header.
 
     Of a message as a whole, only its length and its code are asked; both are answered as a message
     in one piece would.
 
     Attributes:
         code: the number of the operation, or the status.
-        head: when the payload is the encoding of one bytes object: all of it before the content.
-        body: that content, or else the whole payload.
+        contents: of the one bytes object that the payload lacks; or, without a payload, all of it.
+        payload: the encoding of the rest, with an empty bytes object in place of the contents.
 
     Raises:
-        OSError: EMSGSIZE, the payload is larger than `MAX_PAYLOAD`.
+        OSError: EMSGSIZE, it is larger than `MAX_PAYLOAD`.
     """
 
-    __slots__ = ("body", "code", "head")
+    __slots__ = ("code", "contents", "payload")
 
-    def __init__(self, code: int, body: bytes, head: bytes = b"") -> None:
-        check_size(len(head) + len(body))
+    def __init__(self, code: int, contents: bytes, payload: bytes = b"") -> None:
+        check_size(len(contents) + len(payload))
         self.code = code
-        self.head = head
-        self.body = body
-
-    @classmethod
-    def of_bytes(cls, code: int, data: bytes) -> "Bulk":
-        """A message with one bytes object, which needs no encoding."""
-        return cls(code, data, _BYTES.pack(_BIN32, len(data)))
+        self.contents = contents
+        self.payload = payload
 
     def __len__(self) -> int:
-        return HEADER.size + len(self.head) + len(self.body)
+        return SIZE + len(self.payload) + len(self.contents)
 
     def __getitem__(self, index: int) -> int:
-        if index != HEADER.size - 1:
+        if index != SIZE - 1:
             raise IndexError(index)
         return self.code
 
     @property
-    def payload(self) -> bytes:
-        """All of the payload, in one piece."""
-        return self.head + self.body if self.head else self.body
+    def fits(self) -> bool:
+        """Whether an outbox has room for the contents."""
+        return len(self.contents) <= STORE
+
+    def whole(self) -> bytes:
+        """The message in one piece. For one without a payload of its own."""
+        return HEADER.pack(len(self.contents), self.code) + self.contents
 
 
-class Store:
-    """One end's view of a channel's store.
+class Outbox:
+    """Where this end's large messages lie.
 
     Args:
-        descriptor: the memory file, of `STORE` bytes. It stays the caller's.
-
-    Raises:
-        OSError: EINVAL, it is no such file; EMFILE or ENOMEM, the host has no room.
+        memory: what is shared with the other end; writable here only.
+        start: where in it the contents begin.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        try:
-            self._memory = mmap.mmap(descriptor, STORE)
-        except ValueError:
-            raise fail(errno.EINVAL) from None
+    def __init__(self, memory: mmap.mmap, start: int = 0) -> None:
+        self._memory = memory
+        self._start = start
 
     def lay_down(self, message: Bulk) -> bytes:
-        """Put a message here; what to write to the pipe for it. All of it, if it is too large."""
-        size = len(message) - HEADER.size
-        if size > STORE:
-            return HEADER.pack(size, message.code) + message.payload
-        start = len(message.head)
-        self._memory[:start] = message.head
-        self._memory[start:size] = message.body
-        return HEADER.pack(IN_STORE | size, message.code)
+        """Put the contents of a message that `fits` here; the grant to send for it."""
+        size = len(message.contents)
+        self._memory[self._start : self._start + size] = message.contents
+        rest = GRANT.size - SIZE + len(message.payload)
+        return GRANT.pack(IN_STORE | rest, message.code, size) + message.payload
 
-    def take_up(self, code: int, size: int) -> Bulk:
-        """A copy of the message that lies here, whose payload has `size` bytes.
+
+class Inbox:
+    """Where the other end's large messages lie.
+
+    Args:
+        memory: what is shared with the other end; only that may write it.
+        start: where in it the contents begin.
+    """
+
+    def __init__(self, memory: mmap.mmap, start: int = 0) -> None:
+        self._memory = memory
+        self._start = start
+
+    def take_up(self, grant: bytes | bytearray) -> Bulk:
+        """A copy of the message that was granted.
 
         Raises:
-            MalformedFrameError: no payload of that size lies in a store.
+            MalformedFrameError: no outbox has contents of that size.
         """
+        if len(grant) < GRANT.size:
+            raise MalformedFrameError("a grant of nothing")
+        _, code, size = GRANT.unpack_from(grant)
         if not LARGE <= size <= STORE:
-            raise MalformedFrameError(f"a payload of {size} bytes in the store")
-        start = _BYTES.size
-        head = self._memory[:start]
-        if head == _BYTES.pack(_BIN32, size - start):
-            return Bulk(code, self._memory[start:size], head)
-        return Bulk(code, self._memory[:size])
-
-    def close(self) -> None:
-        """Unmap it. The memory is free when the other end has done the same."""
-        self._memory.close()
-
-
-def create_store() -> int:
-    """A new store, as a descriptor. Sealed: nobody can cut it short under the other end."""
-    descriptor = os.memfd_create("twinos:bulk", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        os.ftruncate(descriptor, STORE)
-        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+            raise MalformedFrameError(f"a grant of {size} bytes")
+        contents = self._memory[self._start : self._start + size]
+        return Bulk(code, contents, bytes(grant[GRANT.size :]))
 
 
 Frame = bytes | bytearray | Bulk
@@ -135,5 +127,36 @@ Frame = bytes | bytearray | Bulk
 def payload_of(message: Frame) -> bytes | memoryview:
     """The payload, copied when it is small and viewed when it is large."""
     if isinstance(message, Bulk):
-        return message.payload
+        return message.payload or message.contents
     return bytes(message[SIZE:]) if len(message) < LARGE else memoryview(message)[SIZE:]
+
+
+def create_outbox(size: int = STORE) -> tuple[int, int]:
+    """A new outbox, as descriptors: one for its owner, one with which it can only be read.
+
+    It is sealed: nobody can cut it short under the other end.
+    """
+    owners = os.memfd_create("twinos:bulk", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(owners, size)
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(owners, fcntl.F_ADD_SEALS, seals)
+        readers = os.open(f"/proc/self/fd/{owners}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        os.close(owners)
+        raise
+    return owners, readers
+
+
+def map_box(descriptor: int, size: int = STORE, *, writable: bool) -> mmap.mmap:
+    """Map an outbox. The descriptor stays the caller's.
+
+    Raises:
+        OSError: EINVAL, it is no such file; EACCES, it can't be written; EMFILE or ENOMEM, the host
+            has no room.
+    """
+    access = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+    try:
+        return mmap.mmap(descriptor, size, prot=access)
+    except ValueError:
+        raise fail(errno.EINVAL) from None

@@ -190,4 +190,4 @@ class Gathered(Channel):
 
 
 def _in_one_piece(message: Bulk) -> bytes:
-    return HEADER.pack(len(message) - SIZE, message.code) + message.payload
+    return frame(message.code, encode(message.contents)) if message.payload else message.whole()

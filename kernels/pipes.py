@@ -1,27 +1,35 @@
 """The pipe transport: a channel is two pipes, one for requests and one for replies.
 
 As a channel has one request under way at most, messages larger than a pipe holds can't make both
-ends wait for each other. The payload of a large message lies in the channel's store instead: see
+ends wait for each other. The contents of a large message lie in an outbox instead: see
 `kernels.bulk`.
 """
 
 import errno
+import mmap
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Final, Self
 
-from kernels.bulk import Bulk, Frame, Store, create_store
-from kernels.frames import HEADER, IN_STORE, MAX_PAYLOAD, SIZE, MalformedFrameError
+from kernels.bulk import STORE, Bulk, Frame, Inbox, Outbox, create_outbox, map_box
+from kernels.frames import (
+    HEADER,
+    IN_STORE,
+    LARGE,
+    MAX_PAYLOAD,
+    SIZE,
+    MalformedFrameError,
+)
 from kernels.transport import Channel, Ends, Transport
 from twinos import fail
 
 CHUNK: Final = 1 << 20
 """Bytes asked of the host at a time for a message that is longer than expected."""
 
-DESCRIPTORS: Final = 3
-"""What an end of a channel is on its way to its owner: source, sink, store."""
+DESCRIPTORS: Final = 4
+"""What an end of a channel is on its way to its owner: two pipes' ends, an inbox, an outbox."""
 
 
 class PipeChannel(Channel):
@@ -30,35 +38,33 @@ class PipeChannel(Channel):
     Args:
         source: where messages are read from, as a descriptor.
         sink: where messages are written to, as a descriptor.
-        store: where the payload of large messages lies.
+        received: the memory in which the other end puts large contents.
+        sent: the memory in which this end does.
         life: which incarnation of the server is at the other end.
     """
 
-    def __init__(self, source: int, sink: int, store: Store, life: int = 0) -> None:
+    def __init__(
+        self, source: int, sink: int, received: mmap.mmap, sent: mmap.mmap, life: int = 0
+    ) -> None:
         self.source = self.hangup = source
         self.sink = sink
-        self.store = store
+        self.received = received
+        self.sent = sent
         self.life = life
         self.hot = (source, sink, self)
+        self._inbox = Inbox(received)
+        self._outbox = Outbox(sent)
 
     @classmethod
     def adopt(cls, descriptors: Sequence[int], life: int = 0) -> Self:
         """The end that these descriptors are; see `Transport.adopt`."""
-        with ExitStack() as on_failure:
-            for descriptor in descriptors:
-                on_failure.callback(os.close, descriptor)
-            if len(descriptors) != DESCRIPTORS:
-                raise fail(errno.EMFILE)  # the host cut the message short
-            source, sink, memory = descriptors
-            store = Store(memory)
-            on_failure.pop_all()
-        os.close(memory)
-        return cls(source, sink, store, life)
+        return cls(*adopted(descriptors, STORE), life)
 
     def send(self, message: Frame) -> None:
         """Write one message, however many writes it takes."""
-        written = self.store.lay_down(message) if isinstance(message, Bulk) else message
-        self.go_on(written, os.write(self.sink, written))
+        if isinstance(message, Bulk):
+            message = self._outbox.lay_down(message) if message.fits else message.whole()
+        self.go_on(message, os.write(self.sink, message))
 
     def go_on(self, message: bytes | bytearray, sent: int) -> None:
         """Write the rest of a message, of which so many bytes have been written."""
@@ -82,15 +88,15 @@ class PipeChannel(Channel):
         message = bytearray(start)
         while len(message) < SIZE:
             message += self._more(SIZE - len(message))
-        size, code = HEADER.unpack_from(message)
-        in_pipe = SIZE if size & IN_STORE else SIZE + size
-        if in_pipe > MAX_PAYLOAD + SIZE:
-            raise MalformedFrameError(f"a message of {in_pipe} bytes")
-        while len(message) < in_pipe:
-            message += self._more(min(in_pipe - len(message), CHUNK))
-        if len(message) > in_pipe:
+        size, _ = HEADER.unpack_from(message)
+        granted, size = size & IN_STORE, size & ~IN_STORE
+        if size > (LARGE if granted else MAX_PAYLOAD):
+            raise MalformedFrameError(f"a message of {size} bytes")
+        while len(message) < SIZE + size:
+            message += self._more(min(SIZE + size - len(message), CHUNK))
+        if len(message) > SIZE + size:
             raise MalformedFrameError("more than one message at a time")
-        return self.store.take_up(code, size - IN_STORE) if size & IN_STORE else message
+        return self._inbox.take_up(message) if granted else message
 
     def _more(self, count: int) -> bytes:
         data = os.read(self.source, count)
@@ -102,28 +108,59 @@ class PipeChannel(Channel):
         """Close both pipes' ends; whoever is at the others sees an end of file."""
         os.close(self.source)
         os.close(self.sink)
-        self.store.close()
+        self.received.close()
+        self.sent.close()
 
 
-def channel_ends() -> Ends:
-    """A new channel."""
+def adopted(descriptors: Sequence[int], size: int) -> tuple[int, int, mmap.mmap, mmap.mmap]:
+    """Two pipes' ends and two boxes of `size` bytes out of an end's descriptors.
+
+    Raises:
+        OSError: EMFILE, some did not arrive, or another error of mapping; all that did are closed.
+    """
+    with ExitStack() as boxes, ExitStack() as on_failure:
+        for descriptor in descriptors:
+            on_failure.callback(os.close, descriptor)
+        if len(descriptors) != DESCRIPTORS:
+            raise fail(errno.EMFILE)  # the host cut the message short
+        source, sink, received, sent = descriptors
+        inbox = map_box(received, size, writable=False)
+        on_failure.callback(inbox.close)
+        outbox = map_box(sent, size, writable=True)
+        on_failure.pop_all()
+        boxes.callback(os.close, received)
+        boxes.callback(os.close, sent)
+    return source, sink, inbox, outbox
+
+
+def channel_ends(size: int = STORE) -> Ends:
+    """A new channel, with outboxes of `size` bytes."""
     with ExitStack() as on_failure:
 
-        def keep(*descriptors: int) -> tuple[int, ...]:
+        def keep(descriptors: tuple[int, int]) -> tuple[int, int]:
             for descriptor in descriptors:
                 on_failure.callback(os.close, descriptor)
             return descriptors
 
-        request_source, request_sink = keep(*os.pipe2(os.O_CLOEXEC))
-        reply_source, reply_sink = keep(*os.pipe2(os.O_CLOEXEC))
-        (store,) = keep(create_store())
-        (same_store,) = keep(os.dup(store))
+        request_source, request_sink = keep(os.pipe2(os.O_CLOEXEC))
+        reply_source, reply_sink = keep(os.pipe2(os.O_CLOEXEC))
+        clients, clients_read = keep(create_outbox(size))
+        servers, servers_read = keep(create_outbox(size))
         on_failure.pop_all()
-    return (reply_source, request_sink, store), (request_source, reply_sink, same_store)
+    return (
+        (reply_source, request_sink, servers_read, clients),
+        (request_source, reply_sink, clients_read, servers),
+    )
+
+
+def always() -> str:
+    """Pipes work wherever this does."""
+    return ""
 
 
 PIPE: Final = Transport(
     name="pipe",
+    unusable=always,
     ends=channel_ends,
     adopt=PipeChannel.adopt,
     hot="source, sink, channel",

@@ -14,7 +14,7 @@ from functools import partial
 from textwrap import indent
 from typing import Any, Final, get_args
 
-from kernels.bulk import Bulk, Frame, payload_of
+from kernels.bulk import STORE, Bulk, Frame, payload_of
 from kernels.frames import LARGE, OK, SIZE, SMALL, Headers, frame
 from kernels.line import Exchange, Line
 from kernels.source import function
@@ -36,6 +36,9 @@ RETRIES: Final = 3
 
 DONE: Final = frame(OK, b"")
 """The reply of an operation whose result is None."""
+
+LEFT_OUT: Final = encode(b"")
+"""The payload of a reply whose result, bytes, is granted."""
 
 WHOLE: Final = Headers(OK, extra=SIZE)
 """The header of a reply that says OK, by the length of that reply."""
@@ -73,13 +76,18 @@ def deliver(line: Line, operation: Op, around: Around | None = None) -> Callable
         "_headers": Headers(operation.number),
         "_whole": WHOLE,
         "_request": frame(operation.number, b""),
-        "_at_length": lambda payload: finish(send(Bulk(operation.number, payload), room)),
+        "_at_length": lambda message: finish(send(message, room)),
+        "_bulk": partial(Bulk, operation.number),
+        "_grant": partial(_by_grant, operation),
         "_finish": finish,
         **line.transport.names,
     }
     parameters = [parameter.name for parameter in operation.parameters]
     value = f"({', '.join(parameters)},)"
     text = ENCODE.format(value=value) + _REQUEST if parameters else ""
+    place = place_of_bytes(operation)
+    if place is not None:
+        text = _GRANT.format(value=value, contents=parameters[place]) + text
     request = "request" if parameters else "_request"
     if around:
         text += _COUNTED.format(request=request, room=room)
@@ -125,8 +133,12 @@ except _Unencodable:
 """
 """Source that sets `payload` to the encoding of `{value}`."""
 
+_GRANT: Final = f"""\
+if {LARGE} <= _len({{contents}}) <= {STORE}: return _at_length(_grant({{value}}))
+"""
+
 _REQUEST: Final = f"""\
-if _len(payload) >= {LARGE}: return _at_length(payload)
+if _len(payload) >= {LARGE}: return _at_length(_bulk(payload))
 request = _headers[_len(payload)] + payload
 """
 
@@ -175,10 +187,10 @@ def persist(exchange: Exchange, request: bytes | Bulk, room: int, again: int = R
 def finish_reply(operation: Op, decode: Callable[[Any], Any], reply: Frame) -> Any:
     """The result in a reply, or the exception in it, raised."""
     status = reply[SIZE - 1]
-    if isinstance(reply, Bulk) and reply.head and operation.result is bytes and status == OK:
-        return reply.body
-    payload = payload_of(reply)
     try:
+        if isinstance(reply, Bulk) and reply.payload:
+            return _contents(operation, reply)
+        payload = payload_of(reply)
         if status == OK:
             return None if not payload else decode(payload)
         error = put_together(error_decoder(payload))
@@ -186,6 +198,28 @@ def finish_reply(operation: Op, decode: Callable[[Any], Any], reply: Frame) -> A
         text = f"{operation} sent a malformed reply: {reason}"
         raise OSError(errno.EPROTO, text) from None
     raise error
+
+
+def _contents(operation: Op, reply: Bulk) -> bytes:
+    """The result that a grant is."""
+    if operation.result is not bytes or reply.code != OK or reply.payload != LEFT_OUT:
+        raise MalformedMessage("a grant for what is not bytes")
+    return reply.contents
+
+
+def _by_grant(operation: Op, values: tuple[Any, ...]) -> Bulk:
+    """A request whose one bytes argument is granted instead of being encoded."""
+    place = place_of_bytes(operation) or 0
+    payload = encode((*values[:place], b"", *values[place + 1 :]))
+    if len(payload) >= LARGE:
+        return Bulk(operation.number, encode(values))
+    return Bulk(operation.number, values[place], payload)
+
+
+def place_of_bytes(operation: Op) -> int | None:
+    """Which parameter's contents may be granted: the only one that is `bytes`, if there is one."""
+    places = [place for place, each in enumerate(operation.types) if each is bytes]
+    return places[0] if len(places) == 1 else None
 
 
 def room_for(*annotations: Any) -> int:

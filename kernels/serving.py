@@ -12,11 +12,11 @@ from textwrap import indent
 from typing import Any, Final
 
 from kernels import probe
-from kernels.bulk import Bulk, Frame, payload_of
+from kernels.bulk import STORE, Bulk, Frame, payload_of
 from kernels.bundle import Gathered, frames_in
 from kernels.frames import BUNDLE, FAILED, LARGE, OK, SIZE, SMALL, Headers, frame
 from kernels.probe import Place
-from kernels.remote import DONE, ENCODE, codec, room_for
+from kernels.remote import DONE, ENCODE, LEFT_OUT, codec, place_of_bytes, room_for
 from kernels.source import HANDLER, Piece, function
 from kernels.transport import Channel, Transport
 from twinos import Op
@@ -124,13 +124,23 @@ class _Road:
     def at_length(self, start: Frame) -> None:
         """The way for any request: in pieces, large, or with what no plain decoder takes."""
         request = start if isinstance(start, Bulk) else self._channel.complete(bytes(start))
-        arguments = self._decode(payload_of(request))
+        arguments = self._arguments(request)
         try:
             result = self._entry(*arguments)
         except OSError as error:
             self._channel.send(_told(error))
         else:
             self._answer_at_length(result)
+
+    def _arguments(self, request: Frame) -> tuple[Any, ...]:
+        if not isinstance(request, Bulk):
+            return self._decode(payload_of(request))
+        if not request.payload:
+            return self._decode(request.contents)
+        arguments, place = self._decode(request.payload), place_of_bytes(self._operation)
+        if place is None or arguments[place]:
+            raise MalformedMessage("a grant for what is not left out")
+        return (*arguments[:place], request.contents, *arguments[place + 1 :])
 
     def _decode(self, payload: bytes | memoryview) -> tuple[Any, ...]:
         if self._parameters:
@@ -154,8 +164,8 @@ class _Road:
     def _answer_at_length(self, result: Any) -> None:
         if result is None:
             self._channel.send(DONE)
-        elif self._operation.result is bytes and len(result) >= LARGE:
-            self._channel.send(Bulk.of_bytes(OK, result))
+        elif self._operation.result is bytes and LARGE <= len(result) <= STORE:
+            self._channel.send(Bulk(OK, result, LEFT_OUT))
         else:
             self._send_at_length(encode(result))
 

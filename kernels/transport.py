@@ -67,6 +67,7 @@ class Transport:
 
     Attributes:
         name: as `boot` calls it.
+        unusable: says why it does not work on this host; empty: it does.
         ends: makes a channel, for the kernel proper. Raises OSError.
         adopt: makes an end of its descriptors, which are its own from then on, for a life. Raises
             OSError: EMFILE, some did not arrive, or the host has no room; all that did are closed.
@@ -80,6 +81,7 @@ class Transport:
     """
 
     name: str
+    unusable: Callable[[], str]
     ends: Callable[[], Ends]
     adopt: Callable[[Sequence[int], int], Channel]
     hot: str

@@ -2,7 +2,8 @@
 
 `monolithic`, `microkernel`, or a hybrid: `hybrid:filesystem+disk,clock+memorymanager` puts the file
 system and the disk into one address space, clock and memory manager into a second one, and
-every service that it does not name into its own.
+every service that it does not name into its own. `@ring` behind any of them says what carries the
+messages between address spaces (by default `pipe`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernels import KERNELS, Layer, System, boot
+from kernels.pipes import PIPE
+from kernels.transports import TRANSPORTS
 from lab.catalogue import services
 from lab.placement import Cpus
 from lab.refusal import Refusal, unknown
@@ -29,15 +32,17 @@ class Choice:
         name: as it was written, and as tables show it.
         kernel: the kernel's name.
         groups: of a hybrid, the services that share an address space.
+        carrier: what carries messages; see `kernels.transports`.
     """
 
     name: str
     kernel: str
     groups: Groups = ()
+    carrier: str = PIPE.name
 
     def transport(self, users: Users) -> str:
         """How a user's request travels."""
-        return "call" if self.kernel == "monolithic" and users == "inline" else "pipe"
+        return "call" if self.kernel == "monolithic" and users == "inline" else self.carrier
 
     def boot(
         self,
@@ -56,6 +61,7 @@ class Choice:
             config=config,
             groups=self.partition(wanted),
             users=users,
+            transport=self.carrier,
             cpus={cpus.server},
             count=count,
             layers=layers,
@@ -76,16 +82,27 @@ def parse(text: str) -> Choice:
     """The kernel called `text`.
 
     Raises:
-        Refusal: there is none, or the groups of a hybrid name no service, or one twice.
+        Refusal: there is none, or the groups of a hybrid name no service, or one twice; or there is
+            no such transport.
     """
-    kernel, colon, listed = text.partition(":")
+    spelled, at, carrier = text.partition("@")
+    if at and carrier not in TRANSPORTS:
+        raise unknown("transport", carrier, TRANSPORTS, "twinos bench --help")
+    kernel, colon, listed = spelled.partition(":")
     if kernel not in KERNELS:
         raise unknown("kernel", text, KERNELS, "twinos bench --help")
     if kernel == HYBRID and not listed:
         raise Refusal("a hybrid says what shares an address space: hybrid:filesystem+disk.")
     if kernel != HYBRID and colon:
         raise Refusal(f"{kernel} takes no groups; a hybrid does: hybrid:filesystem+disk.")
-    return Choice(text, kernel, _parse_groups(listed) if listed else ())
+    groups = _parse_groups(listed) if listed else ()
+    return Choice(text, kernel, groups, carrier or PIPE.name)
+
+
+def carried_by(name: str, transport: str | None, users: Users) -> str:
+    """The kernel `name` with that transport, unless it names one itself or sends no messages."""
+    calls = parse(name).transport(users) == "call"
+    return name if transport is None or calls or "@" in name else f"{name}@{transport}"
 
 
 def _parse_groups(listed: str) -> Groups:

@@ -126,7 +126,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         options: what sized the workload.
-        transport: how requests travel: `call` or `pipe`.
+        transport: how requests travel: `call`, or the name of a transport.
         users: whether the user program shares the address space of the kernel.
         boots_us: µs per operation, one value a boot.
         ci95_us: None where the boots are too few for one.

@@ -50,11 +50,13 @@ class Kernel:
         users: as `boot` calls it.
         panics: whether a bug in a service ends the whole system.
         remote: whether a user's request is a message.
+        transport: as `boot` calls it.
     """
 
     name: str
     kernel: str
     users: str = "inline"
+    transport: str = "pipe"
 
     @property
     def panics(self) -> bool:
@@ -69,6 +71,7 @@ class Kernel:
         if self.kernel == "hybrid":
             order = boot_order(services)
             options.setdefault("groups", [order[: max(2, len(order) - 1)]])
+        options.setdefault("transport", self.transport)
         return boot(self.kernel, *services, users=self.users, **options)  # type: ignore[arg-type]  # a parameter of the tests
 
 
@@ -78,6 +81,10 @@ KERNELS: Final = (
     Kernel("microkernel", "microkernel"),
     Kernel("hybrid", "hybrid"),
 )
+
+
+RING: Final = Kernel("ring", "microkernel", transport="ring")
+"""For tests of what a transport may spoil."""
 
 
 @pytest.fixture(params=KERNELS, ids=[kernel.name for kernel in KERNELS])

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from kernels.transports import TRANSPORTS
 from lab import archive, bench, host_counts, making, placement, selection
 from lab.archive import runs_folder, unused
-from lab.choice import parse
+from lab.choice import carried_by, parse
 from lab.commands import bench_peers as peers
 from lab.journal import Journal
 from lab.refusal import Refusal
@@ -26,11 +27,13 @@ own, and messages and bytes per operation, counted in a boot of their own.
 
 kernels: monolithic, microkernel, or a hybrid that says which services share an address space:
 hybrid:filesystem+disk,clock+memorymanager
+each also with @ring behind it: messages in shared memory instead of pipes (docs/ring.md)
 
 examples:
   twinos bench --quick                everything, roughly, in under 30 s
   twinos bench null files             two groups (`twinos workloads` lists them)
   twinos bench null --placement two   user and servers on different processors
+  twinos bench null --placement two --kernel microkernel --kernel microkernel@ring
   twinos bench macro --precision 5    as many boots as intervals of ±5 % take, by a pilot
   twinos bench read-4k --json - --boots 20
   twinos bench files --peers          the file system beside others, in one run
@@ -49,6 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--kernel", action="append", metavar="K", help="may be given again; ratios: over the first")
     add("--placement", choices=("one", "two", "both"), default="one", help=_PLACEMENT)
+    add("--transport", choices=tuple(TRANSPORTS), help=_TRANSPORT)
     add("--users", choices=("inline", "process"), default="inline", help=_USERS)
     number = parser.add_mutually_exclusive_group()
     number.add_argument(
@@ -73,6 +77,7 @@ TRACES: Final = 3
 """Boots of each kernel that are traced."""
 
 _PLACEMENT: Final = "processors; one by default; both: two runs"
+_TRANSPORT: Final = "what carries messages; pipe by default. The same as @T behind kernels"
 _USERS: Final = "users in the kernel's process (inline, the default), or in one of their own"
 _PRECISION: Final = "have a pilot choose the boots for intervals this narrow"
 
@@ -134,7 +139,7 @@ def _plans(arguments: argparse.Namespace) -> Iterator[bench.Plan]:
     if len(set(names)) != len(names):
         raise Refusal("--kernel names one kernel twice.")
     sized = selection.with_settings(workloads, arguments.set)
-    kernels = [parse(name) for name in names]
+    kernels = [parse(carried_by(name, arguments.transport, arguments.users)) for name in names]
     places: tuple[Placement, ...] = ("one", "two")
     for place in places if arguments.placement == "both" else (arguments.placement,):
         yield bench.Plan(

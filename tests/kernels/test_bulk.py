@@ -6,19 +6,31 @@ import random
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import System, boot
-from kernels.bulk import STORE, Bulk, Store, create_store, payload_of
-from kernels.frames import HEADER, IN_STORE, LARGE, MAX_PAYLOAD, OK, MalformedFrameError, frame
+from kernels.bulk import GRANT, STORE, Bulk, create_outbox, map_box
+from kernels.frames import (
+    FAILED,
+    HEADER,
+    IN_STORE,
+    LARGE,
+    MAX_PAYLOAD,
+    OK,
+    SMALL,
+    MalformedFrameError,
+)
 from kernels.line import Line
 from kernels.parcels import close_all
 from kernels.pipes import PIPE, PipeChannel
 from kernels.remote import deliver
-from tests.conftest import Kernel
+from kernels.transports import TRANSPORTS
+from tests.conftest import KERNELS, RING, Kernel
+from tests.kernels import programs
 from tests.kernels.channels import channel, channel_pair
 from tests.kernels.services import Bugs, Card, Echo, Mood, Point
 from twinos import ServerDied, operations
@@ -33,6 +45,7 @@ def system() -> Iterator[System]:
         yield system
 
 
+@pytest.mark.parametrize("kernel", [*KERNELS, RING], ids=lambda kernel: kernel.name)
 @pytest.mark.parametrize("size", EDGES)
 def test_bytes_of_any_size_come_back(kernel: Kernel, size: int, rng: random.Random) -> None:
     data = rng.randbytes(size)
@@ -54,27 +67,53 @@ def test_what_holds_something_large_comes_back(system: System, size: int, letter
     assert system[Echo].text(letter * size) == letter * size
 
 
-@given(st.integers(LARGE, LARGE + 100), st.integers(0, 255), st.booleans())
-def test_only_a_header_goes_through_the_pipe(size: int, code: int, plain: bool) -> None:
-    ours, theirs = channel_pair()
-    data = os.urandom(8) * (size // 8)
-    message = Bulk.of_bytes(code, data) if plain else Bulk(code, data + bytes(8))
-    header = ours.store.lay_down(message)
-    assert len(header) == HEADER.size
-    os.write(ours.sink, header)
-    received = theirs.complete(b"")
-    assert isinstance(received, Bulk)
-    assert (received.code, received.payload, len(received)) == (code, message.payload, len(message))
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@given(
+    size=st.integers(LARGE, LARGE + 100), code=st.integers(0, 255), payload=st.binary(max_size=9)
+)
+def test_contents_are_granted(transport: str, size: int, code: int, payload: bytes) -> None:
+    ours, theirs = channel_pair(transport)
+    message = Bulk(code, os.urandom(8) * (size // 8), payload)
+    if len(message.contents) >= LARGE:
+        ours.send(message)
+        received = theirs.receive(SMALL)
+        assert isinstance(received, Bulk)
+        assert (received.code, received.contents, received.payload, len(received)) == (
+            message.code,
+            message.contents,
+            message.payload,
+            len(message),
+        )
     ours.close()
     theirs.close()
 
 
-@pytest.mark.parametrize("size", [0, 1, LARGE - 1, STORE + 1, IN_STORE - 1])
-def test_a_size_that_no_store_has_is_malformed(size: int) -> None:
+def test_only_a_grant_goes_through_the_pipe() -> None:
     ours, theirs = channel_pair()
-    os.write(ours.sink, HEADER.pack(IN_STORE | size, OK))
+    ours.send(Bulk(7, bytes(STORE), b"payload"))
+    assert os.read(theirs.source, 1 << 16) == GRANT.pack(IN_STORE | 11, 7, STORE) + b"payload"
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        *(GRANT.pack(IN_STORE | 4, OK, size) for size in (0, 1, LARGE - 1, STORE + 1, IN_STORE)),
+        HEADER.pack(IN_STORE, OK),
+        HEADER.pack(IN_STORE | 3, OK) + bytes(3),
+        GRANT.pack(IN_STORE | LARGE + 1, OK, LARGE),
+        GRANT.pack(IN_STORE | IN_STORE - 1, OK, LARGE),
+        GRANT.pack(IN_STORE | 4, OK, LARGE) + b"more",
+    ],
+    ids=bytes.hex,
+)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_what_no_outbox_holds_is_malformed(transport: str, grant: bytes) -> None:
+    ours, theirs = channel_pair(transport)
+    ours.send(grant)
     with pytest.raises(MalformedFrameError):
-        theirs.complete(b"")
+        theirs.receive(SMALL)
     ours.close()
     theirs.close()
 
@@ -86,7 +125,7 @@ def test_a_payload_too_large_to_send() -> None:
 
     assert len(Bulk(OK, Huge())) == HEADER.size + MAX_PAYLOAD
     with pytest.raises(OSError, match="Message too long"):
-        Bulk.of_bytes(OK, Huge())
+        Bulk(OK, Huge(), b"x")
 
 
 def test_content_that_looks_like_an_encoding_is_content(system: System) -> None:
@@ -95,45 +134,62 @@ def test_content_that_looks_like_an_encoding_is_content(system: System) -> None:
     assert system[Echo].data(encode(looks)) == encode(looks)
 
 
-def test_a_store_keeps_its_size() -> None:
-    descriptor = create_store()
-    for size in (0, STORE - 1, STORE + 1):
-        with pytest.raises(PermissionError):
-            os.ftruncate(descriptor, size)
-    os.close(descriptor)
+def test_an_outbox_keeps_its_size_and_has_one_writer() -> None:
+    owners, readers = create_outbox()
+    for descriptor in (owners, readers):
+        for size in (0, STORE - 1, STORE + 1):
+            with pytest.raises(OSError, match=r"not permitted|Invalid argument"):
+                os.ftruncate(descriptor, size)
+    with pytest.raises(PermissionError):
+        map_box(readers, writable=True)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.write(readers, b"x")
+    with map_box(owners, writable=True) as written, map_box(readers, writable=False) as read:
+        written[:3] = b"abc"
+        assert read[:3] == b"abc"
+        with pytest.raises(TypeError):
+            read[:3] = b"xyz"
+    close_all((owners, readers))
     other = os.memfd_create("other")
     with pytest.raises(OSError, match="Invalid argument"):
-        Store(other)
+        map_box(other, writable=True)
     os.close(other)
 
 
-@pytest.mark.parametrize("arrived", [0, 1, 2])
-def test_a_channel_that_arrived_in_part_leaves_nothing(arrived: int) -> None:
-    ours, theirs = PIPE.ends()
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("arrived", [0, 1, 2, 3])
+def test_a_channel_that_arrived_in_part_leaves_nothing(transport: str, arrived: int) -> None:
+    ours, theirs = TRANSPORTS[transport].ends()
     with pytest.raises(OSError, match="Too many open files"):
-        PipeChannel.adopt(ours[:arrived])
-    for descriptor in ours[:arrived]:
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            os.fstat(descriptor)
+        TRANSPORTS[transport].adopt(ours[:arrived], 0)
+    assert_closed(*ours[:arrived])
     close_all(ours[arrived:] + theirs)
 
 
-def test_a_channel_whose_store_is_none_leaves_nothing() -> None:
-    (source, sink, store), theirs = PIPE.ends()
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("place", [2, 3])
+def test_a_channel_whose_memory_is_none_leaves_nothing(transport: str, place: int) -> None:
+    ours, theirs = TRANSPORTS[transport].ends()
+    os.close(ours[place])
     other = os.memfd_create("other")
+    swapped = (*ours[:place], other, *ours[place + 1 :])
     with pytest.raises(OSError, match="Invalid argument"):
-        PipeChannel.adopt((source, sink, other))
-    for descriptor in (source, sink, other):
+        TRANSPORTS[transport].adopt(swapped, 0)
+    assert_closed(*swapped)
+    close_all(theirs)
+
+
+def assert_closed(*descriptors: int) -> None:
+    for descriptor in descriptors:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
-    close_all((store, *theirs))
 
 
 class Scribbler:
-    """Writes noise over a store, again and again, until the end of the block."""
+    """Writes noise over contents that were granted, again and again, until the end of the block."""
 
-    def __init__(self, store: Store, seed: int) -> None:
-        self._memory = store._memory
+    def __init__(self, channel: PipeChannel, seed: int) -> None:
+        self._memory = channel.sent
         self._random = random.Random(seed)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._scribble)
@@ -152,16 +208,20 @@ class Scribbler:
         self._thread.join()
 
 
-def test_a_client_that_writes_while_the_server_looks_harms_itself(system: System) -> None:
+@pytest.mark.parametrize("left_out", [False, True], ids=["encoded", "left out"])
+def test_a_client_that_writes_while_the_server_looks_harms_itself(
+    system: System, left_out: bool
+) -> None:
     pid, operation = system[Echo].pid(), operations(Echo)["data"]
     payload = encode((bytes(2 * LARGE),))
-    for seed in range(60):
+    sent = Bulk(operation.number, payload, encode((b"",)) if left_out else b"")
+    for seed in range(40):
         mine = channel(system)
-        with Scribbler(mine.store, seed):
+        with Scribbler(mine, seed):
             for _ in range(5):
                 try:
-                    os.write(mine.sink, mine.store.lay_down(Bulk(operation.number, payload)))
-                    mine.complete(b"")
+                    mine.send(sent)
+                    mine.receive(SMALL)
                 except (BrokenPipeError, EOFError):
                     break  # malformed: it cost the channel
         mine.close()
@@ -169,31 +229,43 @@ def test_a_client_that_writes_while_the_server_looks_harms_itself(system: System
     assert system[Echo].data(payload) == payload
 
 
-def test_bytes_whose_inner_size_is_not_the_payloads_are_refused() -> None:
-    ours, theirs = channel_pair()
-    line = Line(PIPE, lambda: ours, lambda _: ConnectionResetError(errno.ECONNRESET, "lost"))
-    os.write(theirs.sink, theirs.store.lay_down(Bulk(OK, encode(bytes(1 << 16)) + b"more")))
-    with pytest.raises(OSError, match="malformed reply"):
-        deliver(line, operations(Echo)["data"])(b"")
-    line.close()
-    theirs.close()
+@pytest.mark.parametrize(
+    "payload", [encode((b"x",)), encode(()), encode((1,)), encode((b"", b"")), b"\xc4\0", b"\xc1"]
+)
+def test_a_grant_that_fits_no_argument_costs_the_channel(system: System, payload: bytes) -> None:
+    for name in ("data", "number", "null", "everything", "text"):
+        mine = channel(system)
+        mine.send(Bulk(operations(Echo)[name].number, bytes(LARGE), payload))
+        with pytest.raises(EOFError):
+            mine.receive(SMALL)
+        mine.close()
+    assert system[Echo].number(1) == 1
 
 
-def scribbled_reply(name: str, seed: int) -> object:
-    """What a client makes of a large reply over which its sender writes noise: or the errno."""
+BAD_REPLIES = [
+    Bulk(OK, encode(bytes(1 << 16)) + b"more"),
+    Bulk(OK, bytes(LARGE), encode(b"x")),
+    Bulk(OK, bytes(LARGE), encode((b"",))),
+    Bulk(FAILED, bytes(LARGE), encode(b"")),
+    Bulk(FAILED, bytes(LARGE)),
+]
+
+
+def forge(name: str, reply: Bulk, seed: int | None = None) -> object:
+    """What a client makes of a large reply, over which its sender may write noise; or the errno."""
     ours, theirs = channel_pair()
     line = Line(PIPE, lambda: ours, lambda _: ConnectionResetError(errno.ECONNRESET, "lost"))
     operation = operations(Echo)[name]
 
     def answer() -> None:
-        theirs.complete(b"")
-        os.write(theirs.sink, theirs.store.lay_down(Bulk(OK, encode(bytes(LARGE)))))
+        theirs.receive(SMALL)
+        theirs.send(reply)
 
     server = threading.Thread(target=answer)
     try:
-        with Scribbler(theirs.store, seed):
+        with nullcontext() if seed is None else Scribbler(theirs, seed):
             server.start()
-            return deliver(line, operation)(*[0] * len(operation.parameters))
+            return deliver(line, operation)(*[b""] * len(operation.parameters))
     except OSError as error:
         return error.errno
     finally:
@@ -202,11 +274,17 @@ def scribbled_reply(name: str, seed: int) -> object:
         theirs.close()
 
 
+@pytest.mark.parametrize("reply", BAD_REPLIES, ids=range(len(BAD_REPLIES)))
+def test_a_large_reply_that_is_none_is_told(reply: Bulk) -> None:
+    assert forge("data", reply) == errno.EPROTO
+
+
 @pytest.mark.parametrize("name", ["data", "text", "everything", "number", "null"])
 def test_a_server_that_writes_while_the_client_looks_can_not_change_a_type(name: str) -> None:
-    for seed in range(40):
-        result = scribbled_reply(name, seed)
-        assert result == errno.EPROTO or (name == "data" and isinstance(result, bytes))
+    for seed in range(20):
+        for reply in (Bulk(OK, encode(bytes(LARGE))), Bulk(OK, bytes(LARGE), encode(b""))):
+            result = forge(name, reply, seed)
+            assert result == errno.EPROTO or (name == "data" and isinstance(result, bytes))
 
 
 def test_a_server_that_dies_with_a_grant_takes_nothing_along(system: System) -> None:
@@ -218,14 +296,31 @@ def test_a_server_that_dies_with_a_grant_takes_nothing_along(system: System) -> 
         assert system[Echo].data(data) == data
 
 
-def test_a_message_larger_than_a_store_goes_through_the_pipe() -> None:
-    ours, theirs = channel_pair()
-    message = Bulk(3, bytes(STORE + 1))
-    assert ours.store.lay_down(message) == frame(3, message.body)
+def test_a_client_that_dies_with_a_grant_takes_nothing_along(system: System) -> None:
+    data = bytes(1 << 20)
+    for _ in range(3):
+        process = system.process(programs.send_much_for_ever, 1 << 20)
+        system[Echo].data(data)
+        process.kill()
+        assert process.join() == -signal.SIGKILL
+    assert system[Echo].data(data) == data
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("size", [STORE + 1, 2 * STORE, 2 * STORE + LARGE])
+def test_a_message_larger_than_an_outbox_arrives(transport: str, size: int) -> None:
+    ours, theirs = channel_pair(transport)
+    sent = Bulk(3, random.Random(size).randbytes(size))
+    sender = threading.Thread(target=ours.send, args=(sent,))
+    sender.start()
+    received = theirs.receive(SMALL)
+    sender.join()
+    assert not isinstance(received, Bulk)
+    assert bytes(received) == sent.whole()
     ours.close()
     theirs.close()
 
 
 def test_the_flag_is_beyond_every_size() -> None:
     assert IN_STORE > STORE
-    assert payload_of(Bulk.of_bytes(OK, b"abc")) == b"\xc6\0\0\0\x03abc"
+    assert IN_STORE > MAX_PAYLOAD

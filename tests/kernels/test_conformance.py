@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import System
-from tests.conftest import KERNELS, eventually
+from tests.conftest import KERNELS, RING, eventually
 from tests.kernels.services import Bugs, Card, Desk, Echo, Mailbox, Mood, Office, Point, Settings
 from twinos import Caller, WiringError
 from twinos.errors import as_delivered
@@ -23,7 +23,7 @@ INTS = st.integers(-(2**63), 2**64 - 1)
 TEXTS = st.text(st.characters(categories=None), max_size=20)
 
 
-@pytest.fixture(scope="module", params=KERNELS, ids=[kernel.name for kernel in KERNELS])
+@pytest.fixture(scope="module", params=[*KERNELS, RING], ids=lambda kernel: kernel.name)
 def system(request: pytest.FixtureRequest) -> Iterator[System]:
     """One system for all tests of calls that change nothing."""
     with request.param.boot(Office, Bugs) as system:

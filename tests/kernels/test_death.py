@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from kernels import System, boot
-from tests.conftest import KERNELS, Kernel, eventually, reap_orphans
+from tests.conftest import KERNELS, RING, Kernel, eventually, reap_orphans
 from tests.kernels import programs
 from tests.kernels.services import Bugs, Clerk, Echo, Fragile, Front, Ledger, Mailbox
 from twinos import KernelPanic, ServerDied
 
 ODD_INSIDE = (lambda bugs: bugs.odd_inside(), "in Bugs: TypeError: Encoding objects of type object")
-SURVIVORS = [kernel for kernel in KERNELS if not kernel.panics]
+SURVIVORS = [kernel for kernel in (*KERNELS, RING) if not kernel.panics]
 PANICKERS = [kernel for kernel in KERNELS if kernel.panics]
 
 BUGS: list[Any] = [
@@ -65,7 +65,7 @@ def test_a_bug_costs_one_server_and_says_why(
                 cause(bugs)
             assert caught.value.errno == errno.ECONNRESET
             assert isinstance(caught.value, ConnectionResetError)
-        if survivor.name == "microkernel":  # the hybrid has them in one process
+        if survivor.kernel == "microkernel":  # the hybrid has them in one process
             assert system[Mailbox].take() == b"kept"
         assert system[Front].divide(1) == 1
     assert "ZeroDivisionError" in capfd.readouterr().err
@@ -326,7 +326,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("kernel", [k for k in KERNELS if k.remote], ids=lambda k: k.name)
+@pytest.mark.parametrize("kernel", [k for k in (*KERNELS, RING) if k.remote], ids=lambda k: k.name)
 def test_the_nucleus_is_killed(kernel: Kernel) -> None:
     system = kernel.boot(Bugs, Mailbox)
     bugs = system[Bugs]

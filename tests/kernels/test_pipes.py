@@ -115,7 +115,8 @@ def test_a_broken_channel_is_never_used_again() -> None:
     asking.join()
     assert not os.read(lines.theirs[0].source, 1)
     os.close(lines.theirs[0].source)
-    lines.theirs[0].store.close()
+    lines.theirs[0].received.close()
+    lines.theirs[0].sent.close()
 
 
 def test_after_an_interrupt_nobody_gets_anothers_reply() -> None:

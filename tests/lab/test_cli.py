@@ -183,6 +183,18 @@ def test_bench_end_to_end(twinos: Twinos, tmp_path: Path) -> None:
     assert [aim.over for aim in run.aims] == ["method call", "pipe round trip", "pipe round trip"]
 
 
+def test_bench_by_another_transport(twinos: Twinos) -> None:
+    arguments = ["--quick", "--boots", "1", "--transport", "ring", "--json", "-"]
+    run = schema.from_json(twinos("bench", "null", *arguments).stdout)
+    assert [(row.kernel, row.transport) for row in run.rows] == [
+        ("monolithic", "call"),
+        ("microkernel@ring", "ring"),
+    ]
+    refused = twinos("bench", "null", "--kernel", "microkernel@rings")
+    assert refused.returncode == 2
+    assert refused.stderr == "twinos: there is no transport 'rings'; did you mean 'ring'?\n"
+
+
 def test_json_to_standard_output(twinos: Twinos) -> None:
     shown = twinos(
         "bench", "null", "--quick", "--boots", "1", "--kernel", "monolithic", "--json", "-"
