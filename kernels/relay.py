@@ -29,16 +29,16 @@ class Relay:
 
     def ends(self) -> Ends:
         """A new channel; see `Transport.ends`."""
-        client, (request_source, reply_sink, store) = channel_ends()
+        client, (request_source, reply_sink, *boxes) = channel_ends()
         try:
-            (reply_source, request_sink, *others), (source, sink, other) = channel_ends()
+            (reply_source, request_sink, *others), (source, sink, *more) = channel_ends()
         except OSError:
-            close_all((*client, request_source, reply_sink, store))
+            close_all((*client, request_source, reply_sink, *boxes))
             raise
-        close_all((*others, other))
+        close_all((*others, *more))
         _Hop(self._board, request_source, request_sink)
         _Hop(self._board, reply_source, reply_sink)
-        return client, (source, sink, store)
+        return client, (source, sink, *boxes)
 
 
 class _Hop:

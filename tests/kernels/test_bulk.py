@@ -67,7 +67,7 @@ def test_what_holds_something_large_comes_back(system: System, size: int, letter
     assert system[Echo].text(letter * size) == letter * size
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", ["pipe", "ring"])
 @given(
     size=st.integers(LARGE, LARGE + 100), code=st.integers(0, 255), payload=st.binary(max_size=9)
 )
@@ -108,7 +108,7 @@ def test_only_a_grant_goes_through_the_pipe() -> None:
     ],
     ids=bytes.hex,
 )
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", ["pipe", "ring"])
 def test_what_no_outbox_holds_is_malformed(transport: str, grant: bytes) -> None:
     ours, theirs = channel_pair(transport)
     ours.send(grant)
@@ -156,7 +156,7 @@ def test_an_outbox_keeps_its_size_and_has_one_writer() -> None:
     os.close(other)
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", ["pipe", "ring"])
 @pytest.mark.parametrize("arrived", [0, 1, 2, 3])
 def test_a_channel_that_arrived_in_part_leaves_nothing(transport: str, arrived: int) -> None:
     ours, theirs = TRANSPORTS[transport].ends()
@@ -166,7 +166,7 @@ def test_a_channel_that_arrived_in_part_leaves_nothing(transport: str, arrived: 
     close_all(ours[arrived:] + theirs)
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", ["pipe", "ring"])
 @pytest.mark.parametrize("place", [2, 3])
 def test_a_channel_whose_memory_is_none_leaves_nothing(transport: str, place: int) -> None:
     ours, theirs = TRANSPORTS[transport].ends()
@@ -306,7 +306,7 @@ def test_a_client_that_dies_with_a_grant_takes_nothing_along(system: System) -> 
     assert system[Echo].data(data) == data
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", ["pipe", "ring"])
 @pytest.mark.parametrize("size", [STORE + 1, 2 * STORE, 2 * STORE + LARGE])
 def test_a_message_larger_than_an_outbox_arrives(transport: str, size: int) -> None:
     ours, theirs = channel_pair(transport)

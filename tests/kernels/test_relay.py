@@ -117,7 +117,7 @@ def test_who_asks_for_much_and_reads_nothing_stops_nobody(routed: System) -> Non
 
 
 def test_there_is_no_such_transport() -> None:
-    with pytest.raises(WiringError, match=r"no transport 'pigeon': pipe, .*routed"):
+    with pytest.raises(WiringError, match=r"no transport 'pigeon': choose from pipe, .*routed"):
         boot("microkernel", Echo, transport="pigeon")
 
 
