@@ -26,8 +26,8 @@ from kernels.serving import ask, serve
 from kernels.transport import Channel
 from kernels.transports import TRANSPORTS
 from tests.kernels.channels import agent, channel_pair
-from tests.kernels.services import Bugs, Echo
-from twinos import ServerDied, WiringError, operations
+from tests.kernels.services import Echo
+from twinos import WiringError, operations
 from twinos.codec import encode
 
 transports = pytest.mark.parametrize("transport", ["pipe", "ring"])
@@ -357,17 +357,3 @@ def test_where_the_order_does_not_hold_the_ring_is_refused(monkeypatch: pytest.M
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(WiringError, match=r"^the transport 'ring' does not work here: .*aarch64$"):
         boot("microkernel", Echo, transport="ring")
-
-
-@transports
-def test_a_stopped_server_is_waited_for(transport: str) -> None:
-    with boot("microkernel", Bugs, transport=transport) as system:
-        pid = system[Bugs].pid()
-        os.kill(pid, signal.SIGSTOP)
-        thread = threading.Timer(0.05, os.kill, (pid, signal.SIGCONT))
-        thread.start()
-        assert system[Bugs].pid() == pid
-        thread.join()
-        with pytest.raises(ServerDied):
-            system[Bugs].die(signal.SIGKILL)
-        assert system[Bugs].pid() != pid
