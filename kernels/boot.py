@@ -63,12 +63,7 @@ def boot(
         raise WiringError(f"there is no kernel {kernel!r}: choose from {', '.join(KERNELS)}")
     if users not in {"inline", "process"}:
         raise WiringError(f"users are 'inline' or 'process', not {users!r}")
-    if transport not in TRANSPORTS:
-        raise WiringError(
-            f"there is no transport {transport!r}: choose from {', '.join(TRANSPORTS)}"
-        )
-    if reason := TRANSPORTS[transport].unusable():
-        raise WiringError(f"the transport {transport!r} does not work here: {reason}")
+    _check_transport(transport)
     _check_options(cpus, grace)
     if not services:
         raise WiringError("there is nothing to boot: name a service")
@@ -103,6 +98,13 @@ def boot(
             sandbox=sandbox,
         )
     return System(running, order, kernel)
+
+
+def _check_transport(name: str) -> None:
+    if name not in TRANSPORTS:
+        raise WiringError(f"there is no transport {name!r}: choose from {', '.join(TRANSPORTS)}")
+    if reason := TRANSPORTS[name].unusable():
+        raise WiringError(f"the transport {name!r} does not work here: {reason}")
 
 
 def _check_options(cpus: object, grace: object) -> None:
