@@ -191,6 +191,19 @@ def link(fs: FileSystem) -> Program:
     clear(fs, "/link")
 
 
+@workload("files", {"lookup-100": {"count": 100}, "lookup-10k": {"count": 10_000}})
+def lookup(fs: FileSystem, count: int) -> Program:
+    """Stat 20 files by their names in a directory of {count:,} entries."""
+    names = crowd(fs, "/lookup", count)
+    paths = [f"/lookup/{name}" for name in random.Random(count).sample(names, BATCH)]
+
+    def look() -> list[int]:
+        return [fs.stat(path).st_size for path in paths]
+
+    yield Operation(look, check=equals([0] * BATCH), ops=BATCH)
+    clear(fs, "/lookup")
+
+
 @workload("files", {"list-100": {"count": 100}, "list-10k": {"count": 10_000}})
 def listing(fs: FileSystem, count: int) -> Program:
     """List a directory of {count:,} entries."""
