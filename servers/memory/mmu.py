@@ -153,6 +153,10 @@ class Mmu:
                 lane.words[lane.word] = lane.idle
         self._store(address, data)
 
+    def entry(self, page: int) -> int:
+        """The word of the tables that maps a page; 0: none does."""
+        return self._walker.find(page)
+
     def counters(self) -> TlbCounters:
         """What has been counted so far."""
         return TlbCounters(

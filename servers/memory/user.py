@@ -188,6 +188,10 @@ class AddressSpace:
         """What the space uses."""
         return self._memory.statm(self.number)
 
+    def entry(self, page: int) -> int:
+        """The word of the region `tables` that maps a page; 0: none does. For who wants to look."""
+        return self._mmu.entry(page)
+
     def counters(self) -> TlbCounters:
         """What the TLB has counted."""
         return self._mmu.counters()
