@@ -1,11 +1,13 @@
 """Micro workloads of virtual memory: mapping, faults, fork, loads and stores."""
 
+import os
 from typing import Final
 
 from servers.filesystem import FileSystem
-from servers.memory import AddressSpace, MemoryManager
+from servers.memory import MAP_SHARED, PROT_READ, AddressSpace, MemoryManager
 from servers.memory.layout import PAGE_SIZE
-from workloads.workload import Operation, Program, User, equals, workload
+from servers.memory.policies import policies
+from workloads.workload import Config, Operation, Program, User, equals, workload
 
 TOUCHED: Final = 128
 """Pages that one call of a fault workload touches."""
@@ -30,7 +32,7 @@ def load_each(space: AddressSpace, start: int, pages: int) -> bytes:
     return b"".join(space.load(address, 1) for address in ends)
 
 
-@workload("memory", {f"map-{pages}": {"pages": pages} for pages in (1, 64, 1024)})
+@workload("memory", {f"map-{pages}": {"pages": pages} for pages in (1, 64, 1024, 262_144)})
 def map_unmap(memory: MemoryManager, user: User, pages: int) -> Program:
     """Map an anonymous area and unmap it, untouched; its pages: {pages:,}."""
     with space_of(memory, user) as space:
@@ -82,6 +84,16 @@ def fault_cow(memory: MemoryManager, user: User) -> Program:
 @workload("memory", {f"fork-{pages}": {"pages": pages} for pages in (64, 1024)})
 def fork(memory: MemoryManager, user: User, pages: int) -> Program:
     """Fork an address space of {pages:,} resident pages, store to one, and end the copy."""
+    yield from _forking(memory, user, pages)
+
+
+@workload("memory", {f"fork-{pages}": {"pages": pages} for pages in (100, 10_000)}, extra=True)
+def fork_large(memory: MemoryManager, user: User, pages: int) -> Program:
+    """Fork an address space of {pages:,} resident pages, store to one, and end the copy."""
+    yield from _forking(memory, user, pages)
+
+
+def _forking(memory: MemoryManager, user: User, pages: int) -> Program:
     with space_of(memory, user) as parent:
         start = parent.mmap(pages * PAGE_SIZE)
         store_each(parent, start, pages, b"p")
@@ -92,6 +104,26 @@ def fork(memory: MemoryManager, user: User, pages: int) -> Program:
                 return child.load(start, 1) + parent.load(start, 1)
 
         yield Operation(fork_and_store, check=equals(b"cp"))
+
+
+@workload("memory")
+def fault_file(memory: MemoryManager, files: FileSystem, user: User) -> Program:
+    """Load from a page of a mapped file for the first time; the file is in memory; 128 in a row."""
+    size = TOUCHED * PAGE_SIZE
+    fd = files.open("/mapped", os.O_RDWR | os.O_CREAT)
+    files.write(fd, b"f" * size)
+    with space_of(memory, user) as space:
+        start = space.mmap(size, PROT_READ, MAP_SHARED, fd=fd)
+
+        def anew() -> None:
+            space.munmap(start, size)
+            equals(start)(space.mmap(size, PROT_READ, MAP_SHARED, fd=fd))
+
+        yield Operation(
+            lambda: load_each(space, start, TOUCHED), equals(b"f" * TOUCHED), TOUCHED, anew
+        )
+    files.close(fd)
+    files.unlink("/mapped")
 
 
 @workload("memory")
@@ -110,3 +142,56 @@ def store(memory: MemoryManager, user: User) -> Program:
         start = space.mmap(PAGE_SIZE)
         yield Operation(lambda: space.store(start, b"twinos!!"))
         equals(b"twinos!!")(space.load(start, 8))
+
+
+LARGE: Final[Config] = {MemoryManager: {"pages": 1 << 17}}
+
+
+@workload(
+    "memory",
+    {f"touch-{pages}": {"pages": pages} for pages in (100, 1_000, 10_000)},
+    config=LARGE,
+    extra=True,
+)
+def touch(memory: MemoryManager, user: User, pages: int) -> Program:
+    """Store to {pages:,} pages for the first time, one after the other; of each."""
+    yield from _touching(memory, user, pages)
+
+
+@workload("memory", config=LARGE, full={"pages": 100_000}, extra=True)
+def touch_many(memory: MemoryManager, user: User, pages: int = 10_000) -> Program:
+    """Store to {pages:,} pages for the first time, one after the other; of each."""
+    yield from _touching(memory, user, pages)
+
+
+def _touching(memory: MemoryManager, user: User, pages: int) -> Program:
+    with space_of(memory, user) as space:
+        start = space.mmap(pages * PAGE_SIZE)
+
+        def anew() -> None:
+            space.munmap(start, pages * PAGE_SIZE)
+            equals(start)(space.mmap(pages * PAGE_SIZE))
+
+        yield Operation(lambda: store_each(space, start, pages, b"t"), ops=pages, reset=anew)
+
+
+def paging(memory: MemoryManager, user: User) -> Program:
+    """Load from each of 128 pages in turn, with 64 frames; of each. The pages have been written."""
+    with space_of(memory, user) as space:
+        start = space.mmap(TOUCHED * PAGE_SIZE)
+        store_each(space, start, TOUCHED, b"p")
+
+        def around() -> bytes:
+            memory.vmstat()  # as who watches for thrashing does, once a round
+            return load_each(space, start, TOUCHED)
+
+        yield Operation(around, equals(b"p" * TOUCHED), ops=TOUCHED)
+
+
+for _policy in (policy for policy in policies().values() if not policy.clairvoyant):
+    workload(
+        "memory",
+        {f"page-{_policy.name}": {}},
+        config={MemoryManager: {"pages": TOUCHED // 2, "policy": _policy.name}},
+        extra=True,
+    )(paging)

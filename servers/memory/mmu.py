@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 from weakref import WeakSet
 
 from servers.filesystem.lending import REVOKED
-from servers.memory.lanes import claim, forsake
+from servers.memory.lanes import Lane, claim, forsake
 from servers.memory.layout import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, PAGES, SLOT_GENERATION
 from servers.memory.mman import PROT_READ, PROT_WRITE
 from servers.memory.violations import SegmentationFault
@@ -68,6 +68,13 @@ class Mmu:
         OSError: EAGAIN: too many processes have MMUs of this space.
     """
 
+    __slots__ = (
+        "__weakref__", "_accesses", "_busy", "_claim", "_evictions", "_fault",
+        "_faults", "_flushes", "_generation", "_idle", "_lane", "_lanes",
+        "_lock", "_marks", "_misses", "_readable", "_revoked", "_size",
+        "_slot_generation", "_walker", "_words", "_writable",
+    )  # fmt: skip
+
     def __init__(
         self,
         frames: Region,
@@ -87,7 +94,8 @@ class Mmu:
         self._slot_generation = walker.slot + SLOT_GENERATION
         self._generation: int = self._words[self._slot_generation]
         self._revoked: int = self._marks[REVOKED]
-        self._lane = claim(walker.words, walker.slot, tables.descriptor)
+        self._claim = claim(walker.words, walker.slot, tables.descriptor)
+        self._use(self._claim)
         # From pages to the memory where their frames are, and where they begin; what may be
         # written is in both.
         self._readable: dict[int, tuple[mmap, int]] = {}
@@ -106,12 +114,12 @@ class Mmu:
         self._accesses += 1
         start = address & PAGE_MASK
         if start < start + size <= PAGE_SIZE:
-            lane = self._lane
-            lane.words[lane.word] = lane.busy
+            words, lane = self._lanes, self._lane
+            words[lane] = self._busy
             try:
                 if (
                     self._words[self._slot_generation] == self._generation
-                    and self._marks[REVOKED] == self._revoked
+                    and self._marks[0] == self._revoked
                 ):
                     memory, base = self._readable[address >> PAGE_SHIFT]
                     start += base
@@ -119,7 +127,7 @@ class Mmu:
             except KeyError:
                 pass
             finally:
-                lane.words[lane.word] = lane.idle
+                words[lane] = self._idle
         return self._load(address, size)
 
     def store(self, address: int, data: bytes) -> None:
@@ -136,12 +144,12 @@ class Mmu:
         start = address & PAGE_MASK
         size = len(data)
         if start < start + size <= PAGE_SIZE:
-            lane = self._lane
-            lane.words[lane.word] = lane.busy
+            words, lane = self._lanes, self._lane
+            words[lane] = self._busy
             try:
                 if (
                     self._words[self._slot_generation] == self._generation
-                    and self._marks[REVOKED] == self._revoked
+                    and self._marks[0] == self._revoked
                 ):
                     memory, base = self._writable[address >> PAGE_SHIFT]
                     start += base
@@ -150,7 +158,7 @@ class Mmu:
             except KeyError:
                 pass
             finally:
-                lane.words[lane.word] = lane.idle
+                words[lane] = self._idle
         self._store(address, data)
 
     def entry(self, page: int) -> int:
@@ -171,10 +179,10 @@ class Mmu:
 
     def _load_part(self, here: int, _: int, length: int) -> bytes:
         """Load from one page, however often its translation is lost before that is done."""
-        lane = self._lane
+        words, lane = self._lanes, self._lane
         while True:
             memory, start = self._translate(here, PROT_READ)
-            lane.words[lane.word] = lane.busy
+            words[lane] = self._busy
             try:
                 if (
                     self._words[self._slot_generation] == self._generation
@@ -182,7 +190,7 @@ class Mmu:
                 ):
                     return memory[start : start + length]
             finally:
-                lane.words[lane.word] = lane.idle
+                words[lane] = self._idle
 
     def _store(self, address: int, data: bytes) -> None:
         size = len(data)
@@ -194,11 +202,11 @@ class Mmu:
 
     def _store_part(self, here: int, data: bytes) -> None:
         """Store to one page, however often its translation is lost before that is done."""
-        lane = self._lane
+        words, lane = self._lanes, self._lane
         end = len(data)
         while True:
             memory, start = self._translate(here, PROT_WRITE)
-            lane.words[lane.word] = lane.busy
+            words[lane] = self._busy
             try:
                 if (
                     self._words[self._slot_generation] == self._generation
@@ -207,7 +215,7 @@ class Mmu:
                     memory[start : start + end] = data
                     return
             finally:
-                lane.words[lane.word] = lane.idle
+                words[lane] = self._idle
 
     def _parts(self, address: int, size: int) -> Iterator[tuple[int, int, int]]:
         """The parts of a range, one a page: where, the bytes before it, its length.
@@ -221,6 +229,11 @@ class Mmu:
             yield here, done, length
             done += length
             self._accesses += done < size
+
+    def _use(self, lane: Lane) -> None:
+        """Whatever an access looks at is an attribute of the MMU itself: it is quicker so."""
+        self._lanes, self._lane = lane.words, lane.word
+        self._busy, self._idle = lane.busy, lane.idle
 
     def _translate(self, address: int, access: int) -> tuple[mmap, int]:
         """The memory where an address is, and where there, for one access."""
@@ -275,6 +288,7 @@ class Mmu:
     def retire(self) -> None:
         """Know no page any more: this is a child of the process whose address space it is."""
         self._lock = Lock()
+        self._use(self._claim)
         self._walker.retire()
         self._flush()
 
