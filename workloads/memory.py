@@ -191,7 +191,7 @@ def paging(memory: MemoryManager, user: User) -> Program:
 for _policy in (policy for policy in policies().values() if not policy.clairvoyant):
     workload(
         "memory",
-        {f"page-{_policy.name}": {}},
+        {f"page-{_policy.name}"[:16]: {}},
         config={MemoryManager: {"pages": TOUCHED // 2, "policy": _policy.name}},
         extra=True,
     )(paging)
