@@ -17,14 +17,14 @@ class Shown(NamedTuple):
         mode: type and permissions.
         inode: the inode's number.
         links: names of it.
-        times: of access, of change of the content and of the inode, in ns.
+        times: of change of the content and of the inode, in ns; to look is an access itself.
         content: bytes, or the target of a link; of other files, nothing.
     """
 
     mode: int
     inode: int
     links: int
-    times: tuple[int, int, int]
+    times: tuple[int, int]
     content: bytes
 
 
@@ -40,7 +40,7 @@ def look(files: FileSystem) -> Tree:
     while pending:
         path = pending.pop()
         status = call.lstat(_LOOKER, path)
-        times = (status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns)
+        times = (status.st_mtime_ns, status.st_ctime_ns)
         content = _content(call, path, status)
         found[path] = Shown(status.st_mode, status.st_ino, status.st_nlink, times, content)
         if stat.S_ISDIR(status.st_mode):

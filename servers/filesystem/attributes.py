@@ -134,7 +134,7 @@ class AttributeOperations(State):
     def fchmod(self, caller: Caller, fd: int, mode: int) -> None:
         """`chmod` of an open file. EBADF, EPERM."""
         inode = self._used(caller, fd).inode
-        self._require_writable()
+        self._changing(caller, fd)
         set_mode(inode, caller, mode)
         self._attributes_changed(inode)
 
@@ -142,7 +142,7 @@ class AttributeOperations(State):
     def fchown(self, caller: Caller, fd: int, uid: int, gid: int) -> None:
         """`chown` of an open file. EBADF, EPERM, EINVAL."""
         inode = self._used(caller, fd).inode
-        self._require_writable()
+        self._changing(caller, fd)
         set_owner(inode, caller, uid, gid)
         self._attributes_changed(inode)
 
@@ -199,6 +199,7 @@ class AttributeOperations(State):
         file = self._used(caller, fd)
         if not file.access.write:
             raise fail(errno.EINVAL)
+        self._settled(caller)
         self._resize(caller, file.inode, length)
 
     def _times(
