@@ -35,6 +35,12 @@ LONGEST_SLEEP: Final = 3600.0
 """Seconds after which a waiter looks again at its condition, whatever happens."""
 
 
+_TICK: Final = 0.001
+"""Seconds that `poll` can tell apart; what is shorter is left to `select`."""
+_MOST_SELECTED: Final = 1024
+"""The first descriptor that `select` can't take."""
+
+
 class CallerGoneError(BaseException):
     """Who waited has hung up; the operation is unwound, and nobody is told."""
 
@@ -55,6 +61,7 @@ class Gate:
         self.lock = threading.Lock()
         self.inside: type[Service] = Service
         self._down: list[Refusal] = []  # why nobody may enter any more; empty: the gate is open
+        self._closer: int | None = None
         self._barred: dict[int, list[Refusal]] = {}
         self._sleepers: list[Wake] = []
         self._on_bug = on_bug
@@ -89,7 +96,8 @@ class Gate:
             self._barred.pop(caller.id, []).append(LeftError)
 
     def shut(self, reason: str) -> None:
-        """Let nobody in any more, and turn away those who wait. For who is inside."""
+        """Let nobody in any more, and turn away those who wait. For who is inside, and may wait."""
+        self._closer = threading.get_ident()
         panic = partial(KernelPanic, reason)
         for barred in (self._down, *self._barred.values()):
             barred.append(panic)
@@ -190,7 +198,7 @@ class Gate:
             self._sleepers.remove(wake)
             signal.unsubscribe(wake)
             os.close(event)
-        if self._down:
+        if self._down and self._closer != threading.get_ident():
             refuse(self._down)
         if gone:
             raise CallerGoneError
@@ -227,6 +235,12 @@ def _await(event: int, hangup: int, deadline: float) -> bool:
     poll.register(event, select.POLLIN)
     if hangup >= 0:
         poll.register(hangup, 0)
-    left = min(max(deadline - time.monotonic(), 0.0), LONGEST_SLEEP)
-    ready = poll.poll(math.ceil(left * 1000))
-    return any(descriptor == hangup for descriptor, _ in ready)
+    deadline = min(deadline, time.monotonic() + LONGEST_SLEEP)
+    while (left := deadline - time.monotonic()) > 0:
+        if left >= _TICK or event >= _MOST_SELECTED:
+            ready = poll.poll(max(int(left / _TICK), 1))
+        else:
+            ready = [(each, 0) for each in select.select([event], [], [], left)[0]]
+        if ready:
+            return any(descriptor == hangup for descriptor, _ in ready)
+    return False

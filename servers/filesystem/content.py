@@ -148,14 +148,20 @@ class Content:
         try:
             parts = [pages[index] for index in range(first, last + 1)]
         except KeyError:
-            self._load(inode, first, last)
-            parts = [pages[index] for index in range(first, last + 1)]
+            parts = self._loaded(inode, first, last)
         joined = b"".join(parts)
         if len(joined) - len(parts[-1]) != (last - first) * PAGE:
             joined = b"".join([part.ljust(PAGE, b"\0") for part in parts])
         start = offset & _MASK
         part = joined[start : start + length]
         return part if len(part) == length else part.ljust(length, b"\0")
+
+    def _loaded(self, inode: Inode, first: int, last: int) -> list[bytes]:
+        """Pages, brought in; again if some that were here go while the disk is waited for."""
+        while True:
+            self._load(inode, first, last)
+            with suppress(KeyError):
+                return [inode.pages[index] for index in range(first, last + 1)]
 
     def _load(self, inode: Inode, first: int, last: int) -> None:
         """Bring pages in; when the file is read from its start on, some that follow too."""

@@ -127,6 +127,8 @@ class Nodes:
         node = unpacked(self._cache.read(zone))
         named = [number for number in node if number]
         self._zones.check(named)
+        if key in tree.nodes:  # while the disk was waited for somebody else has read it
+            return tree.nodes[key]
         tree.homes.add(zone)
         tree.nodes[key] = node
         self._memory.used += Memory.NODE

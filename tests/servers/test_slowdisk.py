@@ -1,0 +1,227 @@
+"""A disk that takes its time, and the file system on it, in both ways."""
+
+import errno
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels import System, boot
+from lab.agreement import check_agreement
+from servers.disk import BLOCK_SIZE, Disk, Extent
+from servers.filesystem import FileSystem
+from servers.slowdisk import Arm, SlowDisk
+from servers.slowfiles import OVERLAPS, OverlappedFileSystem, SlowFileSystem
+from tests.conftest import Kernel, eventually
+from twinos import Region, Signal, Waits, op, operations, shared
+
+FAST = {SlowDisk: {"blocks": 8192, "speed": 0.0}}
+
+
+def arm(blocks: int = 1000) -> Arm:
+    """1 ms a block, seeks of 10 to 30 ms, turns of 8."""
+    return Arm(blocks, 0.001, 0.010, 0.030, 0.008)
+
+
+def test_what_follows_the_head_pays_the_transfer_alone() -> None:
+    disk = arm()
+    assert disk.serve([Extent(0, 5)], 0.0) == pytest.approx(0.005)
+    assert disk.serve([Extent(5, 5)], 1.0) == pytest.approx(1.005)
+    assert disk.serve([Extent(5, 1)], 2.0) > 2.014
+
+
+def test_the_longest_seek_is_the_stroke() -> None:
+    disk = arm()
+    assert disk.serve([Extent(1000, 0)], 0.0) == pytest.approx(0.030 + 0.004)
+    quarter = arm()
+    assert quarter.serve([Extent(250, 0)], 0.0) == pytest.approx(0.010 + 0.020 / 2 + 0.004)
+
+
+@given(st.lists(st.tuples(st.integers(0, 990), st.integers(1, 9), st.floats(0, 1)), max_size=20))
+def test_the_arm_serves_one_after_the_other(asked: list[tuple[int, int, float]]) -> None:
+    disk, now, done = arm(), 0.0, 0.0
+    for block, count, pause in asked:
+        now += pause
+        before, done = done, disk.serve([Extent(block, count)], now)
+        least, most = count * 0.001, 0.034 + count * 0.001
+        assert least - 1e-9 <= done - max(before, now) <= most + 1e-9
+
+
+def test_it_is_a_disk(kernel: Kernel) -> None:
+    assert list(operations(SlowDisk)) == list(operations(Disk))
+    with kernel.boot(SlowDisk, config={SlowDisk: {"blocks": 64, "speed": 100.0}}) as system:
+        disk = system[SlowDisk]
+        block = os.urandom(BLOCK_SIZE)
+        disk.write(7, block)
+        disk.writev((Extent(1, 1), Extent(60, 1)), block + block)
+        assert disk.read(6, 2) == bytes(BLOCK_SIZE) + block
+        assert disk.readv((Extent(60, 1), Extent(1, 1))) == block + block
+        assert disk.geometry().blocks == 64
+        with pytest.raises(OSError, match="Invalid"):
+            disk.read(64)
+
+
+def test_it_takes_its_time(kernel: Kernel) -> None:
+    """At least what the model says; how much more is the host's affair."""
+    with kernel.boot(SlowDisk, config={SlowDisk: {"blocks": 64, "turn": 0.1}}) as system:
+        start = time.monotonic()
+        system[SlowDisk].read(63)
+        assert time.monotonic() - start >= 0.05
+
+
+@pytest.mark.parametrize("wrong", [{"settle": -1.0}, {"rate": 0.0}, {"speed": -1.0}])
+def test_impossible_disks_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(OSError, match="not negative") as refused:
+        boot("monolithic", SlowDisk, config={SlowDisk: wrong})
+    assert refused.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize("service", [SlowFileSystem, OverlappedFileSystem])
+def test_the_kernels_agree(service: type[FileSystem]) -> None:
+    check_agreement(service, config=FAST | {service: {"time": 1_000_000_000}}, examples=5)
+
+
+@pytest.fixture(params=["monolithic", "microkernel"])
+def overlapped(request: pytest.FixtureRequest) -> Iterator[System]:
+    config: Any = {
+        SlowDisk: {"blocks": 8192, "speed": 20.0},
+        OverlappedFileSystem: {"memory": 1 << 20},
+    }
+    with boot(request.param, OverlappedFileSystem, config=config) as system:
+        yield system
+
+
+SIZE = 3 << 20
+"""Of a file, three times what the file system may keep in memory."""
+
+
+def read_at_random(files: FileSystem, content: dict[str, bytes], chance: random.Random) -> None:
+    name = chance.choice(list(content))
+    fd = files.open(name, os.O_RDONLY)
+    for _ in range(60):
+        offset, length = chance.randrange(SIZE), chance.choice([1, 4096, 30_000])
+        assert files.pread(fd, length, offset) == content[name][offset : offset + length]
+        assert files.fstat(fd).st_size == SIZE
+
+
+def write_at_random(files: FileSystem, content: dict[str, bytes], chance: random.Random) -> None:
+    """Change what is there to the same, and a file of one's own: readers see no change."""
+    fd, mine = files.open("/a", os.O_RDWR), f"/{chance.random()}"
+    for number in range(15):
+        offset = chance.randrange(SIZE - 5000)
+        files.pwrite(fd, content["/a"][offset : offset + 5000], offset)
+        other = files.open(mine, os.O_CREAT | os.O_RDWR | os.O_TRUNC)
+        files.write(other, bytes([number]) * 50_000)
+        assert files.pread(other, 60_000, 0) == bytes([number]) * 50_000
+        files.close(other)
+        files.unlink(mine)
+
+
+def test_random_reads_and_writes_read_what_was_written(
+    overlapped: System, rng: random.Random
+) -> None:
+    """Readers overlap, writers come between, memory is short: every byte is right."""
+    fs = overlapped[OverlappedFileSystem]
+    content = {name: rng.randbytes(SIZE) for name in ("/a", "/b")}
+    for name, data in content.items():
+        fd = fs.open(name, os.O_CREAT | os.O_RDWR)
+        assert fs.write(fd, data) == SIZE
+        fs.close(fd)
+    fs.sync()
+
+    failures: list[BaseException] = []
+
+    def run(program: Callable[..., None], seed: int) -> None:
+        try:
+            with overlapped.user() as user:
+                program(user[OverlappedFileSystem], content, random.Random(seed))
+        except BaseException as error:  # noqa: BLE001 (told by the test's own thread)
+            failures.append(error)
+
+    programs = [read_at_random] * 5 + [write_at_random] * 2
+    threads = [threading.Thread(target=run, args=each) for each in zip(programs, range(7))]  # noqa: B905
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not failures
+    for name, data in content.items():
+        fd = fs.open(name, os.O_RDONLY)
+        assert fs.read(fd, SIZE) == data
+
+
+class HeldDisk(Disk):
+    """A disk that stops working when it is told to."""
+
+    def __init__(self, store: Region, image: str, blocks: int) -> None:
+        super().__init__(store, image, blocks)
+        self._held = False
+        self._waiting = 0
+        self._released = Signal()
+
+    @op
+    def hold(self, held: bool) -> None:
+        self._held = held
+        self._released.notify()
+
+    @op
+    def waiting(self) -> int:
+        return self._waiting
+
+    @op
+    def readv(self, extents: tuple[Extent, ...]) -> Waits[bytes]:
+        self._waiting += 1
+        while self._held:
+            yield self._released
+        self._waiting -= 1
+        return super().readv(extents)
+
+
+class Held(OverlappedFileSystem):
+    def __init__(self, disk: HeldDisk, pages: Annotated[Region, shared]) -> None:
+        super().__init__(disk, pages)  # type: ignore[arg-type]  # as good as a slow one
+
+
+class HeldSerial(Held, overlaps=()):
+    """The same, one request at a time."""
+
+
+@pytest.mark.parametrize("service", [Held, HeldSerial])
+def test_a_hit_is_served_while_the_disk_works(
+    kernel: Kernel, service: type[FileSystem], tmp_path: Path
+) -> None:
+    config: Any = {HeldDisk: {"image": str(tmp_path / "image"), "blocks": 8192}}
+    with kernel.boot(service, config=config) as system:
+        fs = system[service]
+        fs.pwrite(fs.open("/file", os.O_CREAT | os.O_RDWR), b"end", 2 << 20)
+    with kernel.boot(service, config=config) as system, system.user() as other:
+        disk, fs = system[HeldDisk], system[service]
+        fd, same = fs.open("/file", os.O_RDONLY), other[service].open("/file", os.O_RDONLY)
+        assert fs.pread(fd, 1, 0) == b"\0"
+        disk.hold(True)
+        results: list[bytes] = []
+        miss = threading.Thread(
+            target=lambda: results.append(other[service].pread(same, 3, 2 << 20))
+        )
+        hit = threading.Thread(target=lambda: results.append(fs.pread(fd, 1, 0)))
+        miss.start()
+        eventually(lambda: disk.waiting() == 1)
+        hit.start()
+        hit.join(0.05 if service is HeldSerial else 10)
+        assert results == ([] if service is HeldSerial else [b"\0"])
+        disk.hold(False)
+        miss.join(10)
+        hit.join(10)
+        assert sorted(results) == [b"\0", b"end"]
+
+
+def test_only_what_reads_open_files_overlaps() -> None:
+    assert OverlappedFileSystem.__overlaps__ == set(OVERLAPS) == {"pread", "fstat"}
+    assert not SlowFileSystem.__overlaps__
