@@ -49,7 +49,7 @@ def serial(
 
 @workload(
     "overlap",
-    _variants("overlapped"),
+    _variants("overlap"),
     config={SlowDisk: _DISK, OverlappedFileSystem: _MEMORY},
     macro=True,
     extra=True,
