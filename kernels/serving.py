@@ -46,7 +46,7 @@ def serve(transport: Transport, channel: Channel, operations: Sequence[tuple[Op,
         operations: the service's, by number, each with the source that carries it out: it sets
             `result`, as `Space.passage` does.
     """
-    roads = [_Road(channel, *each) for each in operations]
+    handlers = roads(channel, operations)
     bundles = _Bundles(channel, operations)
     names = {"_IndexError": IndexError, "_BUNDLE": BUNDLE, "_bundles": bundles, **transport.names}
     receive = transport.receive.format(start="request", room="room")
@@ -56,10 +56,17 @@ def serve(transport: Transport, channel: Channel, operations: Sequence[tuple[Op,
         send=indent(transport.send.format(message="reply"), "        ").lstrip(),
     )
     loop = function("serve", ["hot", "handlers"], text, names, kind="loop")
-    loop(
-        channel.hot,
-        [(_watched(road.handler()), road.room, _watched(road.at_length)) for road in roads],
-    )
+    loop(channel.hot, handlers)
+
+
+Road = tuple[Handler, int, Handler]
+"""The straight way of one operation, how many bytes to expect of its request, the way for any."""
+
+
+def roads(channel: Channel, operations: Sequence[tuple[Op, Piece]]) -> list[Road]:
+    """What answers the requests that come by a channel, by the number of the operation."""
+    made = [_Road(channel, *each) for each in operations]
+    return [(_watched(road.handler()), road.room, _watched(road.at_length)) for road in made]
 
 
 def _watched(handler: Handler) -> Handler:

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "bench": "time workloads under several kernels and compare",
     "report": "make runs, or take saved ones, and make a page of them",
     "compare": "what changed between two runs beyond noise",
+    "ladder": "what each step from a method call to another process adds",
     "run": "run one workload once and say what it did",
     "debate": "try the claims of the debate of 1992, one by one",
     "workloads": "list the workloads, or describe one",

@@ -1,0 +1,62 @@
+"""`twinos ladder`: what each step from a method call to another process adds."""
+
+import argparse
+import sys
+from typing import Final
+
+from lab.refusal import Refusal
+
+SLICES: Final = 300
+QUICK_SLICES: Final = 40
+BYTES: Final = 64
+MOST: Final = 4 << 20
+
+EPILOG: Final = """\
+One operation, `say(data) -> data`, by every way there is: the method itself, a call through the
+monolithic kernel's gate, the microkernel's stub, codec and handler without a switch, the same to a
+thread, to a process on the same CPU and on another one, by pipe, by ring, and with the kernel
+proper on the way. From 16 KiB on its data are granted instead of sent. All of them stand at the
+same time and take turns, a slice of half a millisecond each.
+
+examples:
+  twinos ladder --quick
+  twinos ladder --bytes 1048576       large data: the rungs are grants
+  twinos ladder --peers               beside Python's own, pyzmq and gRPC (extra: peers)
+  twinos ladder --plot ladder.svg
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.epilog = EPILOG
+    add = parser.add_argument
+    add("--bytes", type=_size, default=BYTES, metavar="N", help=f"of the data; {BYTES} by default")
+    add("--peers", action="store_true", help="others' ways, too, in the same run")
+    add("--quick", action="store_true", help="fewer slices")
+    add("--json", action="store_true", help="print the run as JSON instead of a table")
+    add("--plot", metavar="FILE", help="also draw it there, as .svg or .png (extra: report)")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Measure, print, draw."""
+    import msgspec  # noqa: PLC0415 (with the rest below)
+
+    from lab.ladder import measure, show  # noqa: PLC0415 (--help needs none of it)
+
+    if arguments.plot and not arguments.plot.lower().endswith((".svg", ".png")):
+        raise Refusal(f"a plot goes into a file that ends in .svg or .png, not {arguments.plot!r}.")
+    slices = QUICK_SLICES if arguments.quick else SLICES
+    ladder = measure.climb(arguments.bytes, slices, with_peers=arguments.peers)
+    if arguments.json:
+        sys.stdout.write(msgspec.json.encode(ladder).decode() + "\n")
+    else:
+        sys.stdout.write(show.render(ladder))
+    if arguments.plot:
+        show.draw(ladder, arguments.plot)
+    return 0
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal() or int(text) > MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes from 0 to {MOST}")
+    return int(text)
