@@ -14,7 +14,7 @@ from lab.refusal import Refusal
 from lab.schema import Placement, Users
 
 KERNELS: Final = ("monolithic", "microkernel")
-EXTRA: Final = ("macro", "payload", "aim")
+EXTRA: Final = ("macro", "paging", "payload", "aim")
 """Groups that `twinos bench` leaves out unless they are named."""
 PROCESSES: Final = ("null", "pread-4k", "stat", "create-4k", "fault-zero", "tree-import", "macro")
 BESIDE: Final = (*PROCESSES, "payload", "aim")
