@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: bench test lint format setup clean
+.PHONY: bench test lint format report reference setup clean
 
 bench: $(VENV)/.core
 	$(BIN)/twinos bench
@@ -21,6 +21,14 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+report: $(VENV)/.dev
+	$(BIN)/twinos report --quick -o report.html
+
+# The run that is published, and README's table from it; for a quiet machine.
+reference: $(VENV)/.dev
+	$(BIN)/twinos report --reference
+	$(BIN)/twinos report --readme README.md
 
 setup: $(VENV)/.dev
 

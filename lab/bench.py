@@ -21,6 +21,7 @@ from lab.choice import Choice
 from lab.dispatch import dispatch
 from lab.placement import Cpus
 from lab.progress import Progress
+from lab.refusal import Refusal
 from lab.schema import Pilot, Placement, Run, Users
 from lab.station import Job, Measured, Mode
 from workloads.workload import Workload
@@ -99,6 +100,7 @@ def measure(plan: Plan, carry_out: CarryOut | None = None) -> Run:
         Refusal: a kernel does not boot as asked, or the host is too unsteady.
         Failure: a workload failed.
     """
+    _check_users(plan)
     load_before = os.getloadavg()
     overhead = steadiness.measure(plan.cpus.user)
     if not plan.unsteady:
@@ -127,6 +129,14 @@ def measure(plan: Plan, carry_out: CarryOut | None = None) -> Run:
         decompositions=boots.decompositions(rows),
         host_counts=tuple(validated),
     )
+
+
+def _check_users(plan: Plan) -> None:
+    """Refuse what starts programs where the monolithic kernel lives in its user's process."""
+    inline = plan.users == "inline" and any(one.kernel == "monolithic" for one in plan.kernels)
+    for one in plan.workloads:
+        if one.processes and inline:
+            raise Refusal(f"{one.name} starts programs, which are processes: --users process.")
 
 
 class _Campaign:

@@ -16,8 +16,14 @@ from lab.schema import Placement, Users
 KERNELS: Final = ("monolithic", "microkernel")
 EXTRA: Final = ("macro", "paging", "payload", "aim")
 """Groups that `twinos bench` leaves out unless they are named."""
-PROCESSES: Final = ("null", "pread-4k", "stat", "create-4k", "fault-zero", "tree-import", "macro")
-BESIDE: Final = (*PROCESSES, "payload", "aim")
+BESIDE: Final = (
+    *("null", "pread-4k", "stat", "create-4k", "fault-zero", "tree-import"),
+    *("macro", "paging", "payload", "aim"),
+)
+PROCESSES: Final = (
+    *("null", "pread-4k", "stat", "create-4k", "fault-zero", "tree-import"),
+    *("macro", "programs"),
+)
 PRECISION: Final = 0.05
 """The half-width of intervals that the reference run is made for."""
 

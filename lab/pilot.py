@@ -12,7 +12,7 @@ from typing import Final
 from lab.stats import MIN_VALUES
 
 ROUNDS: Final = 5
-MOST: Final = 25
+MOST: Final = 15
 """Rounds that a run has at most, however much its ratios vary."""
 
 _MAD: Final = 1.4826

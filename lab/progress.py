@@ -1,6 +1,7 @@
 """How far a long command is: a bar on a terminal, a few plain lines elsewhere."""
 
 import sys
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ class Progress:
         self._total = total
         self._unit = unit
         self._done = 0
+        self._start = time.monotonic()
         self._bar: Any = None
         if sys.stderr.isatty():
             tqdm.tqdm.monitor_interval = 0  # no thread of tqdm's: others may fork
@@ -32,7 +34,13 @@ class Progress:
         if self._bar is not None:
             self._bar.set_description(what)
         elif self._done % -(-self._total // self.LINES) == 0:
-            print(f"{self._unit} {self._done + 1} of {self._total}: {what}", file=sys.stderr)
+            left = f", {self._left()} left" if self._done else ""
+            print(f"{self._unit} {self._done + 1} of {self._total}{left}: {what}", file=sys.stderr)
+
+    def _left(self) -> str:
+        """An estimate of the time to come, from that of the steps so far."""
+        seconds = (time.monotonic() - self._start) / self._done * (self._total - self._done)
+        return f"about {seconds / 60:.0f} min" if seconds >= 90 else f"about {seconds:.0f} s"
 
     def expect(self, more: int) -> None:
         """There are more steps to come than was known."""

@@ -112,6 +112,7 @@ class Workload:
         macro: long: has boots of its own, in which it runs once and is not warmed up.
         extra: runs only in a full run or when it is asked for by name.
         needs: a package that it imports when it runs, and that an extra of TwinOS brings.
+        processes: it starts programs, which takes users who are processes of their own.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Workload:
     macro: bool = False
     extra: bool = False
     needs: str = ""
+    processes: bool = False
 
     @property
     def about(self) -> str:
@@ -173,6 +175,7 @@ def workload(
     macro: bool = False,
     extra: bool = False,
     needs: str = "",
+    processes: bool = False,
 ) -> Callable[[F], F]:
     """Declare the decorated function as a workload, or as one per variant.
 
@@ -185,6 +188,7 @@ def workload(
         macro: it is long.
         extra: it runs only when asked for.
         needs: a package beyond those of TwinOS.
+        processes: it starts programs.
     """
 
     def declare(function: F) -> F:
@@ -204,6 +208,7 @@ def workload(
                 macro=macro,
                 extra=extra,
                 needs=needs,
+                processes=processes,
             )
             DECLARED.append(one)
         return function

@@ -47,5 +47,7 @@ def _description(workload: Workload) -> Iterator[str]:
         yield f"option: {name} = {workload.options[name]}"
     if workload.macro:
         yield "macro: has boots of its own, in which it runs once"
+    if workload.processes:
+        yield "starts programs: --users process"
     if workload.extra:
         yield "extra: runs in --full, or when asked for by name"

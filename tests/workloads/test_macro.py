@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from kernels import boot
 from lab.measuring import count, running
-from lab.refusal import Failure
+from lab.refusal import Failure, Refusal
 from servers.filesystem import FileSystem
+from tests.lab import runs
 from workloads import andrew, paging, postmark
 from workloads.catalogue import catalogue
 from workloads.filebench import Shop
@@ -152,6 +153,27 @@ def test_a_pattern_stays_among_its_pages(name: str, seed: int, pages: int, refer
     assert len(drawn) == references
     assert set(drawn) <= set(range(pages))
     assert drawn == paging.PATTERNS[name](random.Random(seed), pages, references)
+
+
+def test_a_pipeline_runs_where_users_are_processes(kernel: Any) -> None:
+    one = catalogue()["pipeline"].with_options({"files": 20})
+    with kernel.boot(*one.services, config=one.config, count=True) as system:
+        if not kernel.remote:
+            with (
+                pytest.raises(Failure, match="boot it with users='process'"),
+                running(one, system) as operation,
+            ):
+                operation.call()
+            return
+        with running(one, system) as operation:
+            assert count(operation, system, 1).messages > 50
+
+
+def test_programs_are_refused_where_users_are_inline() -> None:
+    made = runs.made_up(["null"])
+    assert made.rows
+    with pytest.raises(Refusal, match="pipeline starts programs, which are processes: --users"):
+        runs.made_up(["pipeline"])
 
 
 def test_a_working_set_beyond_memory_is_paged() -> None:
