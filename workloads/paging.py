@@ -47,8 +47,8 @@ def local(lots: random.Random, pages: int, references: int) -> list[int]:
 
 
 PATTERNS: Final[dict[str, Pattern]] = {
-    "sequential": sequential,
-    "looping": looping,
+    "once": sequential,
+    "loop": looping,
     "random": anywhere,
     "local": local,
 }

@@ -33,7 +33,7 @@ SMALL = {
     "andrew-make": {"files": 2},
     "aim-1": {"rounds": 2},
     "aim-4": {"rounds": 2},
-    "paging-looping": {"references": 300},
+    "paging-loop": {"references": 300},
     "paging-random": {"references": 300},
 }
 EMPTY_IN_THE_END = [name for name in SMALL if not name.startswith(("andrew", "paging"))]
@@ -178,14 +178,14 @@ def test_programs_are_refused_where_users_are_inline() -> None:
 
 def test_a_working_set_beyond_memory_is_paged() -> None:
     costs = {}
-    for name in ("looping", "local"):
+    for name in ("loop", "local"):
         one = catalogue()[f"paging-{name}"].with_options({"references": 500})
         with (
             boot("microkernel", *one.services, config=one.config, count=True) as system,
             running(one, system) as operation,
         ):
             costs[name] = count(operation, system, 1).messages
-    assert costs["looping"] > 2 * costs["local"] > 0, "locality saves faults"
+    assert costs["loop"] > 2 * costs["local"] > 0, "locality saves faults"
 
 
 def test_andrew_compiles(tmp_path: Path) -> None:
