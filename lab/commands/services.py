@@ -9,15 +9,16 @@ from typing import Final
 from tabulate import tabulate
 
 from lab.catalogue import services
-from lab.refusal import unknown
+from lab.reference import markdown, marks, setting
+from lab.refusal import Refusal, unknown
 from twinos import Op, Service, operations
-from twinos.values import type_name
 from twinos.wiring import needs
 
 EPILOG: Final = """\
 examples:
   twinos services
   twinos services FileSystem
+  twinos services --markdown > docs/SERVICES.md
 """
 
 
@@ -25,14 +26,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.epilog = EPILOG
     parser.add_argument("service", nargs="?", metavar="SERVICE", help="describe this one")
+    parser.add_argument("--markdown", action="store_true", help="all of them, as a page")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """List them, or describe one."""
     known = services()
     if arguments.service is None:
-        print(_overview(known))
+        print(markdown(known) if arguments.markdown else _overview(known))
         return 0
+    if arguments.markdown:
+        raise Refusal("--markdown is a page of all services.")
     by_lower = {name.lower(): service for name, service in known.items()}
     service = by_lower.get(arguments.service.lower())
     if service is None:
@@ -61,7 +65,7 @@ def _description(service: type[Service]) -> Iterator[str]:
     yield ""
     yield f"may call: {_listed(handle.__name__ for handle in asked.handles.values())}"
     yield f"regions: {_listed(iter(asked.regions))}"
-    yield f"settings: {_listed(_setting(p) for p in asked.settings.values())}"
+    yield f"settings: {_listed(setting(p) for p in asked.settings.values())}"
     for operation in operations(service).values():
         yield ""
         yield _signature(operation)
@@ -72,19 +76,6 @@ def _listed(names: Iterator[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _setting(parameter: inspect.Parameter) -> str:
-    default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
-    return f"{parameter.name}: {type_name(parameter.annotation)}{default}"
-
-
 def _signature(operation: Op) -> str:
-    marks = [
-        mark
-        for mark, holds in (
-            ("may wait", operation.waits),
-            ("knows the caller", operation.wants_caller),
-            ("idempotent", operation.idempotent),
-        )
-        if holds
-    ]
-    return operation.signature() + (f"  [{', '.join(marks)}]" if marks else "")
+    told = ", ".join(marks(operation))
+    return operation.signature() + (f"  [{told}]" if told else "")
