@@ -71,6 +71,12 @@ class Lending:
         self._words[REVOKED] += 1
         self._life = self._words[REVOKED] << 32
 
+    def end(self) -> None:
+        """Let go of the region: a system that is shut down keeps no memory, whoever keeps it."""
+        if self.slots:
+            self._words.release()
+            del self._memory
+
     def open(self, inode: Inode) -> int:
         """A file is mapped once more; what it is called: in another life, otherwise."""
         if not self.slots:

@@ -63,3 +63,4 @@ class FileSystem(
         for context in list(self._contexts.values()):
             self._departed(context.caller)
         self._volume.unmount()
+        self._volume.lending.end()
