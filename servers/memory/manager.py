@@ -5,12 +5,13 @@ import errno
 from servers.memory.accounts import AccountOperations
 from servers.memory.mapping import MappingOperations
 from servers.memory.mman import PROT_READ, PROT_WRITE
+from servers.memory.sharing import SharingOperations
 from servers.memory.space import Space
 from servers.memory.state import WORD_MASK
 from twinos import Caller, fail, op
 
 
-class MemoryManager(MappingOperations, AccountOperations):
+class MemoryManager(MappingOperations, SharingOperations, AccountOperations):
     """Virtual memory: address spaces, demand paging, copy-on-write fork, page replacement.
 
     Loads and stores do not come here. They go through an `Mmu` on the user's side, which walks the
@@ -100,7 +101,3 @@ class MemoryManager(MappingOperations, AccountOperations):
                     raise
             self._kill_one()
             where = self._space(caller, space)
-
-    def _departed(self, caller: Caller) -> None:
-        for space in [space for space in self._spaces.values() if space.owner == caller.id]:
-            self._end(space)

@@ -3,6 +3,7 @@
 import errno
 from typing import Final
 
+from servers.filesystem import Mapped
 from servers.memory.advice import AdviceOperations
 from servers.memory.areas import Area
 from servers.memory.layout import ADDRESS_END, PAGE_MASK, PAGE_SHIFT, round_up
@@ -20,6 +21,7 @@ from servers.memory.mman import (
     PROT_READ,
     PROT_SEM,
     PROT_WRITE,
+    SHM_FIRST,
 )
 from servers.memory.objects import MemoryObject
 from servers.memory.placing import place
@@ -60,7 +62,7 @@ class MappingOperations(AdviceOperations):
                 if nothing is. MAP_GROWSDOWN makes it a stack, which grows down when the memory
                 below is touched. MAP_POPULATE and MAP_LOCKED bring its pages in, as far as there
                 is memory, and MAP_LOCKED keeps them there. Others are ignored.
-            fd: a file that the caller has open in FileSystem.
+            fd: a file that the caller has open in FileSystem, or shared memory of `shm_open`.
             offset: from where on in the file, in bytes.
 
         Returns:
@@ -80,8 +82,7 @@ class MappingOperations(AdviceOperations):
             raise fail(errno.EINVAL)
         if flags & MAP_ANONYMOUS:
             return self._map(where, address, length, prot, flags)
-        file = self._machine.files.open(caller.id, fd)
-        shown = self._machine.objects.of_file(file.file)
+        shown, file = self._opened(caller, fd)
         try:
             size = round_up(length & WORD_MASK)
             if size and not 0 <= offset <= _LARGEST - size:
@@ -150,6 +151,14 @@ class MappingOperations(AdviceOperations):
                 else is mapped there.
         """
         return self._space(caller, space).brk(address & WORD_MASK)
+
+    def _opened(self, caller: Caller, fd: int) -> tuple[MemoryObject, Mapped]:
+        """What a descriptor is of, and what it allows; to be let go of. EACCES, EBADF, ENODEV."""
+        if fd >= SHM_FIRST:
+            shown, writable = self._shared(caller, fd)
+            return shown, Mapped(0, read=True, write=writable)
+        file = self._machine.files.open(caller.id, fd)
+        return self._machine.objects.of_file(file.file), file
 
     def _map(
         self,

@@ -42,3 +42,6 @@ RLIMIT_RSS: Final = 5
 RLIMIT_MEMLOCK: Final = 8
 RLIMIT_AS: Final = 9
 RLIM_INFINITY: Final = -1
+
+SHM_FIRST: Final = 1 << 20
+"""The first descriptor that `shm_open` gives: below are those of files."""

@@ -10,9 +10,11 @@ from servers.memory.commit import Commit
 from servers.memory.files import Files
 from servers.memory.frames import Frames
 from servers.memory.homes import Home, Mapper
-from servers.memory.layout import PAGE_SHIFT
+from servers.memory.layout import PAGE_SHIFT, PAGE_SIZE, round_up
 from servers.memory.reclaim import Reclaim
 from servers.memory.swap import SwapArea
+from servers.memory.violations import LOST
+from twinos import Caller
 
 
 class MemoryObject(Home):
@@ -184,6 +186,51 @@ class FileObject(MemoryObject):
             reclaim.expel(frame)
 
 
+class NamedObject(MemoryObject):
+    """Memory that is shared by name.
+
+    Args:
+        number: what the object is called here.
+        frames: physical memory.
+        swap: where its pages go.
+        owner: who made it.
+        mode: who may open it, as the permissions of a file.
+
+    Attributes:
+        size: bytes.
+        uid, gid: whose it is.
+    """
+
+    def __init__(
+        self, number: int, frames: Frames, swap: SwapArea, owner: Caller, mode: int
+    ) -> None:
+        super().__init__(number, frames, swap, 0)
+        self.size = 0
+        self.uid, self.gid = owner.uid, owner.gid
+        self.mode = mode & 0o777
+        self.keepers = 1  # its name
+
+    def frame(self, page: int, reclaim: Reclaim) -> tuple[int, bool]:
+        """As for all objects; but EIO beyond its end."""
+        if page << PAGE_SHIFT >= self.size:
+            raise OSError(LOST, "the shared memory ends before this page")
+        return super().frame(page, reclaim)
+
+    def resize(self, size: int, commit: Commit, reclaim: Reclaim) -> None:
+        """Give it this size. ENOMEM: so much can't be promised."""
+        pages = round_up(size) >> PAGE_SHIFT
+        commit.charge(pages - self.charged)
+        self.charged, shorter, self.size = pages, size < self.size, size
+        for page in [page for page in self.frames if page >= pages]:
+            reclaim.expel(self.frames[page])
+        self.forget(pages)
+        page, rest = divmod(size, PAGE_SIZE)
+        if shorter and rest and (page in self.frames or page in self.slots):
+            frame, _ = super().frame(page, reclaim)
+            self.write(page, frame, reclaim)
+            self._frames.write(frame, self._frames.read(frame)[:rest].ljust(PAGE_SIZE, b"\0"))
+
+
 class MemoryObjects:
     """The memory objects of the machine; one lives as long as an area shows some of it."""
 
@@ -201,6 +248,12 @@ class MemoryObjects:
     def create(self, charged: int) -> MemoryObject:
         """A new object, for which so many pages were promised: it takes the promise back."""
         return self._enter(MemoryObject(self.next(), self._frames, self._swap, charged))
+
+    def create_named(self, owner: Caller, mode: int) -> NamedObject:
+        """A new object that will have a name."""
+        one = NamedObject(self.next(), self._frames, self._swap, owner, mode)
+        self._enter(one)
+        return one
 
     def next(self) -> int:
         """The number of the next object."""

@@ -7,6 +7,7 @@ from servers.memory.faults import Faults
 from servers.memory.files import Files, FilesHandle
 from servers.memory.layout import PAGE_MASK, round_up
 from servers.memory.machine import Sizes, build
+from servers.memory.objects import NamedObject
 from servers.memory.space import Space
 from servers.memory.swap import SwapArea, SwapDisk
 from twinos import Caller, Region, Service, fail, only, shared
@@ -76,6 +77,8 @@ class MemoryState(Service):
         self._overcommit = overcommit
         self._spaces: dict[int, Space] = {}
         self._kills: dict[int, Kill] = {}
+        self._named: dict[str, NamedObject] = {}
+        self._descriptors: dict[int, dict[int, tuple[NamedObject, bool]]] = {}
         self._killed = 0
         self._ended = Events()
 
@@ -86,6 +89,13 @@ class MemoryState(Service):
         if space.owner != caller.id:
             raise fail(errno.EPERM)
         return space
+
+    def _shared(self, caller: Caller, fd: int) -> tuple[NamedObject, bool]:
+        """The shared memory that a descriptor is of, and whether it may be written. EBADF."""
+        try:
+            return self._descriptors[caller.id][fd]
+        except KeyError:
+            raise fail(errno.EBADF) from None
 
     def _gone(self, number: int) -> OSError:
         kill = self._kills.get(number)
@@ -105,6 +115,10 @@ class MemoryState(Service):
         del self._spaces[space.number]
         self._ended.add(space.faults)
         space.destroy()
+
+    def _departed(self, caller: Caller) -> None:
+        for space in [space for space in self._spaces.values() if space.owner == caller.id]:
+            self._end(space)
 
     def _kill_one(self) -> None:
         """End the space that has the most pages, to have some again."""

@@ -16,6 +16,7 @@ from servers.memory.mman import (
     PROT_READ,
     PROT_WRITE,
     RLIM_INFINITY,
+    SHM_FIRST,
 )
 from servers.memory.mmu import Mmu, TlbCounters
 from servers.memory.usage import Usage
@@ -123,7 +124,7 @@ class AddressSpace:
         offset: int = 0,
     ) -> int:
         """Map zeros, or a file, and return where: `MemoryManager.mmap`."""
-        if self._files is None and fd >= 0 and not flags & MAP_ANONYMOUS:
+        if self._files is None and 0 <= fd < SHM_FIRST and not flags & MAP_ANONYMOUS:
             raise OSError(ENODEV, "this address space was made without the pages of files")
         return self._memory.mmap(self.number, address, length, prot, flags, fd, offset)
 

@@ -761,9 +761,13 @@ def test_any_arguments_end_in_a_result_or_an_errno(
         call = operations(MemoryManager)[name]
         arguments: list[Any] = [caller] if call.wants_caller else []
         for parameter, word in zip(call.parameters, words, strict=False):
-            arguments.append(number if parameter.name == "space" and word % 8 else word)
+            if parameter.annotation is str:
+                arguments.append(f"/{word}")
+            else:
+                arguments.append(number if parameter.name == "space" and word % 8 else word)
         code = errno_of(getattr(memory, name), *arguments)
         assert code is None or code in errno.errorcode
     memory._departed(caller)
     info = memory.meminfo()
     assert (info.free_frames, info.free_tables, info.spaces) == (4, 8, 0)
+    assert info.free_swap == info.swap
