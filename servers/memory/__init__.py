@@ -67,7 +67,7 @@ from servers.memory.state import Kill
 from servers.memory.swap import SwapDisk
 from servers.memory.usage import Usage
 from servers.memory.user import AddressSpace
-from servers.memory.violations import BusError, SegmentationFault
+from servers.memory.violations import BusError, SegmentationFault, Violation
 
 __all__ = [
     "MADV_DONTNEED",
@@ -109,4 +109,5 @@ __all__ = [
     "SwapDisk",
     "TlbCounters",
     "Usage",
+    "Violation",
 ]

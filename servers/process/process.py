@@ -9,14 +9,15 @@ from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from servers.clock import Clock
-from servers.memory import AddressSpace, MemoryManager
+from servers.filesystem import FileSystem
+from servers.memory import MAP_SHARED, PROT_READ, AddressSpace, MemoryManager
 from servers.process.descriptors import Descriptors
 from servers.process.manager import ProcessManager
 from servers.process.signals import CATCH, CHILD, DEFAULT, IGNORE
 from servers.process.streams import Raw, text
 from servers.process.table import Beginning, Descriptor, Order
 from servers.process.user import S, User
-from twinos import ServerDied, Service
+from twinos import ServerDied, Service, fail
 
 Handler = Callable[[int], Any]
 
@@ -190,10 +191,23 @@ class Process(Descriptors):
     @cached_property
     def memory(self) -> AddressSpace:
         """The address space of this process: empty until something is mapped."""
-        frames = self._user.region(MemoryManager, "frames")
-        return AddressSpace(
-            self._user[MemoryManager], frames, self._user.region(MemoryManager, "tables")
-        )
+        frames, tables = (self._user.region(MemoryManager, n) for n in ("frames", "tables"))
+        files = self._user.region(FileSystem, "pages")
+        return AddressSpace(self._user[MemoryManager], frames, tables, files=files)
+
+    def mmap(
+        self,
+        fd: int,
+        length: int,
+        prot: int = PROT_READ,
+        flags: int = MAP_SHARED,
+        offset: int = 0,
+    ) -> int:
+        """Map a file that this process has open into its `memory`; where. ENODEV: it is none."""
+        found = self.description(fd)
+        if found.service != FileSystem.__name__:
+            raise fail(errno.ENODEV)
+        return self.memory.mmap(length, prot, flags, fd=found.handle, offset=offset)
 
     @cached_property
     def stdin(self) -> TextIOWrapper:

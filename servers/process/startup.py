@@ -4,7 +4,6 @@ import importlib
 import sys
 import traceback
 from contextlib import suppress
-from signal import SIGSEGV
 from typing import Any
 
 from servers.process.user import User
@@ -54,15 +53,15 @@ def _call(process: Any, program: str, arguments: tuple[str, ...]) -> int:
 
 
 def _report(process: Any, error: BaseException) -> int:
-    from servers.memory import SegmentationFault  # noqa: PLC0415 (few programs need it)
+    from servers.memory import Violation  # noqa: PLC0415 (few programs need it)
 
     with suppress(OSError):
         process.stdout.flush()
         if isinstance(error, OSError) and error.filename:
             process.stderr.write(f"{process.name}: {error.filename}: {error.strerror}\n")
-        elif not isinstance(error, SegmentationFault):
+        elif not isinstance(error, Violation):
             process.stderr.write("".join(traceback.format_exception(error)))
         process.stderr.flush()
-    if isinstance(error, SegmentationFault):
-        process.raise_signal(SIGSEGV)
+    if isinstance(error, Violation):
+        process.raise_signal(error.signal)
     return 1

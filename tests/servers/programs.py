@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from servers.memory import PROT_READ
+from servers.memory import PROT_READ, PROT_WRITE
 from servers.process import Process
 
 MODULE = __name__
@@ -56,6 +56,17 @@ def dies(process: Process) -> None:
 def faults(process: Process) -> None:
     place = process.memory.mmap(4096, PROT_READ)
     process.memory.store(place, b"x")
+
+
+def maps(process: Process) -> None:
+    fd = process.open("/mapped", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    process.write(fd, b"by write")
+    place = process.mmap(fd, 4096, PROT_READ | PROT_WRITE)
+    process.memory.store(place + 3, b"store")
+    process.lseek(fd, 0, os.SEEK_SET)
+    process.write(1, process.read(fd, 100))
+    process.files.truncate("/mapped", 0)
+    process.memory.load(place, 1)
 
 
 def loops(process: Process) -> None:

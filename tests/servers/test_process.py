@@ -121,6 +121,7 @@ def test_bugs_of_a_program_are_its_own(machine: Machine) -> None:
     assert run(machine, "crashes")[0] == 5
     assert run(machine, "dies")[0] == -signal.SIGKILL
     assert run(machine, "faults")[0] == -signal.SIGSEGV
+    assert run(machine, "maps") == (-signal.SIGBUS, b"by store")
 
 
 @pytest.mark.parametrize("name", ["loops", "sleeps", "waits"])
