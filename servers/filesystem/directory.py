@@ -179,7 +179,7 @@ class Directories:
         (zone,) = self._maps.zones(directory, block, block + 1)
         if zone == PROMISED:
             (zone,) = self._maps.assign(directory, [(block, block + 1)])
-            if new:
+            if new or not directory.links:
                 self._cache.put_fresh(zone, bytes(BLOCK_SIZE))
             else:
                 self._cache.put_empty(zone)

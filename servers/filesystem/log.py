@@ -93,6 +93,7 @@ class Log:
             write_blocks(self._disk, batch.blocks)
         except OSError:
             self._unfinished = {block: bytes(data) for block, data in batch.blocks.items()}
+            batch.fresh.clear()  # they are on the disk, and some have changed there since
             raise
         return True
 

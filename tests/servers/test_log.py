@@ -13,6 +13,7 @@ from kernels import boot
 from lab.crash.judge import mounted, recovered
 from lab.crash.recorder import Recorder, Write
 from lab.crash.script import Script
+from lab.crash.states import PREFIX, states
 from lab.crash.tree import look
 from servers.disk import Disk, Extent
 from servers.filesystem import FileSystem, make_filesystem
@@ -366,3 +367,23 @@ def test_linux_tools_do_not_see_the_log(tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(recovered(stopped(1)).contents())
     assert fsck(str(path)) == ""
+
+
+def test_a_crash_after_an_error_of_the_disk_loses_nothing_that_was_synced() -> None:
+    """The error comes while a transaction is brought to its place; then the power fails."""
+    for failing in range(2, 60, 3):
+        disk = Failing(bytes(BLOCKS * BLOCK_SIZE))
+        disk.left = failing
+        files: Any = session(disk, LOG)
+        assert codes(recovered(disk.contents()).contents()) == set()
+        disk.left = 0
+        files.sync()
+        expected = look(files)
+        image = disk.contents()
+        disk.events.clear()
+        put(files, "/late", b"late" * 900)
+        files.sync()
+        history = [expected, look(files)]
+        for state in states(image, disk.events, random.Random(failing)):
+            if state.kind == PREFIX:
+                assert look(mounted(Recorder(state.image))) in history
