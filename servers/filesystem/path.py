@@ -211,7 +211,7 @@ class _Walk:
         if directory is self._volume.root:
             return directory
         if not directory.links:
-            raise fail(errno.ENOENT, self.path)
+            return self._volume.above_removed[directory.number]
         return self._volume.table.get(self._volume.directories.names(directory).parent)
 
     def _follow(self, link: Inode) -> str:

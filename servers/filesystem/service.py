@@ -25,10 +25,11 @@ class FileSystem(
 ):
     """Files and directories in the MINIX version 3 format.
 
-    Operations carry the names, the argument order and the meaning of Python's `os` module; errors
-    are those of Linux. Each caller has its own open files, working directory and umask, and is
-    checked by its user, group and supplementary groups. *Path errors* are ENOENT, ENOTDIR, EACCES,
-    ELOOP, ENAMETOOLONG, EINVAL (a zero in the path), and EUCLEAN and EIO for a damaged disk.
+    Operations carry the names, the argument order and the meaning of Python's `os` module, `dir_fd`
+    and descriptors in place of paths included; errors are those of Linux. Each caller has its own
+    open files, working directory and umask, and is checked by its user, group and supplementary
+    groups. *Path errors* are ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, EINVAL (a zero in the
+    path), and EUCLEAN and EIO for a damaged disk.
 
     On a disk that is only read, whatever would change something is EROFS, and access times stay.
     What is written is in memory until `sync`, `fsync`, the end of the system, or until memory runs

@@ -224,7 +224,7 @@ class TreeOperations(State):
     def _lose_name(self, parent: Inode, inode: Inode) -> None:
         """Count one name less. It fails, if at all, before anything has changed."""
         if inode.kind == S_IFDIR:
-            self._volume.last_name_goes(inode)
+            self._volume.last_name_goes(inode, parent)
             self._lose_directory(parent)
             if inode.opens:  # one that is gone altogether has no names: nobody is led there
                 self._forget_paths()

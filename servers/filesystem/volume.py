@@ -92,6 +92,7 @@ class Volume:
         self.lending: Final = Lending(*mapped, self.content, self.stored)
         self.directories: Final = Directories(cache, self.maps, self.memory)
         self.max_size: Final = min(superblock.max_size, MAX_SIZE)  # what an inode's size can say
+        self.above_removed: Final[dict[int, Inode]] = {}
         self.root: Final = self.table.get(ROOT)
         if self.root.kind != stat.S_IFDIR:
             raise damaged("the root is no directory")
@@ -142,15 +143,19 @@ class Volume:
         inode.mtime = inode.ctime = self.now()
         self.table.mark(inode)
 
-    def last_name_goes(self, inode: Inode) -> None:
+    def last_name_goes(self, inode: Inode, parent: Inode | None = None) -> None:
         """The file is about to lose its last name: free it, or, while it is open, hide it.
 
-        Damage and errors of the disk are met here, before anything has changed.
+        Damage and errors of the disk are met here, before anything has changed. The `..` of a
+        directory that is open goes on leading to `parent`.
         """
         if inode.opens:
             self.maps.hide(inode)
             inode.links = 0
             self.table.hide(inode)
+            if parent is not None:
+                parent.opens += 1
+                self.above_removed[inode.number] = parent
         else:
             self.destroy(inode)
 
@@ -166,9 +171,12 @@ class Volume:
         """One open file or working directory less."""
         inode.opens -= 1
         if not inode.opens and not inode.links:
+            above = self.above_removed.pop(inode.number, None)
             # It is free on the disk already: if it can't be read any more, nothing is lost there.
             with suppress(OSError):
                 self.destroy(inode)
+            if above is not None:
+                self.closed(above)
 
     def write_back(self) -> bool:
         """Write everything that changed; whether it was flushed, with all that was before.

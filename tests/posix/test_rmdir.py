@@ -93,6 +93,25 @@ def test_one_that_somebody_is_in(p: Place) -> None:
     p.ada.chdir(p.path)
 
 
+def test_the_way_out_of_one_that_is_gone(p: Place) -> None:
+    for path in ("d", "d/e", "d/e/f"):
+        p.folder(path)
+    number = p.root.stat("d").st_ino
+    top = p.root.stat(".").st_ino
+    p.root.chdir("d/e/f")
+    for path in ("d/e/f", "d/e", "d"):
+        p.root.rmdir(f"{p.path}/{path}")
+    p.folder(f"{p.path}/other")  # perhaps in the same place
+    assert p.root.stat("../..").st_ino == number
+    assert p.root.stat("../..").st_nlink == 0
+    assert p.root.stat("../../..").st_ino == top
+    assert p.root.listdir("../../..") == ("other",)
+    fails(errno.ENOENT, p.root.mkdir, "../x")
+    fails(errno.ENOENT, p.root.getcwd)
+    p.root.chdir("../../..")
+    assert p.root.getcwd() == p.path
+
+
 def test_times(p: Place, aged: Any) -> None:
     p.folder("d")
     p.folder("d/e")
