@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 
 from lab.refusal import Refusal, broken, unknown
+from lab.schema import Users
 from workloads.catalogue import catalogue, groups, select
 from workloads.workload import Options, Workload
 
@@ -56,6 +57,21 @@ def runnable(workloads: Iterable[Workload], *, named: bool) -> list[Workload]:
             raise Refusal(lack)
         print(f"Left out: {lack}", file=sys.stderr)
     return found
+
+
+def users(workloads: Sequence[Workload], wanted: Users) -> Users:
+    """Where users live: processes of their own, if what was asked for starts programs.
+
+    Raises:
+        Refusal: only some of it does, and `wanted` is another place.
+    """
+    spawning = [one.name for one in workloads if one.spawns]
+    if not spawning or wanted == "process":
+        return wanted
+    if len(spawning) < len(workloads):
+        names = ", ".join(spawning)
+        raise Refusal(f"programs are processes: add --users process, or leave out {names}.")
+    return "process"
 
 
 def with_settings(workloads: Iterable[Workload], settings: Sequence[str]) -> list[Workload]:

@@ -11,8 +11,8 @@
 
 Before the `yield` it sets up, after it it cleans up; what it yields is timed. As with a service,
 the parameters are the wiring: one annotated with a service gets a handle to it, one annotated
-`User` or `Users` the whole user handle, and any other is an option with a plain value. A workload
-never learns which kernel runs it.
+`User`, `Users` or `Programs` the whole user handle, and any other is an option with a plain value.
+A workload never learns which kernel runs it.
 """
 
 import inspect
@@ -46,6 +46,15 @@ class Users(User, Protocol):
 
     def user(self) -> AbstractContextManager[User]:
         """Another caller, in the same address space; leaves when its context ends."""
+
+
+class Programs(Users, Protocol):
+    """A user in whose system programs can run: each in a process of its own."""
+
+    services: tuple[type[Service], ...]
+
+    def listen(self, poked: Callable[[], None]) -> None:
+        """Have a function called when a service has the kernel poke this process."""
 
 
 class WrongResultError(AssertionError):
@@ -139,11 +148,16 @@ class Workload:
         """Whether it lets other users in, who work at the same time."""
         return Users in _parameters(self.function).values()
 
+    @property
+    def spawns(self) -> bool:
+        """Whether it starts programs, and so needs users that are processes of their own."""
+        return Programs in _parameters(self.function).values()
+
     def start(self, user: Users) -> Program:
         """The program, wired to `user`; nothing of it has run yet."""
         handles: dict[str, Any] = {}
         for name, kind in _parameters(self.function).items():
-            if kind in {User, Users}:
+            if kind in {User, Users, Programs}:
                 handles[name] = user
             elif _is_service(kind):
                 handles[name] = user[kind]

@@ -149,7 +149,7 @@ def _plans(arguments: argparse.Namespace) -> Iterator[bench.Plan]:
             seed=arguments.seed,
             placement=place,
             cpus=placement.choose(place),
-            users=arguments.users,
+            users=selection.users(sized, arguments.users),
             quick=arguments.quick,
             command=shlex.join(["twinos", "bench", *arguments.given]),
             precision=arguments.precision,

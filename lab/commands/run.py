@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def _once(arguments: argparse.Namespace, workload: Workload, mode: Mode) -> Cost:
     job = Job(
         kernel=parse(arguments.kernel).name,
-        users=arguments.users,
+        users=selection.users([workload], arguments.users),
         cpus=placement.choose(arguments.placement),
         mode=mode,
         workloads={workload.name: workload.options},

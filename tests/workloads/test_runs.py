@@ -17,7 +17,8 @@ from workloads.workload import Workload
 KERNELS = ("monolithic", "microkernel")
 LOCAL = {"load", "store"}
 """What the MMU, on the user's side, does alone."""
-MICRO = [one for one in catalogue().values() if not one.macro]
+MICRO = [one for one in catalogue().values() if not one.macro and not one.spawns]
+SPAWNING = [one for one in catalogue().values() if one.spawns]
 
 
 def quick(workload: Workload) -> Workload:
@@ -36,6 +37,18 @@ def test_micro_workloads_can_follow_each_other(kernel: str) -> None:
             silent = kernel == "monolithic" or one.name in LOCAL
             assert silent == (cost.messages == 0), one.name
         assert (files.listdir("/"), files.statvfs("/"), memory.meminfo()) == before
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_workloads_of_programs_can_follow_each_other(kernel: str) -> None:
+    services = {service for one in SPAWNING for service in one.services}
+    with boot(kernel, *services, count=True, users="process") as system:
+        files = system[FileSystem]
+        before = files.listdir("/"), files.statvfs("/")
+        for one in SPAWNING:
+            with running(one, system) as operation:
+                assert count(operation, system, 1).messages > 0, one.name
+        assert (files.listdir("/"), files.statvfs("/")) == before
 
 
 @pytest.fixture
