@@ -53,8 +53,9 @@ def prepare_like(
     """
     for service, stub in stubs.items():
         if method in vars(stub).values():
-            preparing = vars(checked_stub(service, carrier(service).bind))
-            return {getattr(stub, name): preparing[name] for name in operations(service)}
+            preparing = checked_stub(service, carrier(service).bind)
+            names = operations(service)
+            return {getattr(stub, name): getattr(preparing, name) for name in names}
     raise TypeError(f"{method!r} is no operation of a handle of this user")
 
 

@@ -12,6 +12,7 @@ import traceback
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from kernels.agent import Agent
@@ -171,7 +172,7 @@ class _Server:
         if former is not None:
             former.join()
         passages = [
-            (operation, self._passage(service, operation, caller, allowed))
+            (operation, partial(self._passage, service, operation, caller, allowed))
             for operation in operations(service).values()
         ]
         self._space.gate.watch(channel.hangup)

@@ -31,20 +31,23 @@ Raises:
     MalformedFrameError, MalformedMessage: that was no request.
 """
 
+Operations = Sequence[tuple[Op, Callable[[], Piece]]]
+
 _SIZES: Final = Headers(extra=SIZE, length=SIZE - 1)
 """The header's size, by the length of a message."""
 
 _HEADERS: Final = Headers(OK)
 
 
-def serve(transport: Transport, channel: Channel, operations: Sequence[tuple[Op, Piece]]) -> None:
+def serve(transport: Transport, channel: Channel, operations: Operations) -> None:
     """Answer one request after the other, until an exception says why not.
 
     Args:
         transport: the channel's.
         channel: where the requests come from.
-        operations: the service's, by number, each with the source that carries it out: it sets
-            `result`, as `Space.passage` does.
+        operations: the service's, by number, each with what makes the source that carries it
+            out: it sets `result`, as `Space.passage` does. It is made when it is first asked for:
+            most channels carry few operations, and many don't last.
     """
     handlers = roads(channel, operations)
     bundles = _Bundles(channel, operations)
@@ -63,10 +66,31 @@ Road = tuple[Handler, int, Handler]
 """The straight way of one operation, how many bytes to expect of its request, the way for any."""
 
 
-def roads(channel: Channel, operations: Sequence[tuple[Op, Piece]]) -> list[Road]:
+def roads(channel: Channel, operations: Operations) -> list[Road]:
     """What answers the requests that come by a channel, by the number of the operation."""
-    made = [_Road(channel, *each) for each in operations]
-    return [(_watched(road.handler()), road.room, _watched(road.at_length)) for road in made]
+    made: list[Road] = []
+    made += [_at_first(made, number, _Road(channel, *op)) for number, op in enumerate(operations)]
+    return made
+
+
+def _at_first(roads: list[Road], number: int, road: _Road) -> Road:
+    """What stands for an operation until it is asked for, and then makes its handlers."""
+
+    def made() -> Road:
+        found = roads[number] = (
+            _watched(road.handler()),
+            road.room,
+            _watched(road.at_length),
+        )
+        return found
+
+    def straight(request: Frame) -> bytes | None:
+        return made()[0](request)
+
+    def at_length(request: Frame) -> bytes | None:
+        return made()[2](request)
+
+    return straight, road.room, at_length
 
 
 def _watched(handler: Handler) -> Handler:
@@ -96,12 +120,16 @@ class _Road:
         room: how many bytes to expect of a request.
     """
 
-    def __init__(self, channel: Channel, operation: Op, passage: Piece) -> None:
+    def __init__(self, channel: Channel, operation: Op, passage: Callable[[], Piece]) -> None:
         self.room = room_for(*operation.types)
         self._channel = channel
         self._operation = operation
-        self._passage = passage
+        self._make = passage
         self._parameters = [parameter.name for parameter in operation.parameters]
+
+    @cached_property
+    def _passage(self) -> Piece:
+        return self._make()
 
     def handler(self) -> Handler:
         """The straight way."""
@@ -194,7 +222,7 @@ class _Bundles:
         road: as for one operation: a handler, how many bytes to expect, and the way for any length.
     """
 
-    def __init__(self, channel: Channel, operations: Sequence[tuple[Op, Piece]]) -> None:
+    def __init__(self, channel: Channel, operations: Operations) -> None:
         self._channel = channel
         self._operations = operations
         self._replies = Gathered()

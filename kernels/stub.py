@@ -5,12 +5,13 @@ types, as a system call does, and hands them to whatever the binder gave to deli
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, NoReturn, Protocol, TypeVar, cast, runtime_checkable
 
 from kernels.check import NAMES, unless_exact
 from kernels.source import function
-from twinos import Bind, Op, Service, operations
+from twinos import Bind, KernelPanic, Op, Service, operations
 from twinos.values import coercer
 
 S = TypeVar("S", bound=Service)
@@ -29,23 +30,38 @@ Layer = Callable[[Bind], Bind] | ClientLayer
 
 
 class Handle:
-    """A way to a service; its attributes are the service's operations."""
+    """A way to a service; its attributes are the service's operations.
 
-    def __init__(self, service: str) -> None:
+    Each is made when it is first used: a program needs few of them, and does not live long.
+    """
+
+    def __init__(self, service: type[Service], bind: Bind) -> None:
         self.__service = service
+        self.__bind = bind
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        operation = operations(self.__service).get(name)
+        if operation is None:
+            raise AttributeError(f"{self.__service.__name__} has no operation {name!r}")
+        # Whichever thread was first: everybody has the same method.
+        made: Callable[..., Any] = vars(self).setdefault(name, self.__bind(operation))
+        return made
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *operations(self.__service)]
 
     def __repr__(self) -> str:
-        return f"<handle to {self.__service}>"
+        return f"<handle to {self.__service.__name__}>"
 
 
 def checked_stub(service: type[S], bind: Bind) -> S:
     """A stub of `service` that checks arguments before it delivers them by `bind`."""
-    return _handle(service, lambda operation: _checked(operation, bind(operation)))
+    return cast("S", Handle(service, lambda operation: _checked(operation, bind(operation))))
 
 
 def plain_stub(service: type[S], bind: Bind) -> S:
     """A stub of `service` that delivers by `bind` and checks nothing: a call between services."""
-    return _handle(service, bind)
+    return cast("S", Handle(service, bind))
 
 
 def layered(bind: Bind, layers: Iterable[Layer], client: str) -> Bind:
@@ -55,11 +71,27 @@ def layered(bind: Bind, layers: Iterable[Layer], client: str) -> Bind:
     return bind
 
 
-def _handle(service: type[S], bind: Bind) -> S:
-    handle = Handle(service.__name__)
-    for name, operation in operations(service).items():
-        setattr(handle, name, bind(operation))
-    return cast("S", handle)
+def while_here(bind: Bind, left: Sequence[Callable[[], Exception]]) -> Bind:
+    """`bind`, as long as its user has not left; then operations fail that were never used before.
+
+    Args:
+        bind: delivers.
+        left: makes what to raise; empty as long as the user is here.
+    """
+
+    def bound(operation: Op) -> Callable[..., Any]:
+        if left:
+            return partial(_refuse, left[0])
+        try:
+            return bind(operation)
+        except KernelPanic as panic:
+            return partial(_refuse, partial(KernelPanic, str(panic)))  # when it is called
+
+    return bound
+
+
+def _refuse(make: Callable[[], Exception], *_arguments: object, **_named: object) -> NoReturn:
+    raise make()
 
 
 def _checked(operation: Op, deliver: Callable[..., Any]) -> Callable[..., Any]:

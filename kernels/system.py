@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVa
 
 from kernels.batch import MOST, Batch, Prepare, Preparing, Queue, prepare_like
 from kernels.request import Carrier
-from kernels.stub import checked_stub
-from twinos import Bind, Caller, Region, Service, WiringError
+from kernels.stub import checked_stub, while_here
+from twinos import Bind, Caller, KernelPanic, Region, Service, WiringError
 from twinos.mailbox import Counter, Mailbox
 from twinos.message import Message, message_decoder
 from twinos.values import coercer
@@ -138,6 +138,7 @@ class User:
         self.services = services
         self._kernel = kernel
         self._stubs: dict[type[Service], Service] = {}
+        self._left: list[Callable[[], Exception]] = []  # why nothing is asked any more
         self._grants: dict[tuple[type[Service], str], Region] = {}
         self._prepared: dict[Callable[..., Any], Prepare] = {}
         self._ear: Ear | None = None
@@ -147,7 +148,9 @@ class User:
         stub = self._stubs.get(service)
         if stub is None:
             self._require(service)
-            stub = checked_stub(service, self._kernel.binder(service, self.caller))
+            stub = checked_stub(
+                service, while_here(self._kernel.binder(service, self.caller), self._left)
+            )
             self._stubs[service] = stub
         return stub  # type: ignore[return-value]  # kept under its own type
 
@@ -217,7 +220,7 @@ class User:
     def close(self) -> None:
         """Leave the system: services free what they kept for this user."""
         if self._stubs is not _CLOSED:
-            self._leave()
+            self._leave(LeftError)
             self._kernel.dismiss(self.caller)
 
     def __enter__(self) -> Self:
@@ -240,8 +243,9 @@ class User:
             self._prepared |= prepare_like(method, self._stubs, carrier)
         return self._prepared[method]
 
-    def _leave(self) -> None:
+    def _leave(self, why: Callable[[], Exception]) -> None:
         self._stubs = _CLOSED
+        self._left.append(why)
         self._prepared.clear()
         if self._ear is not None:
             self._ear.close()
@@ -298,7 +302,7 @@ class System(User):
 
     def close(self) -> None:
         """Shut the system down: everything written back, no process left."""
-        self._leave()
+        self._leave(partial(KernelPanic, SHUT_DOWN))
         self._finish()
 
     def __repr__(self) -> str:

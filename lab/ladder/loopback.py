@@ -1,20 +1,20 @@
 """Rungs that no kernel has: the same stub and the same handler, without a second process."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from kernels.bulk import Frame
 from kernels.line import Line
 from kernels.pipes import PIPE, PipeChannel
 from kernels.remote import deliver
-from kernels.serving import ask, roads, serve
-from kernels.source import Piece
+from kernels.serving import Operations, ask, roads, serve
 from kernels.transport import Channel, Transport
 from lab.ladder.parrot import Parrot
-from twinos import Op, operations
+from twinos import operations
 
 Say = Callable[[bytes], Any]
 
@@ -24,15 +24,16 @@ SAY = operations(Parrot)["say"]
 class _Loopback(Channel):
     """Both ends of a channel: what is sent is answered at once, by the one who sent it."""
 
-    def __init__(self, services: Sequence[tuple[Op, Piece]]) -> None:
+    def __init__(self, services: Operations) -> None:
         self.life, self.hangup = 1, -1
         self._reply: Frame | None = None
-        self._handlers = [handler for handler, _, _ in roads(self, services)]
+        self._roads = roads(self, services)
         self.hot = (self.answer, self)
 
     def answer(self, request: bytes) -> bytes | None:
         """The reply to a request, by the server's own handler."""
-        return self._handlers[request[4]](request)
+        handler, _, _ = self._roads[request[4]]
+        return handler(request)
 
     def send(self, message: Frame) -> None:
         """Keep a reply; a large request is none of this rung's."""
@@ -62,7 +63,7 @@ _LOOPBACK = replace(
 
 def encoded() -> Say:
     """The stub, the codec and the handler of the microkernel; no switch, no thread."""
-    channel = _Loopback([(SAY, ask(Parrot().say, SAY))])
+    channel = _Loopback([(SAY, partial(ask, Parrot().say, SAY))])
     say: Say = deliver(Line(_LOOPBACK, lambda: channel, _lost), SAY)
     return say
 
@@ -84,7 +85,7 @@ def thread() -> Iterator[Say]:
 
 def _serve(transport: Transport, channel: Channel) -> None:
     try:
-        serve(transport, channel, [(SAY, ask(Parrot().say, SAY))])
+        serve(transport, channel, [(SAY, partial(ask, Parrot().say, SAY))])
     except EOFError:
         return
 
