@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from tests.posix.world import ADA, BOB, EVE, ROOT, Credentials, Host, can_be_others, host
+from tests.posix.world import ADA, BOB, EVE, LINUX, ROOT, Credentials, Host, can_be_others, host
 from tests.servers.images import Bound, mounted
 from twinos import Caller
 
@@ -175,6 +175,8 @@ class Machine(RuleBasedStateMachine):
     def open_file(self, who: Any, path: Any, flags: Any, mode: Any, number: Any) -> None:
         if not flags & os.O_PATH and self.is_special(path, who, number):
             return  # somebody may have to be at the other end
+        if LINUX < (6, 4) and flags & os.O_CREAT and flags & os.O_DIRECTORY:
+            return
         fd = self.do(who, "open", path, flags, mode, **self.at(who, number))
         if fd is not None:
             self.open[who].append(fd)

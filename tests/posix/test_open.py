@@ -2,14 +2,13 @@
 
 import errno
 import os
-import re
 from itertools import product
 from typing import Any
 
 import pytest
 
 from tests.posix.conftest import KINDS, Place, fails
-from tests.posix.world import Credentials
+from tests.posix.world import LINUX, Credentials
 
 
 def test_the_lowest_descriptor_that_is_free(p: Place) -> None:
@@ -315,7 +314,6 @@ def test_o_noatime_is_for_owners(p: Place, aged: Any) -> None:
 
 
 FLAGS = (os.O_CREAT, os.O_EXCL, os.O_TRUNC, os.O_APPEND, os.O_DIRECTORY, os.O_NOFOLLOW, os.O_SYNC)
-LINUX = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
 COMBINED = [
     sum(flag for flag, there in zip(FLAGS, chosen, strict=True) if there)
     for chosen in product([False, True], repeat=len(FLAGS))

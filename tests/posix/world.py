@@ -7,12 +7,15 @@ expectation that is ours alone fails there.
 import errno
 import json
 import os
+import re
 import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple, Protocol
@@ -20,6 +23,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from kernels import System
 from servers.filesystem import FileSystem
 
+LINUX: Final = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
+"""The host's version: 6.4 refuses O_CREAT | O_DIRECTORY, older ones make a file."""
 PEER: Final = Path(__file__).with_name("peer.py")
 
 
@@ -156,13 +161,20 @@ def _thawed(value: Any) -> Any:
     return tuple(map(_thawed, value)) if isinstance(value, list) else value
 
 
+@cache
 def can_be_others() -> str:
     """Why the host can't be asked as several users; empty: it can."""
-    try:
-        peer = Peer("/", BOB)
-    except RuntimeError:
-        return "the host lets this user be nobody else: run the tests as root"
-    peer._close()
+    with tempfile.TemporaryDirectory() as root:
+        try:
+            peer = Peer(root, ROOT)
+        except RuntimeError:
+            return "the host lets this user be nobody else: run the tests as root"
+        try:
+            peer.mknod("device", stat.S_IFCHR | 0o600, 0x0103)
+        except OSError:
+            return "the host lets its superuser make no devices"
+        finally:
+            peer._close()
     return ""
 
 
