@@ -105,6 +105,27 @@ def carried_by(name: str, transport: str | None, users: Users) -> str:
     return name if transport is None or calls or "@" in name else f"{name}@{transport}"
 
 
+def grouped(names: Sequence[str], groups: str | None) -> list[str]:
+    """The kernels `names`, those hybrids that name no groups with these; None: as they are.
+
+    Raises:
+        Refusal: there is no such hybrid among them.
+    """
+    if groups is None:
+        return list(names)
+    made = [
+        f"{HYBRID}:{groups}{name.removeprefix(HYBRID)}" if _lacks_groups(name) else name
+        for name in names
+    ]
+    if made == list(names):
+        raise Refusal("--groups goes with --kernel hybrid.")
+    return made
+
+
+def _lacks_groups(name: str) -> bool:
+    return name.partition("@")[0] == HYBRID
+
+
 def _parse_groups(listed: str) -> Groups:
     known = {name.lower(): service for name, service in services().items()}
     seen: set[str] = set()

@@ -11,7 +11,7 @@ from typing import Final
 from kernels.transports import TRANSPORTS
 from lab import archive, bench, host_counts, making, placement, selection
 from lab.archive import runs_folder, unused
-from lab.choice import carried_by, parse
+from lab.choice import carried_by, grouped, parse
 from lab.commands import bench_peers as peers
 from lab.journal import Journal
 from lab.refusal import Refusal
@@ -51,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="names of workloads or groups; without any: all",
     )
     add("--kernel", action="append", metavar="K", help="may be given again; ratios: over the first")
+    add("--groups", metavar="A+B,...", help="of a hybrid: what shares an address space")
     add("--placement", choices=("one", "two", "both"), default="one", help=_PLACEMENT)
     add("--transport", choices=tuple(TRANSPORTS), help=_TRANSPORT)
     add("--users", choices=("inline", "process"), default="inline", help=_USERS)
@@ -135,7 +136,7 @@ def _texts(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:
 def _plans(arguments: argparse.Namespace) -> Iterator[bench.Plan]:
     asked = selection.chosen(arguments.workloads, quick=arguments.quick, full=arguments.full)
     workloads = selection.runnable(asked, named=bool(arguments.workloads))
-    names = arguments.kernel or ["monolithic", "microkernel"]
+    names = grouped(arguments.kernel or ["monolithic", "microkernel"], arguments.groups)
     if len(set(names)) != len(names):
         raise Refusal("--kernel names one kernel twice.")
     sized = selection.with_settings(workloads, arguments.set)

@@ -4,7 +4,7 @@ import argparse
 from typing import Final
 
 from lab import placement, selection
-from lab.choice import parse
+from lab.choice import grouped, parse
 from lab.dispatch import dispatch
 from lab.measuring import Cost
 from lab.refusal import Refusal
@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("workload", metavar="WORKLOAD", help="`twinos workloads` lists them")
     add("--kernel", default="monolithic", metavar="K", help="monolithic by default")
+    add("--groups", metavar="A+B,...", help="of a hybrid: what shares an address space")
     add("--placement", choices=("one", "two"), default="one", help="processors; one by default")
     add("--users", choices=("inline", "process"), default="inline", help="inline by default")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="size the workload")
@@ -35,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run it twice, timed and counted."""
+    (arguments.kernel,) = grouped([arguments.kernel], arguments.groups)
     chosen = selection.chosen([arguments.workload])
     if len(chosen) != 1:
         members = ", ".join(one.name for one in chosen)

@@ -65,6 +65,11 @@ def _description(service: type[Service]) -> Iterator[str]:
     yield ""
     yield f"may call: {_listed(handle.__name__ for handle in asked.handles.values())}"
     yield f"regions: {_listed(iter(asked.regions))}"
+    if asked.mailboxes:
+        yield f"mailbox: {_listed(kind.__name__ for kind in asked.mailboxes.values())}"
+    if service.__overlaps__:
+        together = (name for name in operations(service) if name in service.__overlaps__)
+        yield f"overlaps: {_listed(together)}"
     yield f"settings: {_listed(setting(p) for p in asked.settings.values())}"
     for operation in operations(service).values():
         yield ""

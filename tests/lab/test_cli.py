@@ -66,6 +66,16 @@ def sentence(capsys: pytest.CaptureFixture[str]) -> str:
             "no service 'clok'; did you mean 'Clock'?",
         ),
         (["run", "null", "--kernel", "hybrid:clock,clock"], "Clock is in two groups"),
+        (["run", "null", "--groups", "clock"], "--groups goes with --kernel hybrid."),
+        (["bench", "null", "--groups", "clock"], "--groups goes with --kernel hybrid."),
+        (
+            ["bench", "null", "--kernel", "hybrid:clock", "--groups", "clock"],
+            "--groups goes with --kernel hybrid.",
+        ),
+        (
+            ["run", "null", "--kernel", "hybrid@routed", "--groups", "clok"],
+            "there is no service 'clok'",
+        ),
         (["run", "null", "--kernel", "monolithic:clock"], "monolithic takes no groups"),
         (["bench", "--kernel", "microkernel", "--kernel", "microkernel"], "one kernel twice"),
         (["run", "null", "--set", "size"], "twinos: --set takes NAME=VALUE, not 'size'."),
