@@ -33,7 +33,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """List them, or describe one."""
     known = services()
     if arguments.service is None:
-        print(markdown(known) if arguments.markdown else _overview(known))
+        print(markdown(known).rstrip("\n") if arguments.markdown else _overview(known))
         return 0
     if arguments.markdown:
         raise Refusal("--markdown is a page of all services.")
