@@ -30,7 +30,7 @@ def markdown(known: Mapping[str, type[Service]]) -> str:
     lines = [HEAD, ""]
     for service in known.values():
         lines += _section(service, known)
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(lines).rstrip()
 
 
 def setting(parameter: inspect.Parameter) -> str:

@@ -9,7 +9,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "SERVICES.md"
 
 
 def test_the_page_is_current() -> None:
-    now = markdown(services())
+    now = markdown(services()) + "\n"
     assert PAGE.read_text() == now, "make it anew: twinos services --markdown > docs/SERVICES.md"
 
 
