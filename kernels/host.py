@@ -10,6 +10,9 @@ from typing import Final
 POKE: Final = signal.SIGURG
 """What a process gets that has something to look at; by default it does nothing."""
 
+_ASKING: Final = (signal.SIGALRM, signal.SIGTSTP, signal.SIGQUIT)
+"""Signals whose handlers may ask the kernel something."""
+
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -30,11 +33,11 @@ def name_process(name: str) -> None:
 
 @contextmanager
 def unpoked() -> Iterator[None]:
-    """Put pokes off: their handler may ask the kernel something, in the middle of another question.
+    """Put off pokes, and whatever else has a handler that asks the kernel something.
 
     For this thread; a process that is poked keeps them away from its other ones.
     """
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {POKE})
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {POKE, *_ASKING})
     try:
         yield
     finally:

@@ -5,7 +5,7 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final, Self
 
@@ -68,6 +68,10 @@ class Machine:
         self._boot()
 
     def _boot(self) -> None:
+        with _deaf_to(signal.SIGTSTP, signal.SIGQUIT):
+            self._start()
+
+    def _start(self) -> None:
         try:
             self.system = _booted(self._choice, self._config, self._layers)
         except (OSError, WiringError, BootError) as error:
@@ -104,6 +108,17 @@ class Machine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def _deaf_to(*numbers: signal.Signals) -> Iterator[None]:
+    """Have processes that are started meanwhile ignore keys of the terminal."""
+    old = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def _booted(

@@ -2,6 +2,7 @@
 
 import contextlib
 import readline
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,8 @@ class Terminal:
     def run(self) -> int:
         """Read lines and carry them out until the end; the last status."""
         _prepare_editing(self._complete)
+        for number in (signal.SIGTSTP, signal.SIGQUIT):
+            signal.signal(number, self._pass_on)
         try:
             while True:
                 try:
@@ -88,6 +91,13 @@ class Terminal:
         finally:
             _keep_history()
         return self._shell.finish()
+
+    def _pass_on(self, number: int, _frame: object) -> None:
+        """Ctrl-Z and its like are for the job in the foreground; without one, for nobody."""
+        job = self._shell.jobs.foreground
+        if job is not None and job.group:
+            with contextlib.suppress(OSError):
+                self._shell.process.kill(-job.group, number)
 
     def _read(self) -> str | None:
         """What was typed, as many lines as belong together; None at the end."""

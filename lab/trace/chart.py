@@ -10,6 +10,8 @@ A request that leads to no other is drawn with its answer in one line; several o
 a row are one line with their number. Calls inside one address space are dotted.
 """
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -127,7 +129,8 @@ def _arrow(places: Sequence[int], source: int, target: int, dash: str, label: st
 
 def show(requests: Sequence[Request], is_message: Crosses, kernel: str) -> None:
     """Print the chart, and how many messages that were."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in chart(requests, is_message):
-        print(line)
+        print(line[:width])
     messages = 2 * sum(is_message(each.client, each.service) for each in requests)
     print(f"{kernel}: {len(requests)} requests, {messages} messages")

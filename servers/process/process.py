@@ -1,6 +1,7 @@
 """A process, as the program that runs in it has it: its system calls, by the names of `os`."""
 
 import errno
+import math
 import signal as host_signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -169,6 +170,19 @@ class Process(Descriptors):
                 handler(number)
             elif number not in self._actions:
                 raise Killed(number)
+
+    def alarm(self, seconds: float) -> float:
+        """Have SIGALRM sent to this process after `seconds`; 0 cancels. What the last one had left.
+
+        The timer is the host's, in this process: it stands for a clock of its own. EINVAL.
+        """
+        if not 0 <= seconds < math.inf:
+            raise fail(errno.EINVAL)
+        host_signal.signal(host_signal.SIGALRM, self._ring)
+        return host_signal.setitimer(host_signal.ITIMER_REAL, seconds)[0]
+
+    def _ring(self, _number: int, _frame: object) -> None:
+        self.raise_signal(host_signal.SIGALRM)
 
     def sleep(self, seconds: float) -> None:
         """Wait; handlers run meanwhile. EINVAL."""

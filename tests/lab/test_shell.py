@@ -209,6 +209,13 @@ def test_a_session(people: list[Person], tmp_path: Path) -> None:
     person.expect("to the keyboard\r\nto the keyboard\r\n")
     person.type("\x04")
     person.expect(PROMPT)
+    person.type("echo going; sleep 60\n")
+    person.expect("\ngoing\r\n")
+    eventually(lambda: _runs("sleep"))
+    person.type("\x1a")  # Ctrl-Z stops the command, and not the shell
+    person.expect("Stopped")
+    person.expect(PROMPT)
+    assert "143" in person.command("kill %1; wait %1; echo $?")
     person.command("sleep 60 &")
     assert "Running" in person.command("jobs")
     assert "143" in person.command("kill %1; wait %1; echo $?")

@@ -101,6 +101,17 @@ def catches(process: Process) -> int:
         process.sleep(60)
 
 
+def rings(process: Process, caught: str) -> int:
+    """Set an alarm; 42 if it was caught."""
+    if caught == "caught":
+        process.signal(signal.SIGALRM, lambda _: process.exit(42))
+    process.alarm(60)
+    if not 50 < process.alarm(0.01) <= 60:
+        return 1
+    process.sleep(60)
+    return 2
+
+
 def has_a_child(process: Process) -> None:
     """Start a child that outlives it, and say which."""
     child = process.spawn("/bin/waits", ["waits"], descriptors={1: process.open("/null", 1)})

@@ -145,6 +145,11 @@ def test_a_handler(machine: Machine) -> None:
     machine.process.close(source)
 
 
+def test_an_alarm(machine: Machine) -> None:
+    assert run(machine, "rings", "caught")[0] == 42
+    assert run(machine, "rings", "deadly")[0] == -signal.SIGALRM
+
+
 def test_stop_and_continue(machine: Machine) -> None:
     pid, source = machine.start("loops")
     process = machine.process

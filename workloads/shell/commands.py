@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from servers.process import Killed, Process
+from servers.process import Killed, Process, reason_of
 from workloads.shell.expansion import Expansion, Host
 from workloads.shell.jobs import Job, Jobs, last_words
 from workloads.shell.launching import Launcher
@@ -23,6 +23,7 @@ Builtin = Callable[["Shell", list[str]], int]
 MOST_CALLS: Final = 500
 """Functions in one another."""
 SYNTAX: Final = 2
+_KEYS: Final = frozenset([128 + signal.SIGINT, 128 + signal.SIGTSTP])
 
 
 class Commands:
@@ -85,8 +86,10 @@ class Commands:
     def wait(self, job: Job) -> int:
         """Wait for a job in the foreground; `$?`."""
         status = self.jobs.wait(job)
+        if self.interactive and status in _KEYS:
+            self.process.stderr.write("\n")  # after the ^C or ^Z that the terminal shows
         if job.stopped:
-            self.process.complain(f"[{job.number}] Stopped\t{job.text}")
+            self.process.stderr.write(f"[{job.number}] Stopped\t{job.text}\n")
         elif words := last_words(status):
             self.process.stderr.write(f"{words}\n")
         return status
@@ -111,6 +114,11 @@ class Commands:
                 raise
             self.report(fault)
             return fault.status
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.launcher.say(f"{self.state.name}: {self.line}: {name}: {reason_of(error)}", 2)
+            return 1
 
     _substituted = 0
 

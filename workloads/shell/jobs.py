@@ -74,6 +74,7 @@ class Jobs:
         self._process = process
         self._interrupted = interrupted
         self._jobs: dict[int, Job] = {}
+        self.foreground: Job | None = None
         self.watches_stops = False
 
     def __iter__(self) -> Iterator[Job]:
@@ -90,6 +91,13 @@ class Jobs:
 
     def wait(self, job: Job) -> int:
         """Wait until a job has ended or stopped; `$?`."""
+        self.foreground, before = job, self.foreground
+        try:
+            return self._wait(job)
+        finally:
+            self.foreground = before
+
+    def _wait(self, job: Job) -> int:
         options = os.WUNTRACED if self.watches_stops else 0
         job.stopped = 0
         while not job.done and not job.stopped:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from servers.process import Process, reason_of
+from twinos import ServerDied
 from twinos.codec import decoder, encode
 from workloads.shell.redirection import PRIVATE, Mapping, Redirections
 from workloads.shell.state import Errand, ShellFault, State
@@ -155,10 +156,7 @@ class Launcher:
         value = self._state.get("PATH")
         for directory in (DEFAULT_PATH if value is None else value).split(":"):
             path = f"{directory or '.'}/{name}"
-            try:
-                if not stat.S_ISREG(self._process.files.stat(path).st_mode):
-                    continue
-            except OSError:
+            if not self._is_file(path):
                 continue
             if self._process.files.access(path, os.X_OK):
                 return path
@@ -166,6 +164,14 @@ class Launcher:
         if found_but:
             raise ShellFault(f"{name}: Permission denied", 126)
         raise ShellFault(f"{name}: not found", 127)
+
+    def _is_file(self, path: str) -> bool:
+        try:
+            return stat.S_ISREG(self._process.files.stat(path).st_mode)
+        except ServerDied:
+            return self._is_file(path)  # it is asked anew: a look can be repeated
+        except OSError:
+            return False
 
     def _element(self, job: Job, command: Command, mapping: Mapping, group: int) -> None:
         """Start one command of a pipeline; what goes wrong with it is said, and is its status."""
