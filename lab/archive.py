@@ -51,6 +51,20 @@ def keep(run: Run, target: Path) -> None:
     print(f"Saved as {relative(target)}", file=sys.stderr)
 
 
+def keep_beside(target: Path, what: str, data: bytes) -> None:
+    """Save something that belongs to the run at `target`.
+
+    Raises:
+        Failure: the host refuses.
+    """
+    beside = target.with_suffix(f".{what}")
+    try:
+        beside.write_bytes(data + b"\n")
+    except OSError as error:
+        raise Failure(f"{beside} could not be written: {error.strerror}.") from None
+    print(f"Saved as {relative(beside)}", file=sys.stderr)
+
+
 def relative(path: Path) -> str:
     """A path as it is best shown from here."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -24,6 +24,14 @@ PROCESSES: Final = (
     *("null", "pread-4k", "stat", "create-4k", "fault-zero", "tree-import"),
     *("macro", "programs"),
 )
+QUICK_BESIDE: Final = (
+    *("null", "pread-4k", "stat", "fault-zero"),
+    *("postmark", "varmail", "aim-1", "aim-4"),
+)
+QUICK_PROCESSES: Final = (
+    *("null", "pread-4k", "stat", "fault-zero"),
+    *("postmark", "varmail", "pipeline"),
+)
 PRECISION: Final = 0.05
 """The half-width of intervals that the reference run is made for."""
 
@@ -65,14 +73,16 @@ def plans(size: Size, seed: int, command: str, *, unsteady: bool) -> Iterator[Pl
     """
     settings: list[tuple[Placement, Users, Sequence[str]]] = [
         ("one", "inline", size.names or _everything()),
-        ("one", "process", size.names or PROCESSES),
+        ("one", "process", size.names or (QUICK_PROCESSES if size.quick else PROCESSES)),
     ]
     try:
         placement.choose("two")
     except Refusal:
         pass  # one processor: the report says that a placement is missing
     else:
-        settings.insert(1, ("two", "inline", size.names or BESIDE))
+        settings.insert(
+            1, ("two", "inline", size.names or (QUICK_BESIDE if size.quick else BESIDE))
+        )
     for number, (where, users, names) in enumerate(settings):
         chosen = selection.chosen(names, quick=size.quick)
         main = number == 0

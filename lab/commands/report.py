@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from lab import archive, campaign, making
 from lab.archive import runs_folder, unused
 from lab.journal import Journal
@@ -42,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("-o", "--output", metavar="FILE", help="the page, as HTML")
     add("--markdown", metavar="FILE", help="the same as Markdown")
+    add("--ladder", metavar="FILE", help="what `twinos ladder --json` printed on the same host")
     add("--csv", metavar="FILE", help="every row, for a spreadsheet")
     add("--pyperf", metavar="FILE", help="the values, as pyperf reads them")
     add("--readme", metavar="FILE", help="put the published run's table between its marks there")
@@ -79,14 +82,20 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace, journal: Journal | None) -> int:
     targets = _targets(arguments)
+    from lab.report import steps  # noqa: PLC0415 (it takes an extra)
+
     write = _writers()  # before anything is measured: they may lack a package
+    ladder = steps.load(Path(arguments.ladder)) if arguments.ladder else None
     if journal is None:
         paths = [Path(run) for run in arguments.runs]
         runs = archive.load_together(paths)
     else:
         runs, paths = _made(arguments, journal)
+        if ladder is None and not arguments.workload:
+            ladder = steps.climb(quick=arguments.quick)
+            archive.keep_beside(paths[0], "ladder", msgspec.json.encode(ladder))
     for kind, target in targets.items():
-        _put(target, write[kind](runs, paths))
+        _put(target, write[kind](runs, paths, ladder))
     return 0
 
 
@@ -130,7 +139,7 @@ def _targets(arguments: argparse.Namespace) -> dict[str, Path]:
     return targets
 
 
-def _writers() -> dict[str, Callable[[Sequence[Run], Sequence[Path]], str]]:
+def _writers() -> dict[str, Callable[..., str]]:
     """Each form of a report.
 
     Raises:
@@ -141,10 +150,10 @@ def _writers() -> dict[str, Callable[[Sequence[Run], Sequence[Path]], str]]:
     from lab.report.chapters import compose  # noqa: PLC0415
 
     return {
-        "html": lambda runs, paths: html.page(compose(runs, paths)),
-        "markdown": lambda runs, paths: plain.markdown(compose(runs, paths)),
-        "csv": lambda runs, _: plain.as_csv(runs),
-        "pyperf": lambda runs, _: to_pyperf(runs),
+        "html": lambda *evidence: html.page(compose(*evidence)),
+        "markdown": lambda *evidence: plain.markdown(compose(*evidence)),
+        "csv": lambda runs, *_: plain.as_csv(runs),
+        "pyperf": lambda runs, *_: to_pyperf(runs),
     }
 
 

@@ -1,9 +1,10 @@
 """Experiments that time: kernels, parts of a request, other machines."""
 
+import os
 from collections.abc import Callable, Mapping
+from statistics import median
 from typing import Any
 
-from kernels.transports import TRANSPORTS
 from lab import bench, placement, replay, selection
 from lab.choice import parse
 from lab.debate.evidence import Finding, Measure, Setting
@@ -12,7 +13,7 @@ from lab.dispatch import dispatch
 from lab.machines import machines, select
 from lab.schema import Run
 from lab.station import Job
-from lab.stats import MIN_VALUES, median_interval
+from lab.stats import MIN_VALUES, median_interval, ratios
 from lab.table import figure
 
 BOTH = ("monolithic", "microkernel")
@@ -26,6 +27,8 @@ def cost(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
     Parameters: `workloads`; `kernels` (both by default); `placement`, one or two; `users`, inline
     or process. Measures: `ratio WORKLOAD, KERNEL`; and `added`, in µs, `messages` by operation.
     """
+    if parameters.get("placement") == "two" and len(os.sched_getaffinity(0)) < 2:
+        return Finding(lacks="two processors")
     return _ratios(_bench(setting, parameters))
 
 
@@ -62,13 +65,22 @@ def _bench(setting: Setting, parameters: Mapping[str, Any]) -> Run:
     return bench.measure(plan)
 
 
-def transports(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
-    """The cost of workloads under the microkernel, by transport. Parameters: `transport`."""
-    wanted = parameters["transport"]
-    if wanted not in TRANSPORTS:
-        return Finding(lacks=f"a transport called {wanted!r}; there is {', '.join(TRANSPORTS)}")
-    del setting
-    return Finding(lacks="a way to bench two transports beside each other")
+def beside(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """Workloads beside each other under one kernel: the cost of one over that of another.
+
+    Parameters: `pairs`, each two names of workloads; `kernel`. Measures: `ratio B over A`.
+    """
+    pairs = parameters["pairs"]
+    wanted = {"workloads": [name for pair in pairs for name in pair]}
+    run = _bench(setting, {**wanted, "kernels": [parameters.get("kernel", "microkernel")]})
+    boots = {row.workload: row.boots_us for row in run.rows}
+    measures = []
+    for one, other in pairs:
+        rounds = ratios(boots[other], boots[one])
+        measures.append(
+            Measure(f"ratio {other} over {one}", median(rounds), median_interval(rounds))
+        )
+    return Finding(measures)
 
 
 def free_messages(setting: Setting, parameters: Mapping[str, Any]) -> Finding:

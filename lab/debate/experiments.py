@@ -12,7 +12,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "cost": costs.cost,
     "free-messages": costs.free_messages,
     "layers": costs.layers,
-    "transports": costs.transports,
+    "beside": costs.beside,
     "priced": costs.priced,
     "inventory": structure.inventory,
     "agreement": structure.agreement,

@@ -3,19 +3,23 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lab.report import inside, measured, told
+from lab.ladder.measure import Ladder
+from lab.report import inside, measured, steps, told
 from lab.report.evidence import Evidence, is_macro
 from lab.report.model import Report
 from lab.schema import Run
 from lab.table import exact, figure
 
 
-def compose(runs: Sequence[Run], sources: Sequence[Path] = ()) -> Report:
+def compose(
+    runs: Sequence[Run], sources: Sequence[Path] = (), ladder: Ladder | None = None
+) -> Report:
     """The report of some runs of one host and commit.
 
     Args:
         runs: which.
         sources: where they are saved.
+        ladder: as it was climbed on the same host.
 
     Raises:
         Refusal: there is nothing in them.
@@ -36,7 +40,7 @@ def compose(runs: Sequence[Run], sources: Sequence[Path] = ()) -> Report:
             measured.micro(evidence),
             measured.macro(evidence),
             measured.payload(evidence),
-            told.ladder(),
+            steps.chapter(ladder),
             inside.decomposition(evidence),
             measured.scaling(evidence),
             inside.memory(evidence),

@@ -209,15 +209,6 @@ def _break_even(counted: Sequence[replay.Counts], machine: Machine, work: float)
         yield "any" if price is None else figure(price)
 
 
-def ladder() -> Chapter:
-    """The ladder."""
-    return Chapter(
-        "ladder",
-        "The ladder",
-        (boxed("ladder"),),
-    )
-
-
 def reliability() -> Chapter:
     """What else the structure is worth."""
     return Chapter(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import bench, schema
+from lab import bench
 from lab.debate import costs, houses, structure
 from lab.debate.claim import TRUST, Claim, Rule, claims, read, select
 from lab.debate.evidence import Finding, Measure, Setting
@@ -249,6 +249,22 @@ def test_traced_shares_are_shares() -> None:
     assert all(measure.interval for measure in found), "as many boots as an interval takes"
 
 
-def test_a_missing_transport_is_told() -> None:
-    assert "smoke signals" in run("transports", SETTING, {"transport": "smoke signals"}).lacks
-    assert schema.SCHEMA
+def test_two_processors_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    found = run("cost", SETTING, {"workloads": ["null"], "placement": "two"})
+    assert found.lacks == "two processors"
+
+
+def test_workloads_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dispatch(job: Job) -> Measured:
+        ns = {"stat": 1000.0, "null": 500.0}
+        return Measured({name: Cost(ns=ns[name]) for name in job.workloads}, 50.0, 8e3)
+
+    monkeypatch.setattr(bench, "dispatch", dispatch)
+    setting = Setting(quick=True, boots=6, seed=1, cpus=Cpus(CPU, CPU), unsteady=True)
+    (measure,) = run("beside", setting, {"pairs": [["stat", "null"]]}).measures
+    assert (measure.name, measure.value, measure.interval) == (
+        "ratio null over stat",
+        0.5,
+        (0.5, 0.5),
+    )

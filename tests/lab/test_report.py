@@ -9,15 +9,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from lab import campaign, schema
 from lab.commands import report as command
 from lab.figures import Interval, draw_intervals
+from lab.ladder.measure import Ladder, Step
 from lab.pyperf_export import to_pyperf
 from lab.refusal import Refusal
-from lab.report import bootstrap, html, plain, readme
+from lab.report import bootstrap, html, plain, readme, steps
 from lab.report.chapters import compose
 from lab.report.evidence import Evidence
 from lab.report.model import Report
@@ -311,6 +313,7 @@ def test_from_nothing_to_a_page(cli: Cli, tmp_path: Path) -> None:
         (["run.json", "elsewhere.json"], "they are of different hosts"),
         (["run.json", "earlier.json"], "they are of different commits"),
         (["empty.json"], "there is nothing to report: the runs have no rows."),
+        (["run.json", "--ladder", "torn.json"], "torn.json is no ladder"),
         (["run.json", "--quick"], "--quick, --reference and --workload make runs"),
         (["run.json", "-o", "no/where.html"], "there is no folder for it"),
         (["--workload", "nul"], "there is no workload 'nul'; did you mean 'null'?"),
@@ -365,6 +368,30 @@ def test_a_report_takes_every_workload_that_bench_does() -> None:
     }
     assert first.validate
     assert first.traces
+
+
+# The ladder
+
+
+def test_a_ladder_is_a_chapter(runs: list[Run], tmp_path: Path) -> None:
+    rungs = [
+        Step(name="a call", us=0.1, quartiles=(0.1, 0.2)),
+        Step(name="a message", us=6.0, quartiles=(5.0, 7.0), over="a call", host=4.0, encoding=1.0),
+    ]
+    ladder = Ladder(
+        bytes=64,
+        slices=9,
+        user_cpu=0,
+        server_cpu=None,
+        steps=tuple(rungs),
+        missing={},
+        load=(0.0, 0.0),
+    )
+    path = tmp_path / "ladder.json"
+    path.write_bytes(msgspec.json.encode(ladder))
+    assert steps.load(path) == ladder
+    text = plain.markdown(compose(runs, ladder=ladder))
+    assert "| a message | 6.00 | 5.00 to 7.00 | 5.90 | a call | 4.00 | 1.00 | 0 | 1.00 |" in text
 
 
 # README
