@@ -18,7 +18,7 @@ from kernels import probe
 from kernels.probe import Place, Sum, Sums
 from lab import timing
 from lab.refusal import Failure
-from twinos import Service
+from twinos import Service, operations
 from workloads.workload import Operation, User
 
 SLICES: Final = 11
@@ -84,10 +84,10 @@ def watching() -> Iterator[None]:
 def watch_user(user: User, services: Sequence[type[Service]]) -> None:
     """Stamp what a user's program calls, before any check, and what comes back."""
     for service in services:
-        handle = user[service].__dict__
-        for name, call in list(handle.items()):
-            if callable(call):
-                handle[name] = probe.around(Place.CALL, Place.RETURN, call)
+        handle = user[service]
+        for name in operations(service):
+            call = getattr(handle, name)
+            vars(handle)[name] = probe.around(Place.CALL, Place.RETURN, call)
 
 
 def trace(operation: Operation, *, once: bool) -> Trace:

@@ -149,7 +149,7 @@ def _traced(job: Job, chosen: Sequence[Workload]) -> Measured:
     prices = copy_prices()
     traces = {}
     with watching(), _boot(job, chosen) as system:
-        watch_user(system, system.services)
+        watch_user(system, list(dict.fromkeys(s for one in chosen for s in one.services)))
         for workload in chosen:
             with running(workload, system) as operation:
                 traces[workload.name] = trace(operation, once=workload.macro)
