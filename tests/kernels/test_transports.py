@@ -32,8 +32,6 @@ from twinos import WiringError, operations
 from twinos.codec import encode
 
 transports = pytest.mark.parametrize("transport", ["pipe", "ring"])
-STRIDE: Final = 1 if "TWINOS_FULL" in os.environ else 5
-"""Every step takes minutes: with TWINOS_FULL=1 it is done."""
 POLLS: Final = 5
 
 SIZES = st.one_of(
@@ -199,7 +197,7 @@ STEPS: Final = (">", "ring.py", "pipes.py", "bulk.py", "line.py", "patience.py")
 )
 def test_a_client_is_killed_at_every_step(transport: str, size: int, polls: bool) -> None:
     data = random.Random(size).randbytes(size)
-    for step in range(1, 500, STRIDE):
+    for step in range(1, 500):
         ours, theirs = channel_pair(transport)
         if polls:
             poll(ours, theirs)
@@ -235,7 +233,7 @@ def test_a_server_is_killed_at_every_step(transport: str, size: int, polls: bool
     data = random.Random(size).randbytes(size)
     roads = [(DATA, partial(ask, bytes, DATA))] * (DATA.number + 1)
     sent = Bulk(DATA.number, data, encode((b"",))) if size >= LARGE else None
-    for step in range(1, 500, STRIDE):
+    for step in range(1, 500):
         ours, theirs = channel_pair(transport)
         if polls:
             poll(ours, theirs)
