@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final, NoReturn, TypeVar
 
+from kernels.baton import Baton
 from kernels.system import LeftError
 from twinos import Caller, KernelPanic, Service, Signal, Until
 from twinos.errors import as_delivered, is_failure
@@ -58,7 +59,7 @@ class Gate:
     """
 
     def __init__(self, on_bug: OnBug) -> None:
-        self.lock = threading.Lock()
+        self.lock = Baton()
         self.inside: type[Service] = Service
         self._down: list[Refusal] = []  # why nobody may enter any more; empty: the gate is open
         self._closer: int | None = None
@@ -105,10 +106,10 @@ class Gate:
             wake()
 
     def after_fork(self, reason: str) -> None:
-        """Shut the gate in a child process; whoever held the lock does not exist there."""
+        """Shut the gate in a child process, and turn away everybody there."""
         self._sleepers.clear()
         self.shut(reason)
-        self.lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001 (as threading does)
+        self.lock.after_fork()
 
     def enter_when_idle(self, service: type[Service], patience: float = math.inf) -> None:
         """Take the lock when no operation of `service` waits for another service.

@@ -83,8 +83,8 @@ class Shield:
         """Have the gate function that uses these `names` let out with an interrupt."""
         leave = names["_leave"]
 
-        def leave_interrupted() -> None:
-            leave()
+        def leave_interrupted(baton: bool) -> None:
+            leave(baton)
             if _in_main():
                 names["_leave"] = leave
                 if self._since is not None:

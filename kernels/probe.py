@@ -117,11 +117,11 @@ def _with_stamp(function: Callable[..., Any], place: Place, *, first: bool) -> C
         return function
     stamp = _tables[0].stamp
 
-    def stamped() -> Any:
+    def stamped(*arguments: Any) -> Any:
         if first:
             stamp(place)
-            return function()
-        result = function()
+            return function(*arguments)
+        result = function(*arguments)
         stamp(place)
         return result
 

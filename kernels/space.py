@@ -116,7 +116,7 @@ class Space:
             "_caller": caller,
             "_drive": self.gate.drive,
             "_enter": probe.entered(self.gate.lock.acquire),
-            "_leave": probe.left(self.gate.lock.release),
+            "_leave": probe.left(self.gate.lock.give),
             "_failed": self.gate.failed,
             "_operation": operation,
             "_barred": self.gate.barred(caller),
@@ -306,5 +306,5 @@ try:
 except BaseException as error:
     raise _failed(error, _operation)
 finally:
-    _leave()
+    _leave(True)
 """

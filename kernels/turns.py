@@ -48,7 +48,7 @@ class Turns:
             raise
         self._gate.inside = self._service
 
-    def leave(self) -> None:
+    def leave(self, _baton: bool = True) -> None:
         """Give up both."""
         self.end()
         self._gate.lock.release()
