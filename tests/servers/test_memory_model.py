@@ -512,6 +512,10 @@ class Spaces(RuleBasedStateMachine):
         entries = list(entries_of(space))
         assert usage.size == len(model.pages)
         assert usage.resident == sum(entry & PRESENT for entry in entries)
+        if self.system.name == "monolithic":
+            service = self.system._kernel._space._instances[MemoryManager]
+            counted = service._spaces[space.number]
+            assert (counted.resident, counted.size) == (usage.resident, usage.size)
         assert len(written) <= usage.resident + usage.swapped
         assert usage.resident <= len(touched)
         assert usage.shared <= usage.resident
