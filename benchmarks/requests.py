@@ -1,0 +1,111 @@
+"""What requests cost in raw pipe round trips: `python benchmarks/requests.py [--placement two]`.
+
+Short slices of each take turns in one run, so that what the host does to one it does to all. Of
+each the first decile of its slices is compared: what others on the host take is not in it; the
+medians are shown beside it.
+"""
+
+import argparse
+import statistics
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from kernels import System, boot
+from kernels.transports import TRANSPORTS
+from lab import timing
+from lab.floors import method_call, pipe_round_trip
+from lab.placement import choose, pin
+from twinos import Service, op
+
+BLOCK: Final = bytes(4096)
+
+
+class Probe(Service):
+    """Does nothing, with arguments of several kinds."""
+
+    @op
+    def null(self) -> None:
+        """Nothing."""
+
+    @op(idempotent=True)
+    def again(self) -> None:
+        """Nothing, that may be asked again."""
+
+    @op
+    def named(self, path: str, number: int) -> int:
+        """The number."""
+        del path
+        return number
+
+    @op
+    def write(self, data: bytes) -> int:
+        """How many there were."""
+        return len(data)
+
+    @op
+    def read(self, count: int) -> bytes:
+        """So many bytes of one block."""
+        return BLOCK[:count]
+
+
+def compare(calls: Mapping[str, Callable[[], Any]], slices: int, per_slice: int) -> None:
+    """Time all of them, and print each as a multiple of the first."""
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(slices):
+        for name, call in calls.items():
+            call()  # the others have cooled the caches
+            taken[name].append(timing.time_slice(call, per_slice) / per_slice)
+    deciles = {name: sorted(values)[len(values) // 10] for name, values in taken.items()}
+    medians = {name: statistics.median(values) for name, values in taken.items()}
+    floor, middle = next(iter(deciles.values())), next(iter(medians.values()))
+    for name in calls:
+        print(  # noqa: T201 (a program)
+            f"{name:<18} {deciles[name] / 1000:8.3f} µs  {deciles[name] / floor:6.3f}"
+            f"   median {medians[name] / 1000:8.3f} µs  {medians[name] / middle:6.3f}"
+        )
+
+
+def requests(system: System) -> dict[str, Callable[[], Any]]:
+    """One request of each kind."""
+    probe = system[Probe]
+    named, write, read = probe.named, probe.write, probe.read
+    return {
+        "null": probe.null,
+        "null, repeatable": probe.again,
+        "path and integer": lambda: named("/home/user/file", 7),
+        "4 KiB written": lambda: write(BLOCK),
+        "4 KiB read": lambda: read(4096),
+    }
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--placement", choices=("one", "two"), default="one")
+    parser.add_argument("--transport", choices=tuple(TRANSPORTS), default="pipe")
+    parser.add_argument(
+        "--clients", type=int, default=0, help="others that have asked, and are idle"
+    )
+    parser.add_argument("--slices", type=int, default=800)
+    asked = parser.parse_args()
+    cpus = choose(asked.placement)
+    pin(cpus.user)
+    with pipe_round_trip(cpus) as round_trip, ExitStack() as stack:
+        system = stack.enter_context(
+            boot("microkernel", Probe, cpus={cpus.server}, transport=asked.transport)
+        )
+        for _ in range(asked.clients):
+            stack.enter_context(system.user())[Probe].null()
+        compare({"raw pipe": round_trip, **requests(system)}, asked.slices, 40)
+    with boot("monolithic", Probe) as system:
+        calls = {"method call": method_call(), "null, monolithic": system[Probe].null}
+        compare(calls, asked.slices // 2, 500)
+
+
+if __name__ == "__main__":
+    main()
