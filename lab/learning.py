@@ -19,6 +19,7 @@ from lab import placement
 from lab.choice import Choice
 from lab.measuring import running
 from lab.refusal import Failure, Refusal
+from lab.schema import Users
 from twinos import Bind, BootError, Op, Service, WiringError, operations
 from twinos.errors import describe
 from twinos.wiring import needs
@@ -92,7 +93,8 @@ def run_workloads(kernel: Choice, workloads: Iterable[Workload]) -> None:
     for workload in workloads:
         cpus = placement.choose("one")
         try:
-            system = kernel.boot(workload.services, workload.config, "inline", cpus, count=False)
+            users: Users = "process" if workload.processes else "inline"
+            system = kernel.boot(workload.services, workload.config, users, cpus, count=False)
         except (OSError, WiringError, BootError) as error:
             raise Refusal(f"{kernel.name} does not boot: {describe(error)}.") from error
         with system, running(workload, system) as operation:

@@ -10,16 +10,13 @@ from workloads.catalogue import catalogue, groups, select
 from workloads.workload import Options, Workload
 
 
-def chosen(
-    names: Sequence[str], *, quick: bool = False, full: bool = False, extra: bool = False
-) -> list[Workload]:
+def chosen(names: Sequence[str], *, quick: bool = False, full: bool = False) -> list[Workload]:
     """The workloads that names of workloads or groups select, sized as asked for.
 
     Args:
         names: of workloads or groups; none selects all.
         quick: in the sizes of a quick run.
         full: in those of a full run, and also those that run only when asked for.
-        extra: also the latter, whatever their size.
 
     Raises:
         Refusal: a name is unknown, or a workload can't be loaded.
@@ -33,7 +30,7 @@ def chosen(
             raise unknown("workload", name, [*known, *groups(known)], "twinos workloads")
     return [
         one.with_options(one.quick if quick else one.full if full else {})
-        for one in select(names, extra=full or extra)
+        for one in select(names, extra=full)
     ]
 
 

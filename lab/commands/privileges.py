@@ -25,7 +25,7 @@ examples:
   twinos privileges
   twinos privileges Disk
   twinos privileges --json
-  twinos privileges --learn           what each service called when all workloads ran
+  twinos privileges --learn           what services called when the usual workloads ran
   twinos privileges --learn --workload files --kernel microkernel
   twinos privileges --learn --program course.py --check
 """
@@ -81,7 +81,9 @@ def _learn(
     """Run what is to be learned from, and print it; 1 if --check finds a handle too wide."""
     with learning.recording() as used:
         if arguments.workload or not arguments.program:
-            asked = selection.chosen(arguments.workload or [], quick=True, extra=True)
+            asked = selection.chosen(arguments.workload or [], quick=True)
+            if not arguments.workload:
+                asked += selection.chosen(["services"], quick=True)
             workloads = selection.runnable(asked, named=bool(arguments.workload))
             learning.run_workloads(parse(arguments.kernel or "monolithic"), workloads)
         if arguments.program:
