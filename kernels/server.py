@@ -50,6 +50,8 @@ from twinos.wiring import Services
 
 BUG: Final = 70
 """Exit status of a server that met a bug in a service (EX_SOFTWARE of sysexits.h)."""
+REQUESTS: Final = 256
+"""Requests that one caller may have under way at one server: each has a channel, and a thread."""
 _LONGEST_SENTENCE: Final = 2000
 
 
@@ -128,12 +130,15 @@ class _Server:
     def _welcome(
         self, caller: Caller, service: type[Service], allowed: frozenset[str], parcel: Parcel
     ) -> None:
-        """Serve a caller on a new channel; if the host has no room for it, hang up."""
+        """Serve a caller on a new channel; hang up if it has enough, or the host has no room."""
         try:
             channel = self._transport.adopt(parcel.descriptors, 0)
         except OSError:
             return
         alive = [thread for thread in self._threads[caller.id] if thread.is_alive()]
+        if len(alive) >= REQUESTS:
+            channel.close()
+            return
         former = self._departing.get(caller.id)  # a service that was restarted is the same caller
         try:
             thread = _start(self._serve, caller, service, allowed, channel, former)

@@ -94,10 +94,8 @@ class Terminal:
 
     def _pass_on(self, number: int, _frame: object) -> None:
         """Ctrl-Z and its like are for the job in the foreground; without one, for nobody."""
-        job = self._shell.jobs.foreground
-        if job is not None and job.group:
-            with contextlib.suppress(OSError):
-                self._shell.process.kill(-job.group, number)
+        self._shell.jobs.keys.append(number)
+        self._shell.jobs.pass_keys()
 
     def _read(self) -> str | None:
         """What was typed, as many lines as belong together; None at the end."""
@@ -127,6 +125,7 @@ class Terminal:
         return f"{self._machine.kernel}:{where}# "
 
     def _carry_out(self, text: str) -> None:
+        self._shell.jobs.keys.clear()
         try:
             self._shell.source(text)
         except (ShellFault, SyntaxFault) as fault:

@@ -144,7 +144,7 @@ class Sending(Service):
         elif number in STOPPING:
             target.pending &= ~bit(CONTINUE)
         action = DEFAULT if number in CERTAIN else target.actions.get(number, DEFAULT)
-        if target.mask & bit(number) and number not in CERTAIN:
+        if number not in CERTAIN and (target.mask & bit(number) or _waits(target, number)):
             target.pending |= bit(number)
         elif action == CATCH or (not target.host and action == DEFAULT and number not in HARMLESS):
             # Who runs by itself does to itself what the signal does by default.
@@ -178,6 +178,10 @@ class Sending(Service):
             target.state, target.news = RUNNING, CONTINUED
             self._signal_host(target, host_signal.SIGCONT)
             self._tell_parent(target)
+            for number in members(target.pending & ~target.mask):
+                if number not in target.actions:  # it has waited for this
+                    target.pending &= ~bit(number)
+                    self._send(target, number)
 
     def _tell_parent(self, child: Entry) -> None:
         parent = self._table.entries.get(child.parent)
@@ -194,3 +198,9 @@ class Sending(Service):
 def _may_signal(caller: Caller, target: Entry) -> bool:
     owner = target.who.uid if target.who else 0
     return not caller.uid or caller.uid == owner
+
+
+def _waits(target: Entry, number: int) -> bool:
+    """Whether a signal would end a process that is stopped: it will, when that goes on."""
+    stopped_by_default = target.state == STOPPED and number not in target.actions
+    return stopped_by_default and number not in STOPPING | HARMLESS | {CONTINUE}

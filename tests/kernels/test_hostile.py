@@ -43,7 +43,7 @@ from tests.conftest import eventually
 from tests.kernels import programs
 from tests.kernels.channels import agent, channel, channel_pair
 from tests.kernels.services import Bugs, Card, Echo, Front, Mailbox, Mood, Point
-from twinos import Caller, KernelPanic, Op, operations
+from twinos import Caller, KernelPanic, Op, ServerDied, operations
 from twinos.codec import MalformedMessage, encode
 
 FRAMES = [
@@ -484,3 +484,29 @@ def test_a_program_that_was_told_to_go_is_heard_no_more() -> None:
 def test_malformed_is_what_the_codec_calls_it() -> None:
     assert issubclass(MalformedMessage, Exception)
     assert not issubclass(MalformedMessage, OSError)
+
+
+def test_a_flood_of_requests_that_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has its share under way is hung up on; who has not is served."""
+    monkeypatch.setattr("kernels.server.REQUESTS", 8)
+    with boot("microkernel", Mailbox) as system, system.user() as other:
+        refused: list[OSError] = []
+        taken: list[bytes] = []
+
+        def take_one() -> None:
+            try:
+                taken.append(system[Mailbox].take())
+            except ServerDied as error:
+                refused.append(error)
+
+        flood = [threading.Thread(target=take_one) for _ in range(12)]
+        for thread in flood:
+            thread.start()
+        eventually(lambda: len(refused) == 4, "four too many are refused")
+        assert all("hung up" in str(error) for error in refused)
+        assert other[Mailbox].waiting() == 8
+        for _ in range(8):
+            other[Mailbox].put(b"x")
+        for thread in flood:
+            thread.join()
+        assert taken == [b"x"] * 8

@@ -167,6 +167,19 @@ def test_stop_and_continue(machine: Machine) -> None:
     process.close(source)
 
 
+def test_what_is_stopped_ends_when_it_goes_on(machine: Machine) -> None:
+    pid, source = machine.start("loops")
+    process = machine.process
+    process.read(source, 99)
+    process.kill(pid, signal.SIGSTOP)
+    process.waitpid(pid, os.WUNTRACED)
+    process.kill(pid, signal.SIGTERM)
+    assert process.waitpid(pid, os.WNOHANG) == (0, 0)
+    process.kill(pid, signal.SIGCONT)
+    assert machine.wait(pid) == -signal.SIGTERM
+    process.close(source)
+
+
 def test_who_writes_where_nobody_reads_dies(machine: Machine) -> None:
     pid, source = machine.start("writes_for_ever")
     machine.process.read(source, 10)

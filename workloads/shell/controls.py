@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from typing import Final
 
 from workloads.shell.commands import Builtin
@@ -79,13 +80,21 @@ def kill(shell: Shell, arguments: list[str]) -> int:
         names = names[1:]
     if not names:
         raise ShellFault("usage: kill [-s sigspec | -signum | -sigspec] [pid | job]...")
+    return max([_signal(shell, name, number) for name in names])
+
+
+def _signal(shell: Shell, name: str, number: signal.Signals) -> int:
+    """Send a signal to a process or job; the status."""
     status = 0
-    for name in names:
-        for pid in _targets(shell, name):
-            try:
-                shell.process.kill(pid, number)
-            except OSError as error:
-                status = shell.process.complain("kill", error)
+    for pid in _targets(shell, name):
+        try:
+            shell.process.kill(pid, number)
+        except OSError as error:
+            status = shell.process.complain("kill", error)
+        else:
+            if name.startswith("%") and number in _ENDING:
+                with suppress(ProcessLookupError):  # what is stopped would not notice
+                    shell.process.kill(pid, signal.SIGCONT)
     return status
 
 
@@ -221,6 +230,8 @@ def _pid(text: str) -> int:
     except ValueError:
         raise ShellFault(f"Illegal number: {text}") from None
 
+
+_ENDING: Final = frozenset([signal.SIGTERM, signal.SIGHUP])
 
 CONTROLS: Final[dict[str, Builtin]] = {
     "bg": bg,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -75,6 +76,7 @@ class Jobs:
         self._interrupted = interrupted
         self._jobs: dict[int, Job] = {}
         self.foreground: Job | None = None
+        self.keys: list[int] = []
         self.watches_stops = False
 
     def __iter__(self) -> Iterator[Job]:
@@ -93,9 +95,17 @@ class Jobs:
         """Wait until a job has ended or stopped; `$?`."""
         self.foreground, before = job, self.foreground
         try:
+            self.pass_keys()
             return self._wait(job)
         finally:
             self.foreground = before
+
+    def pass_keys(self) -> None:
+        """Send the signals of keys to the job in the foreground, or keep them till there is one."""
+        job = self.foreground
+        while job is not None and job.group and self.keys:
+            with suppress(OSError):
+                self._process.kill(-job.group, self.keys.pop(0))
 
     def _wait(self, job: Job) -> int:
         options = os.WUNTRACED if self.watches_stops else 0
