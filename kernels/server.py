@@ -50,7 +50,7 @@ from twinos.wiring import Services
 
 BUG: Final = 70
 """Exit status of a server that met a bug in a service (EX_SOFTWARE of sysexits.h)."""
-REQUESTS: Final = 256
+REQUESTS: Final = 64
 """Requests that one caller may have under way at one server: each has a channel, and a thread."""
 _LONGEST_SENTENCE: Final = 2000
 

@@ -39,6 +39,7 @@ from kernels.line import Line
 from kernels.parcels import post, take
 from kernels.pipes import CHUNK, PIPE
 from kernels.remote import deliver
+from kernels.server import REQUESTS
 from tests.conftest import eventually
 from tests.kernels import programs
 from tests.kernels.channels import agent, channel, channel_pair
@@ -486,9 +487,8 @@ def test_malformed_is_what_the_codec_calls_it() -> None:
     assert not issubclass(MalformedMessage, OSError)
 
 
-def test_a_flood_of_requests_that_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_of_requests_that_wait_is_bounded() -> None:
     """Who has its share under way is hung up on; who has not is served."""
-    monkeypatch.setattr("kernels.server.REQUESTS", 8)
     with boot("microkernel", Mailbox) as system, system.user() as other:
         refused: list[OSError] = []
         taken: list[bytes] = []
@@ -499,14 +499,14 @@ def test_a_flood_of_requests_that_wait_is_bounded(monkeypatch: pytest.MonkeyPatc
             except ServerDied as error:
                 refused.append(error)
 
-        flood = [threading.Thread(target=take_one) for _ in range(12)]
+        flood = [threading.Thread(target=take_one) for _ in range(REQUESTS + 4)]
         for thread in flood:
             thread.start()
         eventually(lambda: len(refused) == 4, "four too many are refused")
         assert all("hung up" in str(error) for error in refused)
-        assert other[Mailbox].waiting() == 8
-        for _ in range(8):
+        assert other[Mailbox].waiting() == REQUESTS
+        for _ in range(REQUESTS):
             other[Mailbox].put(b"x")
         for thread in flood:
             thread.join()
-        assert taken == [b"x"] * 8
+        assert taken == [b"x"] * REQUESTS
