@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.cli import main
+
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 100
 
@@ -29,5 +31,24 @@ def cli(tmp_path: Path) -> Cli:
             timeout=DEADLINE_S,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Cli:
+    """The same without a process of its own: for what ends before anything is measured."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(tmp_path)
+        capsys.readouterr()
+        try:
+            status = main(arguments)
+        except SystemExit as end:
+            status = int(end.code or 0)
+        shown = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, status, shown.out, shown.err)
 
     return run

@@ -58,10 +58,10 @@ def test_changed_counts_are_told() -> None:
     assert all(each.counts_changed for each in compare.changes(old, replace(old, rows=rows)))
 
 
-def test_the_command(cli: Cli, tmp_path: Path) -> None:
+def test_the_command(inside: Cli, tmp_path: Path) -> None:
     schema.save(made_up(NAMES), tmp_path / "a.json")
     schema.save(made_up([*NAMES, "fork-64"], us=1.5, seed=2), tmp_path / "b.json")
-    shown = cli("compare", "a.json", "b.json", "--changed")
+    shown = inside("compare", "a.json", "b.json", "--changed")
     assert shown.returncode == 0, shown.stderr
     assert "µs: 4 slower." in shown.stdout
     assert "Ratios: 2 no change shown." in shown.stdout
@@ -78,13 +78,13 @@ def test_the_command(cli: Cli, tmp_path: Path) -> None:
         (["a.json"], "the following arguments are required: B"),
     ],
 )
-def test_bad_input(arguments: list[str], sentence: str, cli: Cli, tmp_path: Path) -> None:
+def test_bad_input(arguments: list[str], sentence: str, inside: Cli, tmp_path: Path) -> None:
     run = made_up(["null"])
     schema.save(run, tmp_path / "a.json")
     schema.save(made_up(["stat"]), tmp_path / "none.json")
     elsewhere = replace(run.environment, cpu_model="another")
     schema.save(replace(run, environment=elsewhere), tmp_path / "other.json")
-    shown = cli("compare", *arguments)
+    shown = inside("compare", *arguments)
     assert shown.returncode == 2
     assert sentence in shown.stderr
     assert shown.stderr.count("\n") == 1

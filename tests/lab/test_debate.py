@@ -128,10 +128,10 @@ def test_what_is_not_there_is_said() -> None:
     ],
 )
 def test_a_claim_with_an_error_is_refused(
-    text: str, sentence: str, cli: Cli, tmp_path: Path
+    text: str, sentence: str, inside: Cli, tmp_path: Path
 ) -> None:
     (tmp_path / "mine.toml").write_text(text)
-    shown = cli("debate", "mine.toml")
+    shown = inside("debate", "mine.toml")
     assert shown.returncode == 2, shown
     assert sentence in shown.stderr
     assert shown.stderr.count("\n") == 1
@@ -160,10 +160,10 @@ def test_a_reader_adds_one(cli: Cli, tmp_path: Path) -> None:
     assert "A microkernel sends messages." in text
 
 
-def test_lists(cli: Cli) -> None:
-    listed = cli("debate", "--list").stdout
+def test_lists(inside: Cli) -> None:
+    listed = inside("debate", "--list").stdout
     assert all(name in listed for name in claims())
-    experiments = cli("debate", "--experiments").stdout
+    experiments = inside("debate", "--experiments").stdout
     assert all(f"\n{name}\n" in f"\n{experiments}" for name in EXPERIMENTS)
     assert all(about(name) for name in EXPERIMENTS)
 

@@ -281,10 +281,10 @@ def test_in_a_browser(browser: tuple[Page, Path], width: int, dark: bool) -> Non
 # The command
 
 
-def test_of_saved_runs(cli: Cli, runs: list[Run], tmp_path: Path) -> None:
+def test_of_saved_runs(inside: Cli, runs: list[Run], tmp_path: Path) -> None:
     for name, run in zip(("one", "two"), runs, strict=True):
         schema.save(run, tmp_path / f"{name}.json")
-    shown = cli(
+    shown = inside(
         *("report", "one.json", "two.json", "-o", "page.html", "--markdown", "page.md"),
         *("--csv", "rows.csv", "--pyperf", "suite.json"),
     )
@@ -323,7 +323,7 @@ def test_from_nothing_to_a_page(cli: Cli, tmp_path: Path) -> None:
         (["--readme", "torn.json"], "has no runs: `twinos report --reference` makes them."),
     ],
 )
-def test_bad_input(arguments: list[str], sentence: str, cli: Cli, tmp_path: Path) -> None:
+def test_bad_input(arguments: list[str], sentence: str, inside: Cli, tmp_path: Path) -> None:
     run = made_up(["null"])
     schema.save(run, tmp_path / "run.json")
     schema.save(replace(run, rows=(), ratios=()), tmp_path / "empty.json")
@@ -333,7 +333,7 @@ def test_bad_input(arguments: list[str], sentence: str, cli: Cli, tmp_path: Path
     schema.save(replace(run, environment=earlier), tmp_path / "earlier.json")
     (tmp_path / "torn.json").write_text(schema.to_json(run)[:300])
     (tmp_path / "old.json").write_text('{"schema": "twinos/run/1"}')
-    shown = cli(*arguments[:0], "report", *arguments)
+    shown = inside(*arguments[:0], "report", *arguments)
     assert shown.returncode == 2, shown.stderr
     assert sentence in shown.stderr
     assert shown.stderr.count("\n") == 1
