@@ -2,9 +2,10 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from lab.refusal import Refusal
 from lab.shell.machine import Machine
@@ -60,6 +61,8 @@ def execute(arguments: argparse.Namespace) -> int:
     terminal = text is None and sys.stdin.isatty() and sys.stdout.isatty()
     if text is None and not terminal:
         text = sys.stdin.read()
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, _leave)  # in good order: nothing stays behind
     with (
         recording() as record,
         Machine(arguments.kernel, arguments.image, terminal=terminal, record=record) as machine,
@@ -67,6 +70,10 @@ def execute(arguments: argparse.Namespace) -> int:
         if text is None:
             return Terminal(machine).run()
         return run_script(machine, text, name, rest)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _script(path: str) -> tuple[int, str]:

@@ -78,6 +78,19 @@ def test_a_reader_that_has_seen_enough() -> None:
         assert shell.wait() == 0
 
 
+def test_it_leaves_nothing_when_it_is_told_to_end(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lab", "shell", "-c", "echo ready; sleep 60"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment
+    ) as shell:
+        assert shell.stdout is not None
+        assert shell.stdout.readline() == b"ready\n"
+        shell.terminate()
+        assert shell.wait() == 128 + signal.SIGTERM
+    assert not list(tmp_path.iterdir())
+
+
 def test_wrong_uses(run: Run) -> None:
     for arguments in (["--kernel", "k"], ["--image", "missing"], ["--unknown"]):
         done = run("shell", *arguments)
