@@ -36,7 +36,8 @@ def _found(evidence: Evidence) -> Iterator[str]:
                 f"On {place(run)}, a request that asks for nothing costs "
                 f"{figure(null.base.median_us)} µs under the {null.base.kernel} kernel and "
                 f"{figure(null.row.median_us)} µs under the {null.row.kernel}: "
-                f"{figure(null.added_us)} µs more, for {exact(null.row.messages_per_op)} messages."
+                f"a difference of {figure(null.added_us)} µs, for "
+                f"{exact(null.row.messages_per_op)} messages."
             )
     main = evidence.of(evidence.main)
     if main:
