@@ -15,9 +15,9 @@ from lab.schema import Aim, Decomposition, Floors, Placement, Ratio, Row, Users
 from lab.station import NULL, Measured
 from workloads.workload import Workload
 
-CALL_AIM: Final = 10.0
+CALL_AIM: Final = 6.0
 """Null through the monolithic kernel, arguments checked, in bare method calls: at most."""
-PIPE_AIM: Final = 1.5
+PIPE_AIM: Final = 1.2
 """Null through the microkernel in raw pipe round trips, both processes on one CPU: at most."""
 
 Session = tuple[Workload, ...]
