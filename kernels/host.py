@@ -15,6 +15,7 @@ _ASKING: Final = (signal.SIGALRM, signal.SIGTSTP, signal.SIGQUIT)
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
+_PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -29,6 +30,16 @@ def die_with_parent(parent: int) -> None:
 def name_process(name: str) -> None:
     """What ps and top show for this process; 15 bytes at most."""
     _libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+
+
+@contextmanager
+def adopting() -> Iterator[None]:
+    """Be the parent of descendants that lose theirs, so that who waits for them sees their end."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 @contextmanager

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "image": "make, fill, read, check and repair disk images",
     "cache": "write and read a file larger than the file system's caches, and see what they hold",
     "crash": "let the power fail at every write of a file system, and see what is left",
+    "faults": "have services go wrong, the same way under each kernel, and see what comes of it",
     "mount": "show a disk image as a directory of the host",
 }
 
