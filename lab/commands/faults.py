@@ -84,9 +84,9 @@ def told(results: Sequence[Result], kernels: Sequence[str]) -> Iterator[str]:
     yield _in_all(results, kernels)
     yield ""
     yield (
-        "lost: acknowledged, not yet synced, and gone. corrupt: holds what it never should. "
-        "Time to recovery: from the fault to the next reply that a client got, of trials in which "
-        "a server or the system was started again."
+        "lost: acknowledged, not yet synced, and gone. corrupt: holds what it never should.\n"
+        "recovery: from the fault to the next reply that a client got, of trials in which a\n"
+        "server or the system was started again."
     )
     idle = sum(not result.struck for result in results)
     if idle:
