@@ -235,7 +235,10 @@ class Agent:
     def _line(self, service: str, caller: Caller) -> Line:
         line = self._lines.get((service, caller.id))
         if line is None:
-            connect, lost = partial(self._connect, service, caller), partial(self._lost, service)
+            connect, lost = (
+                partial(self._connect, service, caller),
+                partial(self._lost, service, caller),
+            )
             line = self._lines[service, caller.id] = Line(self._transport, connect, lost)
         return line
 
@@ -254,7 +257,10 @@ class Agent:
                 self.counters.move(alias)
         return self._aliases[caller.id]
 
-    def _lost(self, service: str, channel: Channel) -> OSError:
-        answer, _ = self.ask(Inquest(service, channel.life))
+    def _lost(self, service: str, caller: Caller, channel: Channel) -> OSError:
+        try:
+            answer, _ = self.ask(Inquest(self._own(caller), service, channel.life))
+        except BlockingIOError as crowded:
+            return crowded
         sentence = answer.sentence if isinstance(answer, Verdict) else ""
         return ServerDied(errno.ECONNRESET, f"{service} {sentence}")

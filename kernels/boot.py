@@ -16,6 +16,8 @@ from twinos.wiring import boot_order, check_config, groups_in_order
 
 KERNELS: Final = ("monolithic", "microkernel", "hybrid")
 Users = Literal["inline", "process"]
+REQUESTS: Final = 64
+"""Requests that one caller may have under way at one server."""
 
 observers: Final[list[Layer]] = []
 """Layers in the handles of every system that this process boots, outermost: for instruments."""
@@ -33,6 +35,7 @@ def boot(
     grace: float = 30.0,
     transport: str = "pipe",
     sandbox: bool = False,
+    requests: int = REQUESTS,
 ) -> System:
     """Boot a kernel with `services` and all that they depend on.
 
@@ -53,6 +56,8 @@ def boot(
         transport: what carries the messages between address spaces; see `kernels.transports`.
         sandbox: lock each server in, so that it has its pipes and regions and nothing else of the
             host; see `kernels.cell`. There must be servers.
+        requests: how many one caller may have under way at one server; one more is EAGAIN. Inline
+            users of the monolithic kernel have as many as they have threads.
 
     Raises:
         WiringError: the services can't be put together as asked.
@@ -64,7 +69,7 @@ def boot(
     if users not in {"inline", "process"}:
         raise WiringError(f"users are 'inline' or 'process', not {users!r}")
     _check_transport(transport)
-    _check_options(cpus, grace)
+    _check_options(cpus, grace, requests)
     if not services:
         raise WiringError("there is nothing to boot: name a service")
     if kernel == "hybrid" and not groups:
@@ -96,6 +101,7 @@ def boot(
             panics=kernel == "monolithic",
             transport=transport,
             sandbox=sandbox,
+            requests=requests,
         )
     return System(running, order, kernel)
 
@@ -107,9 +113,11 @@ def _check_transport(name: str) -> None:
         raise WiringError(f"the transport {name!r} does not work here: {reason}")
 
 
-def _check_options(cpus: object, grace: object) -> None:
+def _check_options(cpus: object, grace: object, requests: object) -> None:
     available = set(range(os.cpu_count() or 1))  # the caller may be pinned elsewhere
     if cpus is not None and not (isinstance(cpus, AbstractSet) and cpus and cpus <= available):
         raise WiringError(f"cpus= is a set of CPUs out of {sorted(available)}, not {cpus!r}")
     if not isinstance(grace, int | float) or not grace >= 0:
         raise WiringError(f"grace= is a number of seconds, not {grace!r}")
+    if not isinstance(requests, int) or requests < 1:
+        raise WiringError(f"requests= is a number from 1 on, not {requests!r}")

@@ -29,8 +29,9 @@ class Connect(Ask, frozen=True):
 
 
 class Inquest(Ask, frozen=True):
-    """Asks why a channel to a service broke; answered when the service runs again."""
+    """Asks why a channel to a service broke; answered when the service runs again, or why not."""
 
+    caller: int
     service: str
     life: int
 
@@ -91,6 +92,12 @@ class Boot(Ask, frozen=True):
 
 class Departure(Ask, frozen=True):
     """Says, from a server, that it has freed what it kept for a caller."""
+
+    caller: int
+
+
+class Crowded(Ask, frozen=True):
+    """Says, from a server, that a caller has enough requests under way: one more is hung up on."""
 
     caller: int
 
@@ -234,7 +241,7 @@ class Stop(Order, frozen=True):
     """Write back, and exit."""
 
 
-News = Departure | Ready | Failed | LastWords | Pong
+News = Departure | Crowded | Ready | Failed | LastWords | Pong
 Tasking = Start | Send | Renice | Status
 Users = (
     Connect

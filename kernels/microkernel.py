@@ -164,6 +164,7 @@ class Microkernel(Remote):
         panics: whether the death of a server is that of the system.
         transport: the name of what carries messages.
         sandbox: whether to lock each server in.
+        requests: how many a caller may have under way at one server.
     """
 
     def __init__(
@@ -179,6 +180,7 @@ class Microkernel(Remote):
         panics: bool,
         transport: str,
         sandbox: bool,
+        requests: int,
     ) -> None:
         ours, theirs = socket_pair()
         super().__init__(order, ours, layers, transport)
@@ -187,7 +189,9 @@ class Microkernel(Remote):
         plan = (order, spaces, settings, pins, counting, kept, self._owner, grace, panics)
         try:
             with theirs:
-                self._nucleus = _Child(launch(run_nucleus, theirs, *plan, transport, sandbox))
+                self._nucleus = _Child(
+                    launch(run_nucleus, theirs, *plan, transport, sandbox, requests)
+                )
         except BaseException:
             self._agent.close()
             raise

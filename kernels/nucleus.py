@@ -50,6 +50,7 @@ from kernels.supervisor import Plan, Supervisor
 from kernels.switchboard import Switchboard
 from kernels.transports import TRANSPORTS
 from twinos import Caller, ServerDied, WiringError, fail
+from twinos.errors import take_apart
 from twinos.privileges import role, unmappable
 from twinos.wiring import may_map, privileges, users_privileges
 
@@ -135,8 +136,8 @@ class _Nucleus:
         match ask:
             case Connect(caller, service):
                 self._connect(peer, number, caller, service)
-            case Inquest(service, life):
-                self._inquire(peer, number, service, life)
+            case Inquest(caller, service, life):
+                self._inquire(peer, number, caller, service, life)
             case Enrol(uid, gid, groups):
                 self._enrol(peer, number, (uid, gid, groups))
             case Dismiss(caller):
@@ -190,18 +191,20 @@ class _Nucleus:
             return privileges(self._named[who], callee)
         return users_privileges(who, callee)
 
-    def _inquire(self, peer: Peer, number: int, service: str, life: int) -> None:
-        if not any(self._allowed(peer, caller, service) for caller in peer.callers):
+    def _inquire(self, peer: Peer, number: int, caller: int, service: str, life: int) -> None:
+        if not self._allowed(peer, caller, service):
             raise fail(errno.EPERM, service)
         server = self._server(service)
 
         def settled() -> bool:
-            again = server.life > life and server.ready
-            return again or server.given_up or server.retired or bool(self._supervisor.panic)
+            done = server.given_up or server.retired or server.crowds[caller] > 0
+            return done or (server.life > life and server.ready) or bool(self._supervisor.panic)
 
         def answer() -> Answer:
             if self._supervisor.panic:
                 return Panicked(self._supervisor.panic)
+            if server.turned_away(caller):
+                return Refused(take_apart(fail(errno.EAGAIN)))
             return Verdict(server.verdict if server.life > life or not server.pid else "hung up")
 
         self._board.answer_when(settled, peer, number, answer)

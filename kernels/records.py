@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -104,6 +104,7 @@ class Server:
         failed_starts: lives in a row that never became ready.
         departing: ids of callers that are gone, for which it may still keep something.
         unsaid: those of them of which it could not be told yet.
+        crowds: requests of callers that were turned away, since they have enough under way.
         born_at: when this life began, in seconds of the monotonic clock.
         young_deaths: lives in a row that were short.
         deaths: when it died lately, in seconds of the monotonic clock.
@@ -127,6 +128,7 @@ class Server:
     failed_starts: int = 0
     departing: set[int] = field(default_factory=set)
     unsaid: list[Caller] = field(default_factory=list)
+    crowds: Counter[int] = field(default_factory=Counter)
     born_at: float = 0.0
     young_deaths: int = 0
     deaths: deque[float] = field(default_factory=deque)
@@ -186,6 +188,7 @@ class Server:
         self.pid, self.orders, self.peer, self.ready = 0, None, None, False
         self.departing.clear()
         self.unsaid.clear()
+        self.crowds.clear()
         self._count_death(time.monotonic())
 
     def _count_death(self, now: float) -> None:
@@ -197,8 +200,16 @@ class Server:
             self.given_up = True
             self.verdict += f" ({len(self.deaths)} times in {self.policy.within:g} s: given up)"
 
+    def turned_away(self, caller: int) -> bool:
+        """Whether it has turned a request of this caller away; each is told of once."""
+        if not self.crowds[caller]:
+            return False
+        self.crowds[caller] -= 1
+        return True
+
     def dismiss(self, caller: Caller) -> None:
         """Tell it that a caller is gone, now or, when it does not listen, by `tell_rest`."""
+        self.crowds.pop(caller.id, None)
         if self.pid:
             self.departing.add(caller.id)
             self.unsaid.append(caller)

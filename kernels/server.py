@@ -19,6 +19,7 @@ from kernels.agent import Agent
 from kernels.cell import confine
 from kernels.control import (
     ORDERS,
+    Crowded,
     Departed,
     Departure,
     Failed,
@@ -50,8 +51,6 @@ from twinos.wiring import Services
 
 BUG: Final = 70
 """Exit status of a server that met a bug in a service (EX_SOFTWARE of sysexits.h)."""
-REQUESTS: Final = 64
-"""Requests that one caller may have under way at one server: each has a channel, and a thread."""
 _LONGEST_SENTENCE: Final = 2000
 
 
@@ -67,6 +66,7 @@ class Post:
     tally: Region | None
     transport: str
     sandbox: bool
+    requests: int
 
 
 def run_server(post: Post, connection: socket.socket, orders: socket.socket) -> int:
@@ -130,13 +130,17 @@ class _Server:
     def _welcome(
         self, caller: Caller, service: type[Service], allowed: frozenset[str], parcel: Parcel
     ) -> None:
-        """Serve a caller on a new channel; hang up if it has enough, or the host has no room."""
+        """Serve a caller on a new channel; hang up if it has enough, or the host has no room.
+
+        Each request under way has a channel and a thread.
+        """
         try:
             channel = self._transport.adopt(parcel.descriptors, 0)
         except OSError:
             return
         alive = [thread for thread in self._threads[caller.id] if thread.is_alive()]
-        if len(alive) >= REQUESTS:
+        if len(alive) >= self._post.requests:
+            self._agent.tell(Crowded(caller.id))
             channel.close()
             return
         former = self._departing.get(caller.id)  # a service that was restarted is the same caller

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from kernels.control import Asks, Departure, Failed, LastWords, Ping, Pong, Ready
+from kernels.control import Asks, Crowded, Departure, Failed, LastWords, Ping, Pong, Ready
 from kernels.host import die_with_parent, name_process
 from kernels.launch import close_all_but, fork
 from kernels.parcels import socket_pair
@@ -43,6 +43,7 @@ class Plan:
     panics: bool
     transport: str
     sandbox: bool
+    requests: int
 
 
 EVENTS: Final = 200
@@ -113,6 +114,8 @@ class Supervisor:
                 server.asked_at = 0.0
                 if busy > server.policy.hang:
                     server.hung(f"was at one request for {busy:.1f} s")
+            case Crowded(caller):
+                server.crowds[caller] += 1
             case Departure(caller):
                 server.departing.discard(caller)
             case _:
@@ -251,6 +254,7 @@ class Supervisor:
             tally=self.tally,
             transport=self._plan.transport,
             sandbox=self._plan.sandbox,
+            requests=self._plan.requests,
         )
         return run_server(post, ask, orders)
 
