@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
-from kernels.source import GATE
+from kernels.source import is_inside
 from kernels.space import Space
 
 RETRY: Final = 0.002
@@ -22,7 +22,6 @@ RETRY: Final = 0.002
 PATIENCE: Final = 2.0
 """Seconds after which an interrupt is delivered wherever the thread is: the kernel may loop."""
 
-_GATE_FILE: Final = f"<twinos {GATE} "
 _HOOKS: Final = Space._carefully.__code__  # noqa: SLF001 (where services stop and hear of departures)
 _SLEEPING: Final = "_await"
 
@@ -105,7 +104,7 @@ def gate_of(frame: FrameType | None) -> FrameType | None:
         return None
     outermost = None
     while frame is not None:
-        if frame.f_code.co_filename.startswith(_GATE_FILE) or frame.f_code is _HOOKS:
+        if is_inside(frame) or frame.f_code is _HOOKS:
             outermost = frame
         frame = frame.f_back
     return outermost

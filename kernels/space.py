@@ -17,7 +17,7 @@ from kernels.listener import Listener
 from kernels.paths import Paths
 from kernels.probe import Place
 from kernels.regions import Regions
-from kernels.source import GATE, Piece, function
+from kernels.source import Piece, gate, offer
 from kernels.stub import Layer, checked_stub, layered, plain_stub
 from kernels.system import SHUT_DOWN
 from kernels.turns import Turns, outside
@@ -104,9 +104,9 @@ class Space:
 
     def entry(self, service: type[Service], operation: Op, caller: Caller) -> Callable[..., Any]:
         """The callable by which `caller`, from outside, has `operation` carried out."""
-        text, names = self.passage(service, operation, caller)
+        passage = self.passage(service, operation, caller)
         parameters = [parameter.name for parameter in operation.parameters]
-        return function(operation.name, parameters, text + "return result", names, kind=GATE)
+        return offer(gate(operation.name, parameters, "", passage, {}), passage)
 
     def passage(self, service: type[Service], operation: Op, caller: Caller) -> Piece:
         """The same as source, which sets `result`, for who wants no call more than needed."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NoReturn, Protocol, TypeVar, cast, runtime_checkable
 
 from kernels.check import NAMES, unless_exact
-from kernels.source import function
+from kernels.source import body_of, function, gate
 from twinos import Bind, KernelPanic, Op, Service, operations
 from twinos.values import coercer
 
@@ -104,10 +104,14 @@ def _checked(operation: Op, deliver: Callable[..., Any]) -> Callable[..., Any]:
         names[f"_coerce_{name}"] = _explained(operation, parameter)
         names[f"_default_{name}"] = parameter.default
         test = unless_exact(parameter.annotation, name)
-        lines.append(f"{test}{name} = _coerce_{name}({name})")
+        lines.append(f"{test}{name} = _coerce_{name}({name})\n")
+    declared = _declared(operation.parameters)
+    body = body_of(deliver)
+    if body is not None:  # no layer lies between: one call does for both
+        return gate(operation.name, declared, "".join(lines), body, names)
     passed = ", ".join(parameter.name for parameter in operation.parameters)
     lines.append(f"return _deliver({passed})")
-    return function(operation.name, _declared(operation.parameters), "\n".join(lines), names)
+    return function(operation.name, declared, "".join(lines), names)
 
 
 def _declared(parameters: Iterable[inspect.Parameter]) -> Iterator[str]:

@@ -62,16 +62,24 @@ class BlockMap(Nodes):
     def back(self, inode: Inode, first: int, last: int) -> None:
         """Promise a zone to each of the file blocks `first` to `last` - 1 that has none.
 
-        ENOSPC, and nothing is changed, if there are too few.
+        They are to be written, which may change where they are. ENOSPC, and nothing is changed, if
+        there are too few.
         """
         if self._back_in_one_place(inode, first, last):
             return
+        self.expect(inode, first, last)
         holes, missing = self._wanted(inode, first, last)
         if holes:
             self._zones.reserve(holes + len(missing))
             self._fill(inode, first, last, missing)
             if inode.sectors >= 0:
                 inode.sectors += (holes + len(missing)) * _SECTORS
+
+    def expect(self, inode: Inode, first: int, last: int) -> None:
+        """These file blocks may be written, which may change where they are."""
+        for key, _, _ in runs(first, last):
+            if key is not None:
+                self._memory.spend((inode.number, key))
 
     def afford(self, inode: Inode, first: int, last: int) -> None:
         """ENOSPC unless `back` of these file blocks would find room."""
@@ -113,6 +121,8 @@ class BlockMap(Nodes):
             self._change(inode, key)
             if inode.sectors >= 0:
                 inode.sectors += holes * _SECTORS
+        elif key is not None:
+            self._memory.spend((inode.number, key))
         return True
 
     def assign(
@@ -162,9 +172,11 @@ class BlockMap(Nodes):
             return
         cut = self._survey(inode, keep)
         self._give_back(inode, cut.zones, cut.promised)
+        gone = set(cut.keys)
         for key, zones, part in cut.edits:
             zones[part] = HOLES[: len(zones[part])]
-            self._change(inode, key)
+            if key not in gone:
+                self._change(inode, key)
         tree = inode.tree
         if tree is not None:
             for key in cut.keys:
@@ -231,13 +243,6 @@ class BlockMap(Nodes):
                     return min(block + at, end)
             block += room
         return end
-
-    def _note_missing(self, inode: Inode, key: Key, missing: set[Key]) -> None:
-        """Add `key` and those above it that are not there."""
-        above: Key | None = key
-        while above is not None and above not in missing and self._node(inode, above) is None:
-            missing.add(above)
-            above = self._parent(inode, above)[0]
 
     def _fill(self, inode: Inode, first: int, last: int, missing: set[Key]) -> None:
         for key in sorted(missing, reverse=True):  # a parent before its children

@@ -95,7 +95,6 @@ class Content:
             for index, page in enumerate(fresh, first):
                 self._insert(inode, index, page)
         inode.changed.update(range(first, last + 1))
-        self._memory.spend()  # for where the file's blocks are, if they get other places
         inode.size = max(inode.size, offset + len(data))
 
     def truncate(self, inode: Inode, size: int) -> None:
@@ -130,6 +129,11 @@ class Content:
         self._memory.used -= sum(map(len, pages.values())) + len(pages) * Memory.PAGE
         pages.clear()
         inode.changed.clear()
+
+    def expect(self, inode: Inode, index: int) -> None:
+        """A page may be written with the next commit, though it has not changed yet."""
+        self._table.expect(inode)
+        self._maps.expect(inode, index * _BLOCKS, (index + 1) * _BLOCKS)
 
     def take(self, inode: Inode, index: int) -> bytes:
         """A page, which is kept elsewhere from now on. EIO."""

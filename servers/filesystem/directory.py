@@ -103,6 +103,7 @@ class Directories:
         self._maps.back(directory, 0, 1)
         names = directory.names = Names(parent.number)
         names.changed = {_DOT: ".", _DOT_DOT: ".."}
+        self._memory.spend((directory.number, 0))
         directory.size = 2 * ENTRY.size
         directory.links = 2
 
@@ -115,6 +116,7 @@ class Directories:
         names.changed[slot] = name
         names.order = None
         self._memory.used += Memory.NAME
+        self._memory.spend((directory.number, slot // ENTRIES_PER_BLOCK))
 
     def remove(self, directory: Inode, name: str) -> None:
         """Take out a name that is there."""
@@ -125,12 +127,15 @@ class Directories:
         names.changed[slot] = None
         names.order = None
         self._memory.used -= Memory.NAME
+        self._memory.spend((directory.number, slot // ENTRIES_PER_BLOCK))
 
     def replace(self, directory: Inode, name: str, inode: Inode) -> None:
         """Have a name that is there mean another inode."""
         names = self.names(directory)
         names.inodes[name] = inode.number
-        names.changed[names.slots[name]] = name
+        slot = names.slots[name]
+        names.changed[slot] = name
+        self._memory.spend((directory.number, slot // ENTRIES_PER_BLOCK))
 
     def change_name(self, directory: Inode, old: str, new: str) -> None:
         """Put a name that is not there yet in the place of one that is."""
@@ -139,12 +144,14 @@ class Directories:
         slot = names.slots[new] = names.slots.pop(old)
         names.changed[slot] = new
         names.order = None
+        self._memory.spend((directory.number, slot // ENTRIES_PER_BLOCK))
 
     def change_parent(self, directory: Inode, parent: Inode) -> None:
         """Have `..` mean another directory."""
         names = self.names(directory)
         names.parent = parent.number
         names.changed[_DOT_DOT] = ".."
+        self._memory.spend((directory.number, 0))
 
     def stage(self, directory: Inode) -> None:
         """Put changed entries into the next commit."""

@@ -200,7 +200,7 @@ class InodeTable:
         self.inodes[number] = self._dirty[number] = inode
         self._freed.discard(number)
         self._memory.used += Memory.INODE
-        self._memory.spend()
+        self.expect(inode)
         return inode
 
     def free(self, inode: Inode) -> None:
@@ -209,7 +209,7 @@ class InodeTable:
         self._taken.release_one(number)
         self._freed.add(number)
         self._dirty.pop(number, None)
-        self._memory.spend()
+        self.expect(inode)
         self.forget(inode)
 
     def hide(self, inode: Inode) -> None:
@@ -218,16 +218,16 @@ class InodeTable:
         self.mark(inode)
 
     def mark(self, inode: Inode) -> None:
-        """The inode changed; of a directory, perhaps one more of its blocks too."""
+        """The inode changed."""
         inode.stat = None
-        memory = self._memory
-        memory.budget -= 1
         if not inode.dirty:
             inode.dirty = True
             self._dirty[inode.number] = inode
-            memory.budget -= 1
-        if memory.budget < 0:
-            memory.press()
+            self.expect(inode)
+
+    def expect(self, inode: Inode) -> None:
+        """The inode may be in the next commit."""
+        self._memory.spend(self._start + (inode.number - 1) // INODES_PER_BLOCK)
 
     def dirty(self) -> list[Inode]:
         """The inodes that changed since they were staged last, and those without a name."""

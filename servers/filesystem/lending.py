@@ -152,6 +152,13 @@ class Lending:
             if inode.lent is not None:
                 self._gather(inode, inode.lent, list(inode.lent.written))
 
+    def expect(self) -> None:
+        """After a commit: pages that may be written to may be in the next one again."""
+        for inode in self._files.values():
+            if inode.lent is not None:
+                for index in inode.lent.written:
+                    self._content.expect(inode, index)
+
     def _gather(self, inode: Inode, lent: Lent, indexes: Iterable[int]) -> None:
         for index in indexes:
             before = lent.written.get(index)

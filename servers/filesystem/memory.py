@@ -1,5 +1,6 @@
 """How much memory the file system uses, and when it has to write back before it goes on."""
 
+from collections.abc import Hashable
 from typing import Final
 
 _ENDLESS: Final = 1 << 62
@@ -9,7 +10,9 @@ class Memory:
     """How many bytes are kept for files, roughly, and how many may be.
 
     What has changed is bounded too: a commit has to fit into the log. Who changes metadata *spends*
-    blocks, rather too many than too few; when the budget is spent, the limit is 0 until a commit.
+    the block that it is in, each once; when the budget is spent, the limit is 0 until a commit. A
+    block is known by its number, or, while it has none, by the file's and its place there: of a
+    directory's contents its number, of a block map the node's key.
 
     The sizes are what things cost in Python: a page of content has 300 bytes of company.
 
@@ -17,7 +20,7 @@ class Memory:
         used: bytes in use.
         bound: bytes above which the least recently used is let go.
         limit: the same, or 0 when a commit is due; one comparison before an operation sees both.
-        budget: blocks of metadata that may still change before a commit is due.
+        spent: blocks of metadata that the next commit may have to write, bitmaps apart.
     """
 
     INODE: Final = 1200
@@ -26,22 +29,25 @@ class Memory:
     BLOCK: Final = 1200
     NODE: Final = 1400
 
-    __slots__ = ("_blocks", "bound", "budget", "limit", "used")
+    __slots__ = ("_budget", "bound", "limit", "spent", "used")
 
     def __init__(self, bound: int) -> None:
         self.used = 0
         self.bound = self.limit = bound
-        self._blocks = self.budget = _ENDLESS
+        self._budget = _ENDLESS
+        self.spent: Final[set[Hashable]] = set()
 
     def set_budget(self, blocks: int) -> None:
-        """Have a commit be due whenever so many blocks may have changed."""
-        self._blocks = self.budget = blocks
+        """Have a commit be due whenever more than so many blocks may have changed."""
+        self._budget = blocks
 
-    def spend(self, blocks: int = 1) -> None:
-        """Some blocks of metadata will be in the next commit that were not, perhaps."""
-        self.budget -= blocks
-        if self.budget < 0:
-            self.limit = 0
+    def spend(self, block: Hashable) -> None:
+        """This block of metadata may be in the next commit."""
+        spent = self.spent
+        if block not in spent:
+            spent.add(block)
+            if len(spent) > self._budget:
+                self.limit = 0
 
     def press(self) -> None:
         """Have a commit come before the next operation."""
@@ -50,4 +56,4 @@ class Memory:
     def committed(self) -> None:
         """Nothing that changed is left to be written."""
         self.limit = self.bound
-        self.budget = self._blocks
+        self.spent.clear()

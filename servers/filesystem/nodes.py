@@ -144,10 +144,17 @@ class Nodes:
         self._change(inode, key)
         self._change(inode, above)
 
+    def _note_missing(self, inode: Inode, key: Key, missing: set[Key]) -> None:
+        """Add `key` and those above it that are not there."""
+        above: Key | None = key
+        while above is not None and above not in missing and self._node(inode, above) is None:
+            missing.add(above)
+            above = self._parent(inode, above)[0]
+
     def _change(self, inode: Inode, key: Key | None) -> None:
         if key is not None and inode.tree is not None:
             inode.tree.changed.add(key)
-            self._memory.spend()
+            self._memory.spend((inode.number, key))
 
     def _settle(self, inode: Inode, tree: Tree, key: Key) -> None:
         """Give a promised node its zone."""

@@ -139,7 +139,6 @@ class Volume:
         first = index * (PAGE // BLOCK_SIZE)
         self.maps.back(inode, first, first + -(-size // BLOCK_SIZE))
         inode.changed.add(index)
-        self.memory.spend()
         inode.mtime = inode.ctime = self.now()
         self.table.mark(inode)
 
@@ -197,6 +196,7 @@ class Volume:
         self._inodes.committed()
         self._zones.committed()
         self.memory.committed()
+        self.lending.expect()
         return lasting
 
     def _stage(self, inodes: list[Inode]) -> None:

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from kernels.gate import CallerGoneError
 from kernels.interrupts import Shield, shield
 from tests.conftest import eventually
 from tests.kernels.services import Mailbox
-from twinos import Service, Signal, Waits, fail, op
+from twinos import Bind, Op, Service, Signal, Waits, fail, op
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,6 +80,56 @@ def test_an_operation_is_whole_when_the_interrupt_comes(system: System, code: in
         with pytest.raises(KeyboardInterrupt):
             torn.both(code)
         assert torn.null() == 2 * count
+
+
+class Interrupting:
+    """A number that is interrupted when it is asked what it is."""
+
+    def __index__(self) -> int:
+        interrupt()
+        return 0
+
+
+def test_arguments_are_still_the_users_when_they_are_checked(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checks are written into the function that enters the gate, before it enters."""
+    monkeypatch.setattr("kernels.interrupts.PATIENCE", 1e6)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            system[Torn].both(Interrupting())  # type: ignore[arg-type]  # it is a number after all
+        assert system[Torn].null() == 0
+    assert not shield._retried
+
+
+def test_arguments_that_are_wrong_do_not_go_in(system: System) -> None:
+    for wrong in ("0", None, 1 << 70):
+        with pytest.raises((TypeError, OverflowError), match=r"both\(\) argument 'code'"):
+            system[Torn].both(wrong)  # type: ignore[arg-type]  # that is the case
+    with system.user() as other:
+        assert other[Torn].null() == 0  # nobody is inside, and nobody has panicked
+
+
+def test_a_layer_between_stub_and_gate_is_called() -> None:
+    asked: list[str] = []
+
+    def layer(bind: Bind) -> Bind:
+        def bound(operation: Op) -> Callable[..., Any]:
+            deliver = bind(operation)
+
+            def deliver_and_say(*arguments: Any) -> Any:
+                asked.append(operation.name)
+                return deliver(*arguments)
+
+            return deliver_and_say
+
+        return bound
+
+    with boot("monolithic", Torn, layers=[layer]) as system:
+        with pytest.raises(KeyboardInterrupt):
+            system[Torn].both(0)
+        assert system[Torn].null() == 2
+    assert asked == ["both", "null"]
 
 
 def test_two_interrupts_in_one_operation_are_one(system: System) -> None:

@@ -287,12 +287,10 @@ def read_count(disk: Recorder) -> int:
     )
 
 
-def test_a_transaction_that_is_too_large_is_written_in_order(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_transaction_that_is_too_large_is_written_in_order() -> None:
     disk = Recorder(bytes(3000 * BLOCK_SIZE))
     files: Any = mounted(disk, 40)
-    monkeypatch.setattr(files._volume.memory, "budget", 1 << 40)
+    files._volume.memory.set_budget(1 << 40)
     for number in range(900):
         put(files, f"/{number:040}", b"x")
     files.sync()
