@@ -37,17 +37,18 @@ class AdviceOperations(MemoryState):
 
         Raises:
             OSError: EINVAL: an address that is not a page's, a range beyond the last word, an
-                unknown advice, or MADV_DONTNEED for what is locked. ENOMEM: some of it is not
-                mapped; the rest is done all the same.
+                unknown advice, or MADV_DONTNEED for what is locked, which what lies before is not
+                spared. ENOMEM: some of it is not mapped; the rest is done all the same.
         """
         where = self._space(caller, space)
         if not MADV_NORMAL <= advice <= MADV_DONTNEED:
             raise fail(errno.EINVAL)
         start, end = advised_range(address, length)
         if advice == MADV_DONTNEED:
-            if any(area.locked for area in where.areas.between(start, end)):
-                raise fail(errno.EINVAL)
-            where.discard(start, end)
+            for area in where.areas.between(start, end):
+                if area.locked:
+                    raise fail(errno.EINVAL)
+                where.discard(area)
         elif advice == MADV_WILLNEED:
             self._bring_back(where, start, end)
         if not where.areas.cover(start, end):
@@ -81,7 +82,8 @@ class AdviceOperations(MemoryState):
         Raises:
             OSError: EBUSY: MS_INVALIDATE, and some of it is locked. EINVAL: an address that is not
                 a page's, unknown flags, or both MS_SYNC and MS_ASYNC. EIO, ENOSPC: not all could
-                be written. ENOMEM: some of it is not mapped; the rest is done all the same.
+                be written. ENOMEM: some of it is not mapped, or it wraps around; the rest is done
+                all the same.
         """
         where = self._space(caller, space)
         if flags & ~(MS_SYNC | MS_ASYNC | MS_INVALIDATE) or (flags & MS_SYNC and flags & MS_ASYNC):
@@ -89,15 +91,16 @@ class AdviceOperations(MemoryState):
         if address & PAGE_MASK:
             raise fail(errno.EINVAL)
         start = address & WORD_MASK
-        end = start + round_up(length & WORD_MASK)
+        end = start + (round_up(length & WORD_MASK) & WORD_MASK)
         if end > WORD_MASK:
             raise fail(errno.ENOMEM)
-        there = where.areas.between(start, end)
-        if flags & MS_INVALIDATE and any(area.locked for area in there):
-            raise fail(errno.EBUSY)
-        if flags & MS_SYNC:
-            for backing in {area.backing for area in there if area.flags & MAP_SHARED}:
-                self._machine.objects[backing].sync()
+        synced = set[int]()
+        for area in where.areas.between(start, end):
+            if flags & MS_INVALIDATE and area.locked:
+                raise fail(errno.EBUSY)
+            if flags & MS_SYNC and area.flags & MAP_SHARED and area.backing not in synced:
+                synced.add(area.backing)
+                self._machine.objects[area.backing].sync()
         if not where.areas.cover(start, end):
             raise fail(errno.ENOMEM)
 
@@ -106,30 +109,27 @@ class AdviceOperations(MemoryState):
         """Bring the pages of a range in, and keep them in memory till `munlock`.
 
         Raises:
-            OSError: EINVAL: a range beyond the last word. ENOMEM: some of it is not mapped or may
-                not be read, or more would be locked than RLIMIT_MEMLOCK, or seven eighths of all
-                frames. EAGAIN: there is no memory; it is locked, but not all there.
+            OSError: EINVAL: a range that wraps around. ENOMEM: more would be locked than
+                RLIMIT_MEMLOCK, or seven eighths of all frames; or some of it is not mapped or may
+                not be read, and what lies before that is locked. EAGAIN: there is no memory; it is
+                locked, but not all there.
         """
         where = self._space(caller, space)
         start, end = _around(address, length)
-        if not where.areas.cover(start, end):
-            raise fail(errno.ENOMEM)
         there = where.areas.between(start, end)
         self._check_locked(where, sum(area.pages for area in there if not area.locked))
-        where.lock(start, end, locked=True)
-        if any(not area.prot for area in there):
-            raise fail(errno.ENOMEM)
-        if not self._populate(where, start, end):
-            raise fail(errno.EAGAIN)
+        for area in where.areas.run(start, end):
+            where.lock(area, locked=True)
+        failure = self._populate(where, start, end)
+        if failure:
+            raise fail(failure)
 
     @op
     def munlock(self, caller: Caller, space: int, address: int, length: int) -> None:
         """Let the pages of a range leave memory again. EINVAL, ENOMEM as for `mlock`."""
         where = self._space(caller, space)
-        start, end = _around(address, length)
-        if not where.areas.cover(start, end):
-            raise fail(errno.ENOMEM)
-        where.lock(start, end, locked=False)
+        for area in where.areas.run(*_around(address, length)):
+            where.lock(area, locked=False)
 
     def _bring_back(self, space: Space, start: int, end: int) -> None:
         """Bring in the pages there that are not zeros, as long as frames are free."""
@@ -151,26 +151,26 @@ class AdviceOperations(MemoryState):
         if space.locked + pages > most or total > frames - frames // 8 - 1:
             raise fail(errno.ENOMEM)
 
-    def _populate(self, space: Space, start: int, end: int) -> bool:
-        """Bring in what is mapped there, to be written if it may be; whether there was room."""
-        try:
-            for area in space.areas.between(start, end):
-                if area.prot:
-                    write = area.prot & PROT_WRITE and area.flags & MAP_PRIVATE
-                    access = PROT_WRITE if write else PROT_READ
-                    for page in range(area.start, area.end, PAGE_SIZE):
-                        space.fault(page, access)
-        except OSError as error:
-            if error.errno != errno.ENOMEM:
-                raise
-            return False
-        return True
+    def _populate(self, space: Space, start: int, end: int) -> int:
+        """Bring in what is mapped there, to be written if it may be; `mlock`'s errno, 0: it is.
+
+        No more than there are frames: with a limit, or of what need not be kept, it would go on.
+        """
+        most = start + (self._sizes.pages << PAGE_SHIFT)
+        for area in space.areas.between(start, min(end, most)):
+            write = area.prot & PROT_WRITE and area.flags & MAP_PRIVATE
+            try:
+                for page in range(area.start, area.end, PAGE_SIZE):
+                    space.fault(page, PROT_WRITE if write else PROT_READ)
+            except OSError as error:
+                return errno.EAGAIN if error.errno == errno.ENOMEM else errno.ENOMEM
+        return 0
 
 
 def _around(address: int, length: int) -> tuple[int, int]:
-    """The pages around a range. EINVAL: it goes beyond the last word."""
-    start = address & WORD_MASK
-    end = start + (length & WORD_MASK)
-    if end > WORD_MASK:
+    """The pages around a range. EINVAL: it wraps around."""
+    start = address & WORD_MASK & ~PAGE_MASK
+    size = round_up((length & WORD_MASK) + (address & PAGE_MASK)) & WORD_MASK
+    if start + size > WORD_MASK:
         raise fail(errno.EINVAL)
-    return start & ~PAGE_MASK, round_up(end)
+    return start, start + size

@@ -4,12 +4,14 @@ These are Linux's `vm_area_struct`s. Neighbours that can't be told apart are one
 thousand small mappings that touch cost what one does.
 """
 
+import errno
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from servers.memory.layout import ADDRESS_END, ADDRESS_START, PAGE_SHIFT
 from servers.memory.mman import MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE
+from twinos import fail
 
 
 class Area(NamedTuple):
@@ -100,6 +102,22 @@ class Areas:
     def cover(self, start: int, end: int) -> bool:
         """Whether every address between the two is mapped."""
         return sum(area.end - area.start for area in self.between(start, end)) == end - start
+
+    def run(self, start: int, end: int) -> Iterator[Area]:
+        """The parts of areas that lie between two addresses. ENOMEM: when a gap is come to."""
+        here = start
+        for area in self.between(start, end):
+            if area.start != here:
+                break
+            yield area
+            here = area.end
+        if here < end:
+            raise fail(errno.ENOMEM)
+
+    def replace(self, old: Area, new: Area) -> None:
+        """Have a part of an area be another one, at the same place."""
+        self.remove(old.start, old.end)
+        self.add(new)
 
     def add(self, area: Area) -> None:
         """Map an area where nothing is, and join it with its neighbours if they are alike."""

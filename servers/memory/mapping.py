@@ -119,8 +119,8 @@ class MappingOperations(AdviceOperations):
         Raises:
             OSError: EACCES: a shared file that is not open for writing. EINVAL: an address that is
                 not a page's, or unknown bits of `prot`. ENOMEM: some of it is not mapped, there are
-                too many areas, or what may be written now can't be promised; nothing has changed
-                then.
+                too many areas, or what may be written now can't be promised. As on Linux, what
+                lies before the place where it fails has changed.
         """
         where = self._space(caller, space)
         start = address & WORD_MASK
@@ -133,11 +133,10 @@ class MappingOperations(AdviceOperations):
             raise fail(errno.ENOMEM)
         if prot & ~(_PROT | PROT_SEM):
             raise fail(errno.EINVAL)
-        if not where.areas.cover(start, end):
-            raise fail(errno.ENOMEM)
-        if prot & PROT_WRITE and any(map(_is_read_only, where.areas.between(start, end))):
-            raise fail(errno.EACCES)
-        where.protect(start, end, prot & _PROT)
+        for area in where.areas.run(start, end):
+            if prot & PROT_WRITE and _is_read_only(area):
+                raise fail(errno.EACCES)
+            where.protect(area, prot & _PROT)
 
     @op
     def brk(self, caller: Caller, space: int, address: int) -> int:
@@ -180,7 +179,8 @@ class MappingOperations(AdviceOperations):
             self._check_locked(where, size >> PAGE_SHIFT)
         where.map(start, start + size, prot & _PROT, flags & _KEPT, shown, offset)
         if flags & MAP_LOCKED:
-            where.lock(start, start + size, locked=True)
+            for area in where.areas.between(start, start + size):
+                where.lock(area, locked=True)
         if flags & (MAP_LOCKED | MAP_POPULATE):
             self._populate(where, start, start + size)
         return start

@@ -123,33 +123,25 @@ class Space:
         gone = self._take_away(start, end)
         self.machine.commit.charge(-sum(area.pages for area in gone if area.charged))
 
-    def protect(self, start: int, end: int, prot: int) -> None:
-        """Change what may be done with areas without a gap. ENOMEM: too many, or no memory."""
+    def protect(self, area: Area, prot: int) -> None:
+        """Change what may be done with a part of an area. ENOMEM: too many, or no memory."""
         self._check_split()
-        there = self.areas.between(start, end)
-        charged = [
-            area.charged or bool(prot & PROT_WRITE and area.flags & MAP_PRIVATE) for area in there
-        ]
-        self.machine.commit.charge(
-            sum(a.pages for a, now in zip(there, charged, strict=True) if now and not a.charged)
-        )
-        for area, now in zip(self.areas.remove(start, end), charged, strict=True):
-            self.areas.add(area._replace(prot=prot, charged=now))
-        pages = start >> PAGE_SHIFT, end >> PAGE_SHIFT
+        charged = area.charged or bool(prot & PROT_WRITE and area.flags & MAP_PRIVATE)
+        self.machine.commit.charge(area.pages if charged and not area.charged else 0)
+        self.areas.replace(area, area._replace(prot=prot, charged=charged))
+        pages = area.start >> PAGE_SHIFT, area.end >> PAGE_SHIFT
         self.machine.tables.change(self.root, *pages, protecting(prot))
         self._quiet()
 
-    def lock(self, start: int, end: int, *, locked: bool) -> None:
-        """Keep the pages of areas without a gap in memory, or no longer. ENOMEM: too many areas."""
+    def lock(self, area: Area, *, locked: bool) -> None:
+        """Keep the pages of a part of an area in memory, or no longer. ENOMEM: too many areas."""
         self._check_split()
-        for area in self.areas.remove(start, end):
-            self._count_locked(-area.pages if area.locked else 0)
-            self.areas.add(area._replace(locked=locked))
-            self._count_locked(area.pages if locked else 0)
+        self._count_locked(area.pages * (locked - area.locked))
+        self.areas.replace(area, area._replace(locked=locked))
 
-    def discard(self, start: int, end: int) -> None:
-        """Let go of the pages there: private ones are zeros when they are touched again."""
-        self._free([self._clear(area) for area in self.areas.between(start, end)])
+    def discard(self, area: Area) -> None:
+        """Let go of its pages: private ones are zeros when they are touched again."""
+        self._free([self._clear(area)])
 
     def brk(self, address: int) -> int:
         """Move the break there; 0 asks where it is. ENOMEM: no room."""

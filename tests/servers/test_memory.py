@@ -244,7 +244,6 @@ def test_errors_of_munmap(
         (PLACE, PAGE, -1, errno.EINVAL),
         (PLACE + 1, PAGE, PROT_READ, errno.EINVAL),
         (PLACE + 1, 0, PROT_READ, errno.EINVAL),
-        (PLACE, 3 * PAGE, PROT_READ, errno.ENOMEM),
         (PLACE - PAGE, 2 * PAGE, PROT_READ, errno.ENOMEM),
         (0, PAGE, PROT_READ, errno.ENOMEM),
         (END, PAGE, PROT_READ, errno.ENOMEM),

@@ -398,7 +398,8 @@ def test_errors_of_msync() -> None:
             ((place, PAGE, MS_SYNC | MS_ASYNC), errno.EINVAL),
             ((place + 1, PAGE, MS_SYNC), errno.EINVAL),
             ((place, 3 * PAGE, MS_SYNC), errno.ENOMEM),
-            ((place, -1, MS_SYNC), errno.ENOMEM),
+            ((place, -PAGE, MS_SYNC), errno.ENOMEM),
+            ((place, -1, MS_SYNC), None),
         ):
             assert errno_of(space.msync, *arguments) == expected
         space.mlock(place, PAGE)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import pytest
@@ -297,35 +297,31 @@ class Spaces(RuleBasedStateMachine):
     def mprotect(self, pair: Pair, address: int, length: int, prot: int) -> None:
         space, model = pair
         numbers = pages_of(address, length)
-        pages = [model.pages.get(number) for number in numbers]
-        new = [p for p in pages if p and prot & PROT_WRITE and not p.shared and not p.charged]
-        if None not in pages and (not new or self.committed() + len(new) <= LIMIT):
-            space.mprotect(address, length, prot)
-            for number in numbers:
-                model.pages[number].prot = prot
-            for page in new:
-                page.charged = True
-        else:
-            with pytest.raises(OSError, match=NO_MEMORY):
-                space.mprotect(address, length, prot)
+        done = numbers.start
+        for part in parts_of(space, numbers):
+            pages = [model.pages[number] for number in part]
+            new = [p for p in pages if prot & PROT_WRITE and not p.shared and not p.charged]
+            if part.start != done or (new and self.committed() + len(new) > LIMIT):
+                break
+            for page in pages:
+                page.prot = prot
+                page.charged |= page in new
+            done = part.stop
+        self.check_call(space.mprotect, address, length, prot, done=done == numbers.stop)
 
     @rule(pair=spaces, address=PLACES, length=LENGTHS)
     def discard(self, pair: Pair, address: int, length: int) -> None:
         space, model = pair
         numbers = pages_of(address, length)
-        code = None if all(number in model.pages for number in numbers) else NO_MEMORY
-        if any(number in model.pages and model.pages[number].locked for number in numbers):
-            with pytest.raises(OSError, match="Invalid"):
-                space.madvise(address, length, MADV_DONTNEED)
-            return
-        if code:
-            with pytest.raises(OSError, match=code):
-                space.madvise(address, length, MADV_DONTNEED)
-        else:
-            space.madvise(address, length, MADV_DONTNEED)
-        for number in numbers:
-            if number in model.pages:
-                model.pages[number].cell = None
+        pages = [model.pages.get(number) for number in numbers]
+        for page in pages:
+            if page and page.locked:
+                with pytest.raises(OSError, match="Invalid"):
+                    space.madvise(address, length, MADV_DONTNEED)
+                return
+            if page:
+                page.cell = None
+        self.check_call(space.madvise, address, length, MADV_DONTNEED, done=None not in pages)
 
     @rule(pair=spaces, address=PLACES, length=LENGTHS)
     def mincore(self, pair: Pair, address: int, length: int) -> None:
@@ -348,18 +344,14 @@ class Spaces(RuleBasedStateMachine):
         numbers = pages_of(address, length)
         pages = [model.pages.get(number) for number in numbers]
         new = [page for page in pages if page and not page.locked]
-        if None in pages or self.locked() + len(new) > MOST_LOCKED:
-            with pytest.raises(OSError, match=NO_MEMORY):
-                space.mlock(address, length)
+        if self.locked() + len(new) > MOST_LOCKED:
+            self.check_call(space.mlock, address, length, done=False)
             return
-        for page in new:
+        for page in takewhile(bool, pages):
             page.locked = True
-        if any(not page.prot for page in pages):
-            with pytest.raises(OSError, match=NO_MEMORY):
-                space.mlock(address, length)
-            return
-        space.mlock(address, length)
-        for number, page in zip(numbers, pages, strict=True):
+        good = list(takewhile(lambda page: page.prot, pages)) if None not in pages else []
+        self.check_call(space.mlock, address, length, done=len(good) == len(pages))
+        for number, page in zip(numbers, good, strict=False):
             write = page.prot & PROT_WRITE and not page.shared
             self.touch(model, number, PROT_WRITE if write else PROT_READ)
             page.present = True
@@ -368,12 +360,8 @@ class Spaces(RuleBasedStateMachine):
     def unlock(self, pair: Pair, address: int, length: int) -> None:
         space, model = pair
         pages = [model.pages.get(number) for number in pages_of(address, length)]
-        if None in pages:
-            with pytest.raises(OSError, match=NO_MEMORY):
-                space.munlock(address, length)
-            return
-        space.munlock(address, length)
-        for page in pages:
+        self.check_call(space.munlock, address, length, done=None not in pages)
+        for page in takewhile(bool, pages):
             page.locked = page.present = False
 
     @rule(pair=spaces, address=PLACES, length=LENGTHS)
@@ -461,6 +449,13 @@ class Spaces(RuleBasedStateMachine):
         with pytest.raises(kind, match="segmentation" if failure == errno.EFAULT else NO_MEMORY):
             access()
 
+    def check_call(self, call: Callable[..., None], *arguments: int, done: bool) -> None:
+        if done:
+            call(*arguments)
+            return
+        with pytest.raises(OSError, match=NO_MEMORY):
+            call(*arguments)
+
     # What must always hold.
 
     @invariant()
@@ -530,6 +525,14 @@ class Spaces(RuleBasedStateMachine):
             for number in range(area.start // PAGE, area.end // PAGE)
         }
         assert shown == {n: (page.prot, bool(page.shared)) for n, page in model.pages.items()}
+
+
+def parts_of(space: AddressSpace, numbers: range) -> Iterator[range]:
+    """The pages of each area of a space, as far as these are among them."""
+    for area in space.maps():
+        start, end = max(area.start // PAGE, numbers.start), min(area.end // PAGE, numbers.stop)
+        if start < end:
+            yield range(start, end)
 
 
 def entries_of(space: AddressSpace) -> Iterator[int]:
