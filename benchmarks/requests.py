@@ -6,6 +6,8 @@ medians are shown beside it.
 """
 
 import argparse
+import itertools
+import os
 import statistics
 import sys
 from collections.abc import Callable, Mapping
@@ -20,9 +22,13 @@ from kernels.transports import TRANSPORTS
 from lab import timing
 from lab.floors import method_call, pipe_round_trip
 from lab.placement import choose, pin
+from servers.filesystem import FileSystem
 from twinos import Service, op
 
 BLOCK: Final = bytes(4096)
+MEBIBYTE: Final = 1 << 20
+COPIES: Final = 3.0
+"""What 1 MiB of a file costs at most, in copies of 1 MiB in one process: the aim."""
 
 
 class Probe(Service):
@@ -83,6 +89,25 @@ def requests(system: System) -> dict[str, Callable[[], Any]]:
     }
 
 
+def bulk(system: System) -> dict[str, Callable[[], Any]]:
+    """1 MiB copied in this process, read from a file, and written to one."""
+    files = system[FileSystem]
+    fd = files.open("/mebibytes", os.O_RDWR | os.O_CREAT)
+    data = os.urandom(MEBIBYTE)
+    for place in range(4):
+        files.pwrite(fd, data[place:] + data[:place], place * MEBIBYTE)
+    if files.pread(fd, MEBIBYTE, 0) != data:
+        raise SystemExit("what was read is not what was written")
+    source = bytearray(data)
+    places = itertools.cycle(range(0, 4 * MEBIBYTE, MEBIBYTE))
+    return {
+        "1 MiB copied": lambda: bytes(source),
+        f"read again (<= {COPIES:g})": lambda: files.pread(fd, MEBIBYTE, 0),
+        "read on": lambda: files.pread(fd, MEBIBYTE, next(places)),
+        "written": lambda: files.pwrite(fd, data, 0),
+    }
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -97,11 +122,12 @@ def main() -> None:
     pin(cpus.user)
     with pipe_round_trip(cpus) as round_trip, ExitStack() as stack:
         system = stack.enter_context(
-            boot("microkernel", Probe, cpus={cpus.server}, transport=asked.transport)
+            boot("microkernel", Probe, FileSystem, cpus={cpus.server}, transport=asked.transport)
         )
         for _ in range(asked.clients):
             stack.enter_context(system.user())[Probe].null()
         compare({"raw pipe": round_trip, **requests(system)}, asked.slices, 40)
+        compare(bulk(system), asked.slices // 2, 5)
     with boot("monolithic", Probe) as system:
         calls = {"method call": method_call(), "null, monolithic": system[Probe].null}
         compare(calls, asked.slices // 2, 500)

@@ -6,6 +6,7 @@ what there is, so what comes while a message is under way goes with the next one
 
 import errno
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -147,20 +148,43 @@ class Queue(_Gathering):
     """Has requests carried out by a thread of its own, while the caller goes on.
 
     Of those that are not done there are `most` at a time; one more waits for the first. Leaving it
-    as a context manager waits for all.
+    as a context manager waits for all. One that is dropped (Ctrl-C came before its block, say) ends
+    its thread when what has been made is done.
     """
 
     def __init__(self, preparing: Preparing, most: int) -> None:
         super().__init__(preparing)
+        work = self._work = _Work(most)
+        weakref.finalize(self, work.end).atexit = False
+        # The thread must not refer to the queue: then nobody could drop it.
+        self._thread = threading.Thread(target=work.carry_all, name="queue", daemon=True)
+        self._thread.start()
+
+    def _add(self, request: Request[Any]) -> None:
+        self._work.add(request)
+
+    def wait_for(self, request: Request[Any]) -> None:
+        """Wait until the thread has had it carried out."""
+        self._work.wait_for(request)
+
+    def _end(self, failed: bool) -> None:
+        del failed  # what has been made is under way
+        self._work.end()
+        self._thread.join()
+
+
+class _Work:
+    """What a queue's thread has to do, shared with whoever makes requests."""
+
+    def __init__(self, most: int) -> None:
         self._most = most
         self._waiting: deque[Request[Any]] = deque()
         self._open = 0  # of those made, the ones that are not done
         self._ended = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._carry_all, name="queue", daemon=True)
-        self._thread.start()
 
-    def _add(self, request: Request[Any]) -> None:
+    def add(self, request: Request[Any]) -> None:
+        """One more, as soon as there is room."""
         with self._changed:
             if self._ended:
                 raise fail(errno.ECANCELED)
@@ -171,18 +195,31 @@ class Queue(_Gathering):
                 self._changed.notify_all()
 
     def wait_for(self, request: Request[Any]) -> None:
-        """Wait until the thread has had it carried out."""
+        """Wait until it has been carried out."""
         with self._changed:
             self._changed.wait_for(lambda: request.done)
 
-    def _carry_all(self) -> None:
-        while requests := self._next():
-            try:
-                _carry(requests)
-            finally:
-                with self._changed:
-                    self._open -= len(requests)
-                    self._changed.notify_all()
+    def end(self) -> None:
+        """No more will come."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def carry_all(self) -> None:
+        """Have carried out what comes, until no more will come."""
+        while self._carry_next():
+            pass
+
+    def _carry_next(self) -> bool:
+        """What has come, waited for; whether there was any."""
+        requests = self._next()
+        try:
+            _carry(requests)
+        finally:
+            with self._changed:
+                self._open -= len(requests)
+                self._changed.notify_all()
+        return bool(requests)
 
     def _next(self) -> list[Request[Any]]:
         """What has come, waited for; nothing: no more will come."""
@@ -191,13 +228,6 @@ class Queue(_Gathering):
             requests = list(self._waiting)
             self._waiting.clear()
             return requests
-
-    def _end(self, failed: bool) -> None:
-        del failed  # what has been made is under way
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-        self._thread.join()
 
 
 def _carry(requests: list[Request[Any]]) -> None:

@@ -23,11 +23,14 @@ import struct
 from typing import Final
 
 from kernels.frames import HEADER, IN_STORE, LARGE, SIZE, MalformedFrameError, check_size
-from twinos import fail
+from twinos import Pages, fail
 
 STORE: Final = 4 << 20
 """Bytes that lie in an outbox at most: what each end of a channel can hold of the host's memory. A
 page that no message has reached takes none. A larger message goes the way of a small one."""
+
+KEPT: Final = 1 << 20
+"""Bytes in pages that an outbox remembers at most. They may be kept alive by that alone."""
 
 GRANT: Final = struct.Struct("<IBI")
 
@@ -40,7 +43,8 @@ class Bulk:
 
     Attributes:
         code: the number of the operation, or the status.
-        contents: of the one bytes object that the payload lacks; or, without a payload, all of it.
+        contents: of the one bytes object that the payload lacks, in pages perhaps; or, without a
+            payload, all of it.
         payload: the encoding of the rest, with an empty bytes object in place of the contents.
 
     Raises:
@@ -49,7 +53,7 @@ class Bulk:
 
     __slots__ = ("code", "contents", "payload")
 
-    def __init__(self, code: int, contents: bytes, payload: bytes = b"") -> None:
+    def __init__(self, code: int, contents: bytes | Pages, payload: bytes = b"") -> None:
         check_size(len(contents) + len(payload))
         self.code = code
         self.contents = contents
@@ -70,7 +74,7 @@ class Bulk:
 
     def whole(self) -> bytes:
         """The message in one piece. For one without a payload of its own."""
-        return HEADER.pack(len(self.contents), self.code) + self.contents
+        return HEADER.pack(len(self.contents), self.code) + bytes(self.contents)
 
 
 class Outbox:
@@ -84,13 +88,29 @@ class Outbox:
     def __init__(self, memory: mmap.mmap, start: int = 0) -> None:
         self._memory = memory
         self._start = start
+        self._lies: Pages | None = None
 
     def lay_down(self, message: Bulk) -> bytes:
         """Put the contents of a message that `fits` here; the grant to send for it."""
         size = len(message.contents)
-        self._memory[self._start : self._start + size] = message.contents
+        if isinstance(message.contents, Pages):
+            self._lay_pages(message.contents)
+        else:
+            self.lay(message.contents)
         rest = GRANT.size - SIZE + len(message.payload)
         return GRANT.pack(IN_STORE | rest, message.code, size) + message.payload
+
+    def lay(self, contents: bytes | memoryview) -> None:
+        """Put bytes here."""
+        self._lies = None
+        self._memory[self._start : self._start + len(contents)] = contents
+
+    def _lay_pages(self, pages: Pages) -> None:
+        """Put pages here, unless they are what lies here: files are read again and again."""
+        if pages != self._lies:
+            self._lies = None
+            pages.lay(self._memory, self._start)
+            self._lies = pages if len(pages) <= KEPT else None
 
 
 class Inbox:
@@ -127,7 +147,7 @@ Frame = bytes | bytearray | Bulk
 def payload_of(message: Frame) -> bytes | memoryview:
     """The payload, copied when it is small and viewed when it is large."""
     if isinstance(message, Bulk):
-        return message.payload or message.contents
+        return message.payload or bytes(message.contents)
     return bytes(message[SIZE:]) if len(message) < LARGE else memoryview(message)[SIZE:]
 
 

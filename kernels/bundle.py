@@ -190,4 +190,6 @@ class Gathered(Channel):
 
 
 def _in_one_piece(message: Bulk) -> bytes:
-    return frame(message.code, encode(message.contents)) if message.payload else message.whole()
+    if not message.payload:
+        return message.whole()
+    return frame(message.code, encode(bytes(message.contents)))

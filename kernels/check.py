@@ -8,7 +8,9 @@ from typing import Any, Final, Union, get_args, get_origin
 
 import msgspec
 
-from twinos.values import INT_MAX, INT_MIN
+from kernels.frames import LARGE
+from twinos import Op, Pages
+from twinos.values import INT_MAX, INT_MIN, Coercer, coercer
 
 NAMES: Final[dict[str, Any]] = {
     "_type": type,
@@ -36,6 +38,25 @@ def unless_exact(annotation: Any, name: str) -> str:
     arms = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
     wrong = [_EXACT.get(arm, "") for arm in arms]
     return f"if {' and '.join(f'({test})' for test in wrong).format(name)}: " if all(wrong) else ""
+
+
+def result_of(operation: Op, room: int = 0) -> Coercer:
+    """What makes an operation's result of what its method returned.
+
+    Args:
+        operation: which.
+        room: how many bytes may stay in pages: they are laid elsewhere without being joined.
+    """
+    coerce = coercer(operation.result)
+    if not operation.paged:
+        return coerce
+
+    def joined(value: Any) -> Any:
+        if type(value) is not Pages:
+            return coerce(value)
+        return value if LARGE <= len(value) <= room else bytes(value)
+
+    return joined
 
 
 def container(annotation: Any) -> type | None:

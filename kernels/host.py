@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,12 @@ def die_with_parent(parent: int) -> None:
 def name_process(name: str) -> None:
     """What ps and top show for this process; 15 bytes at most."""
     _libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+
+
+def address_space() -> int:
+    """Bytes of address space that this process has mapped."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from kernels.control import (
     Status,
     Tasking,
 )
-from kernels.host import POKE, die_with_parent, name_process
+from kernels.host import POKE, address_space, die_with_parent, name_process
 from kernels.launch import close_all_but, fork
 from kernels.parcels import socket_pair
 from kernels.records import Credentials, Peer
@@ -156,7 +156,8 @@ class Programs:
         from kernels.microkernel import run_task  # noqa: PLC0415 (that starts the nucleus)
 
         self._forget()
-        resource.setrlimit(resource.RLIMIT_AS, (ask.memory, ask.memory))
+        most = address_space() + ask.memory  # what the parent had is not its own doing
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
         close_all_but({connection.fileno()})
         die_with_parent(nucleus)
         name_process(f"twinos:{ask.name}")

@@ -204,7 +204,7 @@ def _contents(operation: Op, reply: Bulk) -> bytes:
     """The result that a grant is."""
     if operation.result is not bytes or reply.code != OK or reply.payload != LEFT_OUT:
         raise MalformedMessage("a grant for what is not bytes")
-    return reply.contents
+    return bytes(reply.contents)
 
 
 def _by_grant(operation: Op, values: tuple[Any, ...]) -> Bulk:

@@ -95,7 +95,7 @@ class RingChannel(Channel):
 
     def _send_piece(self, code: int, piece: memoryview) -> None:
         """Put down what fits, and wait until it has been taken."""
-        self._ours[BOXES : BOXES + len(piece)] = piece
+        self._outbox.lay(piece)
         self._publish(PIECE.pack(_MORE, code, len(piece)))
         if self._await():
             raise MalformedFrameError("an answer to half a message")

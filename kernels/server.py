@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Final, NoReturn
 
 from kernels.agent import Agent
+from kernels.bulk import STORE
 from kernels.cell import confine
 from kernels.control import (
     ORDERS,
@@ -201,7 +202,7 @@ class _Server:
     ) -> Piece:
         """What answers on a channel: whoever holds its other end may ask for no more."""
         if operation.name in allowed:
-            return self._space.passage(service, operation, caller)
+            return self._space.passage(service, operation, caller, STORE)
         return ask(denied(role(caller), operation), operation)
 
     def _stop(self) -> int:

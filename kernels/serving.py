@@ -171,11 +171,11 @@ class _Road:
         if not isinstance(request, Bulk):
             return self._decode(payload_of(request))
         if not request.payload:
-            return self._decode(request.contents)
+            return self._decode(bytes(request.contents))
         arguments, place = self._decode(request.payload), place_of_bytes(self._operation)
         if place is None or arguments[place]:
             raise MalformedMessage("a grant for what is not left out")
-        return (*arguments[:place], request.contents, *arguments[place + 1 :])
+        return (*arguments[:place], bytes(request.contents), *arguments[place + 1 :])
 
     def _decode(self, payload: bytes | memoryview) -> tuple[Any, ...]:
         if self._parameters:
@@ -200,7 +200,7 @@ class _Road:
         if result is None:
             self._channel.send(DONE)
         elif self._operation.result is bytes and LARGE <= len(result) <= STORE:
-            self._channel.send(Bulk(OK, result, LEFT_OUT))
+            self._channel.send(Bulk(OK, result, LEFT_OUT))  # in pages or in one piece
         else:
             self._send_at_length(encode(result))
 

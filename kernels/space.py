@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from kernels import probe
-from kernels.check import NAMES, container, unless_exact
+from kernels.check import NAMES, container, result_of, unless_exact
 from kernels.gate import Gate, OnBug, refuse
 from kernels.listener import Listener
 from kernels.paths import Paths
@@ -36,7 +36,6 @@ from twinos import (
 from twinos.errors import describe, is_failure
 from twinos.mailbox import Counter
 from twinos.privileges import narrowed
-from twinos.values import coercer
 from twinos.wiring import Services, needs
 
 Mail = Callable[[Caller, str], tuple[Counter, Counter]]
@@ -108,8 +107,13 @@ class Space:
         parameters = [parameter.name for parameter in operation.parameters]
         return offer(gate(operation.name, parameters, "", passage, {}), passage)
 
-    def passage(self, service: type[Service], operation: Op, caller: Caller) -> Piece:
-        """The same as source, which sets `result`, for who wants no call more than needed."""
+    def passage(
+        self, service: type[Service], operation: Op, caller: Caller, room: int = 0
+    ) -> Piece:
+        """The same as source, which sets `result`, for who wants no call more than needed.
+
+        `room` is as for `result_of`.
+        """
         method = getattr(self._instances[service], operation.name)
         names = {
             "_method": probe.around(Place.SERVE, Place.SERVED, method),
@@ -121,7 +125,7 @@ class Space:
             "_operation": operation,
             "_barred": self.gate.barred(caller),
             "_refuse": refuse,
-            "_result": coercer(operation.result),
+            "_result": result_of(operation, room),
             "_container": container(operation.result),
             **NAMES,
         }
@@ -255,6 +259,8 @@ class Space:
         method: Callable[..., Any] = getattr(self._instances[callee], operation.name)
         if operation.wants_caller:
             method = partial(method, self._identity[client])
+        if operation.paged:
+            method = _joined(method, result_of(operation))
         if callee in self._turns:
             return self._in_turn(client, callee, operation, method)
         if not operation.waits:
@@ -288,6 +294,13 @@ class Space:
     def _in_the_middle(self, client: type[Service]) -> Services:
         """Services that serve nobody while `client`, to which a call has led, waits."""
         return self._paths.between(self.gate.inside, client)
+
+
+def _joined(method: Callable[..., Any], result: Callable[[Any], Any]) -> Callable[..., Any]:
+    def joined(*arguments: Any, **named: Any) -> Any:
+        return result(method(*arguments, **named))
+
+    return joined
 
 
 def _passed(operation: Op) -> Iterator[str]:

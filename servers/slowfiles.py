@@ -11,7 +11,7 @@ from servers.filesystem import FileSystem
 from servers.filesystem.descriptors import OpenFile
 from servers.filesystem.state import MEMORY
 from servers.slowdisk import SlowDisk
-from twinos import Region, only, shared
+from twinos import Pages, Region, only, shared
 
 SlowDiskHandle = Annotated[
     SlowDisk, only("geometry", "writable", "read", "readv", "writev", "flush", "blank")
@@ -54,7 +54,7 @@ class OverlappedFileSystem(SlowFileSystem, overlaps=OVERLAPS):
         super().__init__(disk, pages, time, memory)
         self._reading = 0
 
-    def _read(self, file: OpenFile, offset: int, length: int) -> bytes:
+    def _read(self, file: OpenFile, offset: int, length: int) -> bytes | Pages:
         self._reading += 1
         try:
             return super()._read(file, offset, length)

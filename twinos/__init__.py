@@ -23,6 +23,7 @@ from twinos.later import Later, Pending
 from twinos.mailbox import Mailbox, Post
 from twinos.message import ANY, Deliver, Endpoint, Message, Notification, Posting, Received
 from twinos.operation import Bind, Op, op
+from twinos.pages import Pages
 from twinos.privileges import only, shared
 from twinos.region import Region
 from twinos.service import Service, operations
@@ -44,6 +45,7 @@ __all__ = [
     "Message",
     "Notification",
     "Op",
+    "Pages",
     "Pending",
     "Post",
     "Posting",

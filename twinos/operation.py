@@ -20,6 +20,7 @@ from typing import (
 
 from twinos.caller import Caller
 from twinos.errors import ContractError
+from twinos.pages import Pages
 from twinos.signal import Waits
 from twinos.values import check_type, coercer, type_name
 
@@ -47,6 +48,7 @@ class Op:
         waits: whether the method is a generator that yields what it waits for.
         idempotent: whether a stub may send the request again after the server was restarted.
         doc: the docstring.
+        paged: whether its bytes may come in pages.
     """
 
     service: str
@@ -58,6 +60,7 @@ class Op:
     waits: bool
     idempotent: bool
     doc: str
+    paged: bool = False
 
     @property
     def types(self) -> tuple[Any, ...]:
@@ -84,12 +87,20 @@ class _OpDecorator(Protocol):
     ) -> Callable[Concatenate[Z, P], R]: ...
     @overload
     def __call__(
+        self, method: Callable[Concatenate[Z, Caller, P], bytes | Pages], /
+    ) -> Callable[Concatenate[Z, P], bytes]: ...
+    @overload
+    def __call__(
         self, method: Callable[Concatenate[Z, Caller, P], R], /
     ) -> Callable[Concatenate[Z, P], R]: ...
     @overload
     def __call__(
         self, method: Callable[Concatenate[Z, P], Waits[R]], /
     ) -> Callable[Concatenate[Z, P], R]: ...
+    @overload
+    def __call__(
+        self, method: Callable[Concatenate[Z, P], bytes | Pages], /
+    ) -> Callable[Concatenate[Z, P], bytes]: ...
     @overload
     def __call__(
         self, method: Callable[Concatenate[Z, P], R], /
@@ -101,9 +112,17 @@ def op(
     method: Callable[Concatenate[Z, Caller, P], Waits[R]], /
 ) -> Callable[Concatenate[Z, P], R]: ...
 @overload
+def op(
+    method: Callable[Concatenate[Z, Caller, P], bytes | Pages], /
+) -> Callable[Concatenate[Z, P], bytes]: ...
+@overload
 def op(method: Callable[Concatenate[Z, Caller, P], R], /) -> Callable[Concatenate[Z, P], R]: ...
 @overload
 def op(method: Callable[Concatenate[Z, P], Waits[R]], /) -> Callable[Concatenate[Z, P], R]: ...
+@overload
+def op(
+    method: Callable[Concatenate[Z, P], bytes | Pages], /
+) -> Callable[Concatenate[Z, P], bytes]: ...
 @overload
 def op(method: Callable[Concatenate[Z, P], R], /) -> Callable[Concatenate[Z, P], R]: ...
 @overload
@@ -112,7 +131,7 @@ def op(method: Any = None, /, *, idempotent: bool = False) -> Any:
     """Mark a public method as an operation: clients may send it.
 
     The decorated method has the type that a client sees: a `caller: Caller` in first place, which
-    the kernel fills in, is gone, and `Waits[R]` is R.
+    the kernel fills in, is gone, `Waits[R]` is R, and `bytes | Pages` is bytes.
 
     Args:
         method: the method.
@@ -167,6 +186,8 @@ def _define(service: str, method: FunctionType, number: int, names: dict[str, An
     if "return" not in hints:
         raise ContractError("the result has no type")
     result, waits = _result(method, hints["return"])
+    paged = result == bytes | Pages
+    result = bytes if paged else result
     check_type(result)
     return Op(
         service=service,
@@ -178,6 +199,7 @@ def _define(service: str, method: FunctionType, number: int, names: dict[str, An
         waits=waits,
         idempotent=getattr(method, _MARK),
         doc=inspect.getdoc(method) or "",
+        paged=paged,
     )
 
 

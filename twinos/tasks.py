@@ -45,7 +45,7 @@ class Tasks(Protocol):
             name: for people: what the host shows of it.
             credentials: user, group and supplementary groups; for ever, unless it is the
                 superuser's.
-            memory: bytes of address space on the host that it may have at most.
+            memory: bytes of address space on the host that it may map beside what it starts with.
 
         Raises:
             OSError: EAGAIN, the host has no room for it.

@@ -16,6 +16,7 @@ from servers.filesystem.blockmap import BlockMap
 from servers.filesystem.inode import Inode, InodeTable
 from servers.filesystem.layout import BLOCK_SIZE
 from servers.filesystem.memory import Memory
+from twinos import Pages
 
 PAGE: Final = 4096
 _SHIFT: Final = 12
@@ -24,6 +25,8 @@ _BLOCKS: Final = PAGE // BLOCK_SIZE
 STEP: Final = BATCH * BLOCK_SIZE
 """Bytes of a long read or write that are handled at a time (a whole number of pages)."""
 _READ_AHEAD: Final = 32
+_IN_PAGES: Final = 16 << 10
+"""Bytes from which on it pays not to join pages."""
 
 
 class Content:
@@ -68,6 +71,14 @@ class Content:
             page = self._page(inode, offset >> _SHIFT)
         part = page[start : start + length]
         return part if len(part) == length else part.ljust(length, b"\0")
+
+    def read_pages(self, inode: Inode, offset: int, length: int) -> bytes | Pages:
+        """The same, for who need not have it in one piece."""
+        length = min(length, inode.size - offset)
+        if length < _IN_PAGES or offset & _MASK:
+            return self.read(inode, offset, length)
+        first, last = offset >> _SHIFT, (offset + length - 1) >> _SHIFT
+        return Pages(self._pages(inode, first, last), PAGE, length)
 
     def write(self, inode: Inode, offset: int, data: bytes) -> None:
         """Put `data` at `offset`. ENOSPC, and nothing is changed, if it does not fit on the disk.
@@ -148,17 +159,19 @@ class Content:
 
     def _read_pages(self, inode: Inode, offset: int, length: int) -> bytes:
         first, last = offset >> _SHIFT, (offset + length - 1) >> _SHIFT
-        pages = inode.pages
-        try:
-            parts = [pages[index] for index in range(first, last + 1)]
-        except KeyError:
-            parts = self._loaded(inode, first, last)
+        parts = self._pages(inode, first, last)
         joined = b"".join(parts)
         if len(joined) - len(parts[-1]) != (last - first) * PAGE:
             joined = b"".join([part.ljust(PAGE, b"\0") for part in parts])
         start = offset & _MASK
         part = joined[start : start + length]
         return part if len(part) == length else part.ljust(length, b"\0")
+
+    def _pages(self, inode: Inode, first: int, last: int) -> list[bytes]:
+        try:
+            return list(map(inode.pages.__getitem__, range(first, last + 1)))
+        except KeyError:
+            return self._loaded(inode, first, last)
 
     def _loaded(self, inode: Inode, first: int, last: int) -> list[bytes]:
         """Pages, brought in; again if some that were here go while the disk is waited for."""

@@ -11,7 +11,7 @@ from servers.filesystem.inode import Inode
 from servers.filesystem.layout import BLOCK_SIZE
 from servers.filesystem.permission import SET_ID
 from servers.filesystem.state import State
-from twinos import Caller, fail, op
+from twinos import Caller, Pages, fail, op
 
 INT64_END: Final = 1 << 63
 _LONGEST: Final = 64 << 20
@@ -22,7 +22,7 @@ class FileOperations(State):
     """Operations on the content of open files."""
 
     @op
-    def read(self, caller: Caller, fd: int, length: int) -> bytes:
+    def read(self, caller: Caller, fd: int, length: int) -> bytes | Pages:
         """Read up to `length` bytes, 64 MiB at most, from the position on; empty at the end.
 
         EBADF, EISDIR, EINVAL.
@@ -33,7 +33,7 @@ class FileOperations(State):
         return data
 
     @op
-    def pread(self, caller: Caller, fd: int, length: int, offset: int) -> bytes:
+    def pread(self, caller: Caller, fd: int, length: int, offset: int) -> bytes | Pages:
         """Read from `offset`, and leave the position alone. Errors are those of `read`."""
         if offset < 0:
             raise fail(errno.EINVAL)
@@ -95,7 +95,7 @@ class FileOperations(State):
         self._used(caller, fd)
         self._volume.sync()
 
-    def _read(self, file: OpenFile, offset: int, length: int) -> bytes:
+    def _read(self, file: OpenFile, offset: int, length: int) -> bytes | Pages:
         inode = file.inode
         if length < 0 or offset >> 63:  # negative, or more than the host's calls can say
             raise fail(errno.EINVAL)
@@ -103,8 +103,9 @@ class FileOperations(State):
             raise fail(errno.EBADF)
         if inode.kind == S_IFDIR:
             raise fail(errno.EISDIR)
+        data: bytes | Pages
         if length <= STEP:
-            data = self._content.read(inode, offset, length)
+            data = self._content.read_pages(inode, offset, length)
         else:
             end = min(offset + min(length, _LONGEST), inode.size)
             steps = range(offset, end, STEP)

@@ -149,7 +149,7 @@ class TransferOperations(FileOperations):
         done = 0
         while done < count:
             try:
-                data = self._read(source, start + done, min(STEP, count - done))
+                data = bytes(self._read(source, start + done, min(STEP, count - done)))
                 written = self._write(caller, target, data, to + done) if data else 0
             except OSError:
                 if not done:

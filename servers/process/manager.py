@@ -35,7 +35,7 @@ DESCRIPTORS: Final = 256
 ARG_MAX: Final = 128 << 10
 """Bytes of arguments and environment together."""
 MEMORY: Final = 1 << 30
-"""Bytes of address space on the host that a program may have."""
+"""Bytes of address space on the host that a program may map beside what it starts with."""
 
 
 class ProcessManager(Groups):
@@ -52,7 +52,7 @@ class ProcessManager(Groups):
         tasks: starts and signals processes of the host.
         table: keeps the process table, should this server die.
         processes: how many there may be, zombies included.
-        memory: bytes of the host's address space that a program may have.
+        memory: bytes of the host's address space that a program may map beside what it starts with.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from twinos import Caller, Region, Service, Signal, Supervision, Waits, fail, op
+from twinos import Caller, Pages, Region, Service, Signal, Supervision, Waits, fail, op
 
 
 class Mood(enum.Enum):
@@ -121,6 +121,17 @@ class Echo(Service):
     @op
     def pid(self) -> int:
         return os.getpid()
+
+    @op
+    def paged(self, length: int, seed: int = 0) -> bytes | Pages:
+        """In pages, of which every third is cut."""
+        return Pages(pages_of(length, seed), 4096, length)
+
+
+def pages_of(length: int, seed: int) -> list[bytes]:
+    """What `Echo.paged` gives."""
+    count = -(-length // 4096)
+    return [bytes([at + seed & 255]) * (4096 if at % 3 else 4000 + at) for at in range(count)]
 
 
 class Bugs(Service, supervision=Supervision(most=1000, longest_rest=0.1)):
@@ -339,6 +350,11 @@ class Desk(Service):
     @op
     def copy(self, data: bytes) -> bytes:
         return self._echo.data(data)
+
+    @op
+    def paged(self, length: int) -> int:
+        """How many bytes there are, and that they are bytes."""
+        return len(b"" + self._echo.paged(length))
 
     @op
     def named(self) -> tuple[int, int, int]:

@@ -1,6 +1,7 @@
 """Requests whose results are asked for later: the same as requests made one by one."""
 
 import errno
+import gc
 import random
 import threading
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from kernels import System, User, boot
 from kernels.frames import BUNDLE, FAILED, HEADER, LARGE, OK, SIZE, frame
-from tests.conftest import Kernel, eventually
+from tests.conftest import PATIENCE, Kernel, eventually
 from tests.kernels.channels import channel
 from tests.kernels.services import Bugs, Desk, Echo, Mailbox
 from tests.kernels.test_privileges import Guard, Vault, line_of
@@ -169,12 +170,23 @@ def test_a_queue_has_so_many_outstanding_and_no_more(kernel: Kernel) -> None:
         )
         maker.start()
         eventually(lambda: system[Mailbox].waiting() == 1)
-        eventually(lambda: later._open == 4)
+        eventually(lambda: later._work._open == 4)
         assert len(made) <= 4
         for number in range(6):
             system[Mailbox].put(bytes([number]))
         maker.join()
         assert [each.result() for each in made] == [bytes([number]) for number in range(6)]
+
+
+def test_the_thread_of_a_dropped_queue_ends(kernel: Kernel) -> None:
+    with kernel.boot(Echo) as system:
+        later = system.queue()
+        thread = later._thread
+        assert later(system[Echo].number, 5).result() == 5
+        del later
+        gc.collect()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 def test_an_ended_queue_takes_nothing_more(kernel: Kernel) -> None:

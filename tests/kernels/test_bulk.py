@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import nullcontext
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import System, boot
-from kernels.bulk import GRANT, STORE, Bulk, create_outbox, map_box
+from kernels.bulk import GRANT, KEPT, STORE, Bulk, create_outbox, map_box
 from kernels.frames import (
     FAILED,
     HEADER,
@@ -32,8 +33,8 @@ from kernels.transports import TRANSPORTS
 from tests.conftest import KERNELS, RING, Kernel
 from tests.kernels import programs
 from tests.kernels.channels import channel, channel_pair
-from tests.kernels.services import Bugs, Card, Echo, Mood, Point
-from twinos import ServerDied, operations
+from tests.kernels.services import Bugs, Card, Desk, Echo, Mood, Point, pages_of
+from twinos import Pages, ServerDied, operations
 from twinos.codec import encode
 
 EDGES = [LARGE - 9, LARGE, LARGE + 1, 65_536, 1 << 20, STORE - 6, STORE - 5, STORE, STORE + 1]
@@ -52,6 +53,59 @@ def test_bytes_of_any_size_come_back(kernel: Kernel, size: int, rng: random.Rand
     with kernel.boot(Echo) as system:
         assert system[Echo].data(data) == data
         assert system[Echo].data(b"small") == b"small"  # and the store is not read again
+
+
+PAGED = [0, 1, 4096, LARGE - 1, LARGE, 1 << 20, KEPT + 4097, STORE, STORE + 1]
+
+
+@pytest.mark.parametrize("kernel", [*KERNELS, RING], ids=lambda kernel: kernel.name)
+def test_bytes_in_pages_of_any_size_come_back(kernel: Kernel) -> None:
+    with kernel.boot(Echo, Desk) as system:
+        for length in PAGED:
+            for seed in (0, 0, 1):
+                whole = bytes(Pages(pages_of(length, seed), 4096, length))
+                assert system[Echo].paged(length, seed) == whole
+            assert system[Desk].paged(length) == length
+        with system.batch() as later:
+            pending = [later(system[Echo].paged, length) for length in (1, LARGE, 3 * LARGE)]
+        assert [len(each.result()) for each in pending] == [1, LARGE, 3 * LARGE]
+
+
+@pytest.mark.parametrize("transport", ["pipe", "ring"])
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(PAGED[4:-1]), st.integers(0, 1))))
+def test_an_outbox_remembers_what_lies_in_it(
+    transport: str, contents: list[tuple[bool, int, int]]
+) -> None:
+    ours, theirs = channel_pair(transport)
+    for in_pages, length, seed in contents:
+        pages = Pages(pages_of(length, seed), 4096, length)
+        ours.send(Bulk(OK, pages if in_pages else bytes(pages), b"payload"))
+        received = theirs.receive(SMALL)
+        assert isinstance(received, Bulk)
+        assert received.contents == bytes(pages)
+    ours.close()
+    theirs.close()
+
+
+def test_pages_are_copied_into_the_outbox_and_out_of_the_inbox_and_no_more() -> None:
+    """Of what is allocated on the way of 1 MiB, all but little is what arrives."""
+    ours, theirs = channel_pair()
+    pages = Pages(pages_of(1 << 20, 0), 4096, 1 << 20)
+    bytes(pages)  # how it is laid out is remembered
+    tracemalloc.start()
+    try:
+        ours.send(Bulk(OK, pages, b"payload"))
+        _, sending = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        received = theirs.receive(SMALL)
+        _, receiving = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sending < 1 << 14
+    assert 1 << 20 <= receiving < (1 << 20) + (1 << 14)
+    assert len(received) > 1 << 20
+    ours.close()
+    theirs.close()
 
 
 @settings(max_examples=60)

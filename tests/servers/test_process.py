@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import mmap
 import os
 import signal
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from servers.filesystem import FileSystem
 from servers.memory import MemoryManager
 from servers.pipes import Pipes
 from servers.process import Descriptor, Order, Process, ProcessManager
-from servers.process.manager import ARG_MAX
+from servers.process.manager import ARG_MAX, MEMORY
 from servers.who import Who
 from tests.conftest import KERNELS, Kernel, eventually
 from tests.servers import programs
@@ -379,3 +380,15 @@ def test_inline_there_is_one_program() -> None:
         with pytest.raises(OSError, match="users='process'") as caught:
             manager.spawn(Order("/p", ("p", "0")))
         assert caught.value.errno == errno.ENOSYS
+
+
+def test_how_large_the_parent_is_does_not_matter(kernel: Kernel) -> None:
+    """Address space that whoever boots has mapped is not what its programs may map."""
+    if not kernel.remote:
+        pytest.skip("there programs start no others")
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    with mmap.mmap(-1, 4 * MEMORY, flags, mmap.PROT_READ), kernel.boot(*SERVICES) as system:
+        large = Machine(system)
+        assert run(large, "says", "a") == (0, b"a hello\n")
+        assert run(large, "allocates") == (0, b"no memory\n")
+        large.process.leave(0)

@@ -13,6 +13,7 @@ from twinos import (
     Endpoint,
     Mailbox,
     Message,
+    Pages,
     Pending,
     Received,
     Region,
@@ -73,6 +74,14 @@ class Depot(Service):
         yield self._arrived.until(seconds)
         return caller.name
 
+    @op
+    def paged(self, length: int) -> bytes | Pages:
+        return Pages([bytes(length)], 4096, length)
+
+    @op
+    def paged_for(self, caller: Caller) -> bytes | Pages:
+        return self._items[caller.id]
+
     @op(idempotent=True)
     def again(self, caller: Caller, number: int, /) -> int:
         return caller.id + number
@@ -124,6 +133,8 @@ def right(system: System) -> None:
     assert_type(depot.wait(), bytes)
     assert_type(depot.wait_as(1.5), str)
     assert_type(depot.wait_as(seconds=1.5), str)
+    assert_type(depot.paged(1), bytes)
+    assert_type(depot.paged_for(), bytes)
     assert_type(depot.again(1), int)
     assert_type(depot.wait_again(1), int)
     assert_type(system[FileSystem].read(3, 10), bytes)
