@@ -3,6 +3,7 @@
 A value that passes needs no coercer, and nearly all do; a call of one costs more than the test.
 """
 
+from collections.abc import Callable, Iterator
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
@@ -51,12 +52,22 @@ def result_of(operation: Op, room: int = 0) -> Coercer:
     if not operation.paged:
         return coerce
 
-    def joined(value: Any) -> Any:
+    def kept_or_joined(value: Any) -> Any:
         if type(value) is not Pages:
             return coerce(value)
         return value if LARGE <= len(value) <= room else bytes(value)
 
-    return joined
+    return kept_or_joined
+
+
+def joined(method: Callable[..., Any], operation: Op) -> Callable[..., Any]:
+    """`method`, of which nothing comes in pages."""
+    result = result_of(operation)
+
+    def called(*arguments: Any, **named: Any) -> Any:
+        return result(method(*arguments, **named))
+
+    return called
 
 
 def container(annotation: Any) -> type | None:
@@ -67,3 +78,10 @@ def container(annotation: Any) -> type | None:
         hasattr(annotation, "_fields") or issubclass(annotation, msgspec.Struct)
     )
     return annotation if made_of_others else None
+
+
+def passed_on(operation: Op) -> Iterator[str]:
+    """The arguments of a call of the method."""
+    for parameter in operation.parameters:
+        by_name = parameter.kind is parameter.KEYWORD_ONLY
+        yield f"{parameter.name}={parameter.name}" if by_name else parameter.name

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from kernels import probe
-from kernels.check import NAMES, container, result_of, unless_exact
+from kernels.check import NAMES, container, joined, passed_on, result_of, unless_exact
 from kernels.gate import Gate, OnBug, refuse
 from kernels.listener import Listener
 from kernels.paths import Paths
@@ -136,7 +136,7 @@ class Space:
             names["_drive"] = partial(turns.drive, together=together)
         elif self._paths.may_be_busy(service):
             names["_enter"] = probe.entered(partial(self.gate.enter_when_idle, service))
-        passed = ", ".join(["_caller"] * operation.wants_caller + list(_passed(operation)))
+        passed = ", ".join(["_caller"] * operation.wants_caller + list(passed_on(operation)))
         call = f"_method({passed})"
         unless = "if _type(result) is not _container: " if container(operation.result) else ""
         text = _PASSAGE.format(
@@ -260,7 +260,7 @@ class Space:
         if operation.wants_caller:
             method = partial(method, self._identity[client])
         if operation.paged:
-            method = _joined(method, result_of(operation))
+            method = joined(method, operation)
         if callee in self._turns:
             return self._in_turn(client, callee, operation, method)
         if not operation.waits:
@@ -294,20 +294,6 @@ class Space:
     def _in_the_middle(self, client: type[Service]) -> Services:
         """Services that serve nobody while `client`, to which a call has led, waits."""
         return self._paths.between(self.gate.inside, client)
-
-
-def _joined(method: Callable[..., Any], result: Callable[[Any], Any]) -> Callable[..., Any]:
-    def joined(*arguments: Any, **named: Any) -> Any:
-        return result(method(*arguments, **named))
-
-    return joined
-
-
-def _passed(operation: Op) -> Iterator[str]:
-    """The arguments of a call of the method."""
-    for parameter in operation.parameters:
-        by_name = parameter.kind is parameter.KEYWORD_ONLY
-        yield f"{parameter.name}={parameter.name}" if by_name else parameter.name
 
 
 _PASSAGE: Final = """\
