@@ -13,6 +13,7 @@ from servers.disk import Disk
 from servers.filesystem import FileSystem
 from servers.memory import MemoryManager
 from servers.memory.layout import PAGE_SIZE
+from servers.pipes import Pipes
 from workloads.memory import load_each, space_of, store_each
 from workloads.steps import Step, perform
 from workloads.workload import Operation, Program, User, Users, WrongResultError, equals, workload
@@ -23,6 +24,8 @@ COMPUTED: Final = bytes(64 * 1024)
 """What the computing part digests. It is so large that the host's interpreter lets others run."""
 DIGEST: Final = sha256(COMPUTED).digest()
 SIZE: Final = 4096
+COPIES: Final = 4
+PARTS: Final = 5
 
 Part = Callable[[random.Random], None]
 
@@ -36,15 +39,22 @@ Part = Callable[[random.Random], None]
     extra=True,
 )
 def aim(
-    fs: FileSystem, memory: MemoryManager, users: Users, load: int, rounds: int = 20, seed: int = 97
+    fs: FileSystem,
+    memory: MemoryManager,
+    pipes: Pipes,
+    users: Users,
+    load: int,
+    rounds: int = 20,
+    seed: int = 97,
 ) -> Program:
-    """Jobs that each mix disk, memory and computing; at once: {load}. Cost of one job.
+    """Jobs that each mix disk, memory, pipe and computing; at once: {load}. Cost of one job.
 
-    A job is a thread and a caller of its own. It does {rounds:,} rounds of four parts, shuffled
+    A job is a thread and a caller of its own. It does {rounds:,} rounds of five parts, shuffled
     (seed {seed}): make a file of 4 KiB with fsync, read it back and delete it; list a directory of
-    50 files and stat five; map 8 pages, store to each, load each, unmap; digest 64 KiB (SHA-256).
+    50 files and stat five; map 8 pages, store to each, load each, unmap; copy 4 KiB through a pipe
+    four times; digest 64 KiB (SHA-256).
     """
-    del memory  # every job has a handle of its own; the parameter says what is used
+    del memory, pipes  # every job has handles of its own; the parameters say what is used
     fs.mkdir("/aim")
     names = tuple(f"{number:02}" for number in range(50))
     perform(fs, [Step("create", f"/aim/{name}", name.encode()) for name in names])
@@ -52,7 +62,7 @@ def aim(
     def run() -> list[int]:
         return _together([_Job(users, names, seed, number, rounds) for number in range(load)])
 
-    yield Operation(run, check=equals([4 * rounds] * load), ops=load)
+    yield Operation(run, check=equals([PARTS * rounds] * load), ops=load)
     equals(names)(tuple(sorted(fs.listdir("/aim"))))
     perform(fs, [Step("delete", f"/aim/{name}") for name in names])
     fs.rmdir("/aim")
@@ -81,8 +91,9 @@ class _Job(threading.Thread):
             self.error = error
 
     def _work(self, user: User) -> None:
-        fs = user[FileSystem]
+        fs, pipes = user[FileSystem], user[Pipes]
         path = f"/aim/job-{self._number}"
+        source, sink = pipes.pipe()
 
         with space_of(user[MemoryManager], user) as space:
 
@@ -104,10 +115,18 @@ class _Job(threading.Thread):
                 equals(b"a" * PAGES)(load_each(space, start, PAGES))
                 space.munmap(start, PAGES * PAGE_SIZE)
 
+            def pipe() -> None:
+                data = self._lots.randbytes(SIZE)
+                for _ in range(COPIES):
+                    equals(SIZE)(pipes.write(sink, data))
+                    equals(data)(pipes.read(source, SIZE))
+
             def compute() -> None:
                 equals(DIGEST)(sha256(COMPUTED).digest())
 
-            self._take_turns([disk, directory, memory, compute])
+            self._take_turns([disk, directory, memory, pipe, compute])
+        pipes.close(sink)
+        pipes.close(source)
 
     def _take_turns(self, parts: list[Callable[[], None]]) -> None:
         for _ in range(self._rounds):
