@@ -10,6 +10,7 @@ import os
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -68,6 +69,7 @@ class Gate:
         self._on_bug = on_bug
         self._busy: list[type[Service]] = []
         self._idle = Signal()
+        self._queues: dict[type[Service], deque[object]] = {}
         self._thread = threading.local()
 
     def watch(self, hangup: int) -> None:
@@ -114,17 +116,30 @@ class Gate:
     def enter_when_idle(self, service: type[Service], patience: float = math.inf) -> None:
         """Take the lock when no operation of `service` waits for another service.
 
-        Or after `patience` seconds all the same.
+        Or after `patience` seconds all the same. Who comes first enters first: else a thread that
+        asks again and again would let in nobody who waits.
         """
-        deadline = time.monotonic() + patience
         self.lock.acquire()
         try:
-            while service in self._busy and time.monotonic() < deadline:
-                self._sleep(self._idle.until(deadline))
+            queue = self._queues.setdefault(service, deque())
+            if queue or service in self._busy:
+                self._queue_up(queue, service, time.monotonic() + patience)
         except BaseException:
             self.lock.release()
             raise
         self.inside = service
+
+    def _queue_up(self, queue: deque[object], service: type[Service], deadline: float) -> None:
+        ticket = object()
+        queue.append(ticket)
+        try:
+            while queue[0] is not ticket or service in self._busy:
+                if time.monotonic() >= deadline:
+                    return
+                self._sleep(self._idle.until(deadline))
+        finally:
+            queue.remove(ticket)
+            self._idle.notify()  # the next one may be free to go, too
 
     def drive(
         self,

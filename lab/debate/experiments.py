@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.debate import costs, houses, structure
+from lab.debate import costs, houses, multitasking, structure
 from lab.debate.evidence import Experiment, Finding, Setting
 from lab.refusal import Refusal, unknown
 
@@ -14,7 +14,9 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "layers": costs.layers,
     "beside": costs.beside,
     "priced": costs.priced,
+    "stalls": multitasking.stalls,
     "inventory": structure.inventory,
+    "between": structure.between,
     "agreement": structure.agreement,
     "reach": structure.reach,
     "lines": structure.lines,

@@ -16,10 +16,12 @@ from lab import meter, selection
 from lab.catalogue import services
 from lab.debate.evidence import Finding, Measure, Setting
 from lab.dispatch import dispatch
+from lab.measuring import Cost
 from lab.station import Job
 from servers.filesystem import FileSystem
 from twinos import operations
 from twinos.wiring import boot_order, dependencies, privileges
+from workloads.workload import Workload
 
 PACKAGES = ("twinos", "kernels")
 
@@ -38,17 +40,39 @@ def inventory(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
             found = meter.descendants(os.getpid(), without=before)
         spaces = max(len(found) - 1, 1) if found else 1  # one is the kernel proper
         measures.append(Measure(f"address spaces {kernel}", spaces, exact=True))
-        job = Job(
-            kernel=kernel,
-            users="inline",
-            cpus=setting.cpus,
-            mode="count",
-            workloads={workload.name: workload.options},
-        )
-        cost = dispatch(job).costs[workload.name]
+        cost = _counted(setting, kernel, workload)
         per_request = cost.messages / cost.requests
         measures.append(Measure(f"messages {kernel}", per_request, exact=True))
     return Finding(measures, notes=[f"messages by request of {workload.name}"])
+
+
+def between(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """What services say to each other so that an operation means what it should.
+
+    Parameters: `workloads`; `kernels`. Measures: `between WORKLOAD, KERNEL`: messages that are
+    neither a user's request nor the reply to one; `asked WORKLOAD`: requests of the user.
+    """
+    measures = []
+    for workload in selection.chosen(parameters["workloads"]):
+        for kernel in parameters["kernels"]:
+            cost = _counted(setting, kernel, workload)
+            own = 2 * cost.requests if cost.messages else 0
+            name = f"between {workload.name}, {kernel}"
+            measures.append(Measure(name, cost.messages - own, exact=True))
+        measures.append(Measure(f"asked {workload.name}", cost.requests, exact=True))
+    return Finding(measures, notes=["both kernels run the same services, so the same lines"])
+
+
+def _counted(setting: Setting, kernel: str, workload: Workload) -> Cost:
+    """The messages and requests of one operation."""
+    job = Job(
+        kernel=kernel,
+        users="inline",
+        cpus=setting.cpus,
+        mode="count",
+        workloads={workload.name: workload.options},
+    )
+    return dispatch(job).costs[workload.name]
 
 
 def agreement(setting: Setting, parameters: Mapping[str, Any]) -> Finding:

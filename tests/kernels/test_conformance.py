@@ -20,6 +20,8 @@ from twinos import Caller, WiringError
 from twinos.errors import as_delivered
 
 INTS = st.integers(-(2**63), 2**64 - 1)
+ROUNDS = 40
+"""Of somebody who asks again and again."""
 TEXTS = st.text(st.characters(categories=None), max_size=20)
 
 
@@ -261,6 +263,26 @@ def test_nobody_enters_a_service_that_calls_what_waits(system: System) -> None:
         assert {each.result(timeout=10) for each in collected} == {b"01", b"23"}
         assert looked.result(timeout=10) == before
     assert desk.look() == before
+
+
+def test_who_asks_again_and_again_does_not_keep_others_out(system: System) -> None:
+    collected: list[bytes] = []
+    with system.user() as eager, ThreadPoolExecutor(2) as threads:
+        desk, mailbox = eager[Desk], system[Mailbox]
+
+
+        def ask_again_and_again() -> None:
+            collected.extend(desk.collect() for _ in range(ROUNDS))
+
+        all_in = threads.submit(ask_again_and_again)
+        eventually(lambda: mailbox.waiting() == 1)
+        looked = threads.submit(lambda: (system[Desk].look(), len(collected))[1])
+        for _ in range(2 * ROUNDS):
+            eventually(lambda: mailbox.waiting() == 1)
+            mailbox.put(b"x")
+        assert looked.result(timeout=10) < ROUNDS
+        all_in.result(timeout=10)
+    assert collected == [b"xx"] * ROUNDS
 
 
 def test_a_service_above_is_not_in_the_middle_of_what_others_asked_for(system: System) -> None:

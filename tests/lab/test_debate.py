@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import bench
-from lab.debate import costs, houses, structure
+from lab.debate import costs, houses, multitasking, structure
 from lab.debate.claim import TRUST, Claim, Rule, claims, read, select
 from lab.debate.evidence import Finding, Measure, Setting
 from lab.debate.experiments import EXPERIMENTS, about, run
@@ -268,3 +268,24 @@ def test_workloads_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
         0.5,
         (0.5, 0.5),
     )
+
+
+def test_shared_data_take_messages_where_address_spaces_are_split() -> None:
+    together = "hybrid:filesystem+disk+memorymanager+swapdisk"
+    found = values(
+        structure.between(
+            SETTING,
+            {"workloads": ["cut-mapped", "cut-plain"], "kernels": [together, "microkernel"]},
+        )
+    )
+    assert found["between cut-mapped, microkernel"] > 2
+    assert found["between cut-plain, microkernel"] == 0
+    assert found[f"between cut-mapped, {together}"] == 0
+    assert found["asked cut-mapped"] > found["asked cut-plain"] == 3
+
+
+def test_a_small_request_is_measured_beside_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multitasking, "QUICK_REQUESTS", 3)
+    found = values(run("stalls", SETTING, {}))
+    assert len(found) == len(multitasking.WAYS) * (1 + len(multitasking.JOBS))
+    assert all(value > 0 for value in found.values())
