@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from statistics import median
 from threading import Event, Thread
 from typing import Any, Final
@@ -115,12 +115,14 @@ def _beside(users: Users, files: type[FileSystem], jobs: Sequence[Job]) -> Itera
     """Jobs that work until the block is left."""
     ended = Event()
     threads = [Thread(target=job, args=(users, files, ended), daemon=True) for job in jobs]
-    with ExitStack() as stack:
-        stack.callback(lambda: [thread.join() for thread in threads])
-        stack.callback(ended.set)
-        for thread in threads:
-            thread.start()
+    for thread in threads:
+        thread.start()
+    try:
         yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
 
 
 def _device(users: Users, files: type[FileSystem], ended: Event) -> None:

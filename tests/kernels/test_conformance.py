@@ -270,7 +270,6 @@ def test_who_asks_again_and_again_does_not_keep_others_out(system: System) -> No
     with system.user() as eager, ThreadPoolExecutor(2) as threads:
         desk, mailbox = eager[Desk], system[Mailbox]
 
-
         def ask_again_and_again() -> None:
             collected.extend(desk.collect() for _ in range(ROUNDS))
 
