@@ -36,6 +36,7 @@ def boot(
     transport: str = "pipe",
     sandbox: bool = False,
     requests: int = REQUESTS,
+    fresh: bool = False,
 ) -> System:
     """Boot a kernel with `services` and all that they depend on.
 
@@ -58,6 +59,8 @@ def boot(
             host; see `kernels.cell`. There must be servers.
         requests: how many one caller may have under way at one server; one more is EAGAIN. Inline
             users of the monolithic kernel have as many as they have threads.
+        fresh: start the kernel's processes from a fresh interpreter, so that they hold nothing of
+            this process's memory; slower. What travels there is found by name.
 
     Raises:
         WiringError: the services can't be put together as asked.
@@ -80,6 +83,8 @@ def boot(
         if kernel == "monolithic" and users == "inline":
             raise WiringError("a sandbox is for servers: this monolithic kernel is in its user")
         cell.check()
+    if fresh and kernel == "monolithic" and users == "inline":
+        raise WiringError("fresh= is for kernels in other processes: this one is in its user")
     fill_standard()
     layers = (*layers, *observers)
     order = boot_order(services)
@@ -102,6 +107,7 @@ def boot(
             transport=transport,
             sandbox=sandbox,
             requests=requests,
+            fresh=fresh,
         )
     return System(running, order, kernel)
 

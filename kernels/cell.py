@@ -74,6 +74,27 @@ def confine() -> None:
     calls.load()
 
 
+def confine_as_possible() -> None:
+    """As `confine`, but do without what this host lacks; `locks` tells what that leaves."""
+    calls = _allowed_calls() if find_spec("pyseccomp") else None
+    _be_nobody()
+    refuse_new_privileges()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if (version := landlock_version()) >= 1:
+        _deny_files(version)
+    if calls is not None:
+        calls.load()
+
+
+def locks() -> dict[str, bool]:
+    """What `confine_as_possible` can take from a process started here, and whether it will."""
+    return {
+        "another user": not os.getuid(),
+        "no files (Landlock)": landlock_version() >= 1,
+        "no processes or sockets (pyseccomp)": find_spec("pyseccomp") is not None,
+    }
+
+
 def _be_nobody() -> None:
     """Keep nothing of the superuser's powers; with them, the host forgets whose child this is."""
     if os.getuid():

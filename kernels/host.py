@@ -15,6 +15,7 @@ _ASKING: Final = (signal.SIGALRM, signal.SIGTSTP, signal.SIGQUIT)
 """Signals whose handlers may ask the kernel something."""
 
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
 _PR_SET_NAME: Final = 15
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -65,6 +66,11 @@ def unpoked() -> Iterator[None]:
 def refuse_new_privileges() -> None:
     """Let no program that this process might run have more rights than it."""
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def close_to_others() -> None:
+    """Let no other process of this user look into this one's memory or descriptors, or trace it."""
+    _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def system_call(number: int, *arguments: object) -> int:

@@ -165,6 +165,7 @@ class Microkernel(Remote):
         transport: the name of what carries messages.
         sandbox: whether to lock each server in.
         requests: how many a caller may have under way at one server.
+        fresh: whether to start in a fresh interpreter.
     """
 
     def __init__(
@@ -181,16 +182,18 @@ class Microkernel(Remote):
         transport: str,
         sandbox: bool,
         requests: int,
+        fresh: bool,
     ) -> None:
         ours, theirs = socket_pair()
         super().__init__(order, ours, layers, transport)
         self._owner = os.getpid()
         pins, kept = sorted(cpus or ()), tuple(layers)
         plan = (order, spaces, settings, pins, counting, kept, self._owner, grace, panics)
+        start = spawn if fresh else launch
         try:
             with theirs:
                 self._nucleus = _Child(
-                    launch(run_nucleus, theirs, *plan, transport, sandbox, requests)
+                    start(run_nucleus, theirs, *plan, transport, sandbox, requests)
                 )
         except BaseException:
             self._agent.close()

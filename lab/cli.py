@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "run": "run one workload once and say what it did",
     "debate": "try the claims of the debate of 1992, one by one",
     "workloads": "list the workloads, or describe one",
+    "lab": "labs for a class: start, grade, release, report",
     "new": "write a service of your own, with its test and its workload",
     "replay": "price the counts of a run on machines of other years",
     "services": "list the services and their operations, or describe one",

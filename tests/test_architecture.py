@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "servers": {"twinos"},
     "workloads": {"servers", "twinos"},
     "lab": {"workloads", "servers", "kernels", "twinos"},
+    "assignments": {"lab", "workloads", "servers", "kernels", "twinos"},
 }
 RUN_TIME = {"msgspec", "tabulate", "tqdm"}
 EXTRAS = {

@@ -19,7 +19,7 @@ from kernels.launch import thread_count
 from kernels.portable import pack, unpack
 from tests.conftest import Kernel, eventually, reap_orphans
 from tests.kernels.services import Card, Echo, Mood, Point
-from twinos import Service, WiringError
+from twinos import Service, WiringError, op
 
 ROOT = Path(__file__).parents[2]
 
@@ -425,3 +425,35 @@ def test_thread_count() -> None:
     stop.set()
     thread.join()
     eventually(lambda: thread_count() == before)
+
+
+# Kernels that start in a fresh interpreter.
+
+secret: list[int] = []
+
+
+class Curious(Service):
+    """Looks for what the process has that booted it."""
+
+    @op
+    def find(self) -> tuple[int, ...]:
+        """What is in `secret` here."""
+        return tuple(secret)
+
+
+@pytest.mark.parametrize("kernel", ["monolithic", "microkernel"])
+def test_a_fresh_kernel_holds_nothing_of_its_users_memory(kernel: str) -> None:
+    secret.append(42)
+    try:
+        with boot(kernel, Curious, users="process") as system:
+            forked = system[Curious].find()
+        with boot(kernel, Curious, users="process", fresh=True) as system:
+            assert system[Curious].find() == ()
+        assert forked in {(42,), ()}  # a process of several threads never forks
+    finally:
+        secret.clear()
+
+
+def test_a_kernel_in_its_user_is_never_fresh() -> None:
+    with pytest.raises(WiringError, match="this one is in its user"):
+        boot("monolithic", Curious, fresh=True)

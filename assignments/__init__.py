@@ -1,0 +1,1 @@
+"""Class material: six labs, with handouts, tests, rubrics, solutions; see docs/teaching.md."""
