@@ -23,10 +23,13 @@ NAMES: Final[dict[str, Any]] = {
 }
 """What the source of a check uses; the underscores keep parameters from hiding it."""
 
+_SMALL: Final = (1 << 30) - 1
 _EXACT: Final[dict[Any, str]] = {
     None: "{0} is not None",
     type(None): "{0} is not None",
-    int: f"_type({{0}}) is not _int or not {INT_MIN} <= {{0}} <= {INT_MAX}",
+    # Python compares small numbers fast, and two at a time: nearly all are small.
+    int: f"_type({{0}}) is not _int or ({{0}} < 0 or {{0}} > {_SMALL}) and "
+    f"not {INT_MIN} <= {{0}} <= {INT_MAX}",
     str: "_type({0}) is not _str",
     bytes: "_type({0}) is not _bytes",
     bool: "_type({0}) is not _bool",

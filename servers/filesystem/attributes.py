@@ -44,9 +44,9 @@ class AttributeOperations(State):
         follow_symlinks: bool = True,
     ) -> Stat:
         """What is known of a file. ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, EINVAL."""
-        context = self._context(caller)
-        if dir_fd is None and type(path) is str:  # nearly always
-            inode = self._walker.find(context, path, follow=follow_symlinks)
+        context = self._asking if caller is self._asker else self._context(caller)
+        if dir_fd is None and follow_symlinks and type(path) is str:  # nearly always
+            inode = self._walker.find(context, path)
         else:
             inode = self._find(context, path, dir_fd, follow=follow_symlinks, fully=False)
         return inode.stat or self._volume.stat(inode)
@@ -126,7 +126,7 @@ class AttributeOperations(State):
     @op
     def lchown(self, caller: Caller, path: str, uid: int, gid: int) -> None:
         """`chown` of a symbolic link itself."""
-        inode = self._walker.find(self._changing(caller, path), path, follow=False)
+        inode = self._walker.find_at(self._changing(caller, path), path, follow=False)
         set_owner(inode, caller, uid, gid, path)
         self._attributes_changed(inode)
 

@@ -122,10 +122,12 @@ class Bitmap:
                 raise fail(errno.ENOSPC)
             self._scarce()
         at = self._find_free()
-        bit = _FREE_BITS[self._blocked[at]][0]
-        self._in_use[at] |= 1 << bit
-        self._blocked[at] |= 1 << bit
-        self._next[at] |= 1 << bit
+        blocked = self._blocked[at]
+        bit = _FREE_BITS[blocked][0]
+        mask = 1 << bit
+        self._blocked[at] = blocked | mask
+        self._in_use[at] |= mask
+        self._next[at] |= mask
         self._changed.add(at // BLOCK_SIZE)
         self._free -= 1
         self._unblocked -= 1

@@ -67,9 +67,10 @@ class BlockMap(Nodes):
         """
         if self._back_in_one_place(inode, first, last):
             return
-        self.expect(inode, first, last)
         holes, missing = self._wanted(inode, first, last)
-        if holes:
+        if not holes:
+            self.expect(inode, first, last)
+        else:
             self._zones.reserve(holes + len(missing))
             self._fill(inode, first, last, missing)
             if inode.sectors >= 0:

@@ -1,6 +1,7 @@
 """Content: the bytes of files, in pages of 4 KiB.
 
-A page is a `bytes` object, so a read or write of a whole one moves a reference and copies nothing.
+A page is a `bytes` object, so a read or write of a whole one moves a reference and copies nothing:
+`FileOperations` does so itself where the page is in memory, and, to be written, has changed already.
 It may be shorter than 4 KiB: the rest of it is zeros, up to the size of the file. A hole is an
 empty page. What is written stays here until `flush`: then blocks get their zones, and go straight
 to the disk. Every block of a changed page, up to the page's length, has a zone given or promised.
@@ -8,6 +9,8 @@ to the disk. Every block of a changed page, up to the page's length, has a zone 
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
+from struct import Struct
 from typing import Final
 
 from servers.disk import Disk
@@ -19,8 +22,8 @@ from servers.filesystem.memory import Memory
 from twinos import Pages
 
 PAGE: Final = 4096
-_SHIFT: Final = 12
-_MASK: Final = PAGE - 1
+SHIFT: Final = 12
+MASK: Final = PAGE - 1
 _BLOCKS: Final = PAGE // BLOCK_SIZE
 STEP: Final = BATCH * BLOCK_SIZE
 """Bytes of a long read or write that are handled at a time (a whole number of pages)."""
@@ -58,26 +61,24 @@ class Content:
             offset: not negative.
             length: `STEP` at most, so that memory stays bounded; nothing if not positive.
         """
-        start = offset & _MASK
-        page = inode.pages.get(offset >> _SHIFT)
-        if page is not None and len(page) == length and not start:
-            return page  # a reference moves
         length = min(length, inode.size - offset)
         if length <= 0:
             return b""
+        start = offset & MASK
         if start + length > PAGE:
             return self._read_pages(inode, offset, length)
+        page = inode.pages.get(offset >> SHIFT)
         if page is None:
-            page = self._page(inode, offset >> _SHIFT)
+            page = self._page(inode, offset >> SHIFT)
         part = page[start : start + length]
         return part if len(part) == length else part.ljust(length, b"\0")
 
     def read_pages(self, inode: Inode, offset: int, length: int) -> bytes | Pages:
         """The same, for who need not have it in one piece."""
         length = min(length, inode.size - offset)
-        if length < _IN_PAGES or offset & _MASK:
+        if length < _IN_PAGES or offset & MASK:
             return self.read(inode, offset, length)
-        first, last = offset >> _SHIFT, (offset + length - 1) >> _SHIFT
+        first, last = offset >> SHIFT, (offset + length - 1) >> SHIFT
         return Pages(self._pages(inode, first, last), PAGE, length)
 
     def write(self, inode: Inode, offset: int, data: bytes) -> None:
@@ -88,20 +89,15 @@ class Content:
             offset: not negative, and the end is not beyond the largest size.
             data: not empty; `STEP` bytes at most.
         """
-        first = offset >> _SHIFT
-        if len(data) == PAGE and not offset & _MASK and first in inode.changed:
-            page = inode.pages[first]
-            if len(page) == PAGE:
-                inode.pages[first] = data  # a changed page once more: a reference moves
-                return
+        first = offset >> SHIFT
         if offset > inode.size:
             self._square_off(inode)
         fresh = self._merged(inode, offset, data)
         last = first + len(fresh) - 1
         self._maps.back(inode, first * _BLOCKS, last * _BLOCKS + -(-len(fresh[-1]) // BLOCK_SIZE))
-        if first << _SHIFT >= inode.size:  # nothing is there yet
+        if first << SHIFT >= inode.size:  # nothing is there yet
             self._memory.used += sum(map(len, fresh)) + len(fresh) * Memory.PAGE
-            inode.pages.update(zip(range(first, last + 1), fresh, strict=True))
+            inode.pages.update(enumerate(fresh, first))
         else:
             for index, page in enumerate(fresh, first):
                 self._insert(inode, index, page)
@@ -158,12 +154,12 @@ class Content:
         self._insert(inode, index, page)
 
     def _read_pages(self, inode: Inode, offset: int, length: int) -> bytes:
-        first, last = offset >> _SHIFT, (offset + length - 1) >> _SHIFT
+        first, last = offset >> SHIFT, (offset + length - 1) >> SHIFT
         parts = self._pages(inode, first, last)
         joined = b"".join(parts)
         if len(joined) - len(parts[-1]) != (last - first) * PAGE:
             joined = b"".join([part.ljust(PAGE, b"\0") for part in parts])
-        start = offset & _MASK
+        start = offset & MASK
         part = joined[start : start + length]
         return part if len(part) == length else part.ljust(length, b"\0")
 
@@ -184,7 +180,7 @@ class Content:
         """Bring pages in; when the file is read from its start on, some that follow too."""
         pages = inode.pages
         if first == 0 or first - 1 in pages:
-            last = max(last, min(last + _READ_AHEAD, (inode.size - 1) >> _SHIFT))
+            last = max(last, min(last + _READ_AHEAD, (inode.size - 1) >> SHIFT))
         wanted = [index for index in range(first, last + 1) if index not in pages]
         zones = [
             zone
@@ -205,18 +201,19 @@ class Content:
 
     def _merged(self, inode: Inode, offset: int, data: bytes) -> list[bytes]:
         """The pages as they will be with `data` at `offset`."""
-        start = offset & _MASK
+        start = offset & MASK
         end = start + len(data)
-        if end == PAGE and not start:
-            return [data]
-        first = offset >> _SHIFT
+        if not (start or end & MASK):
+            return [data] if end == PAGE else list(_cutter(end >> SHIFT).unpack(data))
+        first = offset >> SHIFT
         fresh = [data]
         if end > PAGE:
-            fresh = [data[max(0, at - start) : at + PAGE - start] for at in range(0, end, PAGE)]
+            cuts = range(PAGE - start, len(data), PAGE)
+            fresh = [data[: PAGE - start], *[data[at : at + PAGE] for at in cuts]]
         if start:
             old = self._page(inode, first)
             fresh[0] = old[:start].ljust(start, b"\0") + fresh[0] + old[start + len(fresh[0]) :]
-        tail = end & _MASK
+        tail = end & MASK
         if tail and offset + len(data) < inode.size and (end > PAGE or not start):
             old = self._page(inode, first + len(fresh) - 1)
             fresh[-1] += old[tail:]
@@ -249,7 +246,7 @@ class Content:
         tail = inode.size % BLOCK_SIZE
         if not tail:
             return
-        index = inode.size >> _SHIFT
+        index = inode.size >> SHIFT
         page = self._page(inode, index)
         if page and index not in inode.changed:
             self._maps.back(inode, index * _BLOCKS, index * _BLOCKS + -(-len(page) // BLOCK_SIZE))
@@ -279,6 +276,12 @@ class Content:
         if zones:
             self._disk.writev(extents(zones), b"".join(parts))
         inode.changed.difference_update(pages)
+
+
+@cache  # of 256 at most: no write is longer than `STEP`
+def _cutter(count: int) -> Struct:
+    """What cuts bytes into so many pages."""
+    return Struct(f"{PAGE}s" * count)
 
 
 def _runs(inode: Inode, pages: list[int]) -> Iterator[tuple[int, list[bytes]]]:

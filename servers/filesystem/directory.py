@@ -56,9 +56,10 @@ class Names:
         free: free slots, a heap.
         changed: what is to be written into slots: a name, or None for a free one.
         order: the names in the order of their slots, while somebody has asked and none has changed.
+        listed: the names in the order in which they came; likewise.
     """
 
-    __slots__ = ("changed", "free", "inodes", "order", "parent", "slots")
+    __slots__ = ("changed", "free", "inodes", "listed", "order", "parent", "slots")
 
     def __init__(self, parent: int) -> None:
         self.inodes: dict[str, int] = {}
@@ -67,6 +68,7 @@ class Names:
         self.free: list[int] = []
         self.changed: dict[int, str | None] = {}
         self.order: list[str] | None = None
+        self.listed: tuple[str, ...] | None = None
 
 
 class Directories:
@@ -103,7 +105,7 @@ class Directories:
         self._maps.back(directory, 0, 1)
         names = directory.names = Names(parent.number)
         names.changed = {_DOT: ".", _DOT_DOT: ".."}
-        self._memory.spend((directory.number, 0))
+        self._expect(directory, _DOT)
         directory.size = 2 * ENTRY.size
         directory.links = 2
 
@@ -114,9 +116,9 @@ class Directories:
         names.inodes[name] = inode.number
         names.slots[name] = slot
         names.changed[slot] = name
-        names.order = None
+        names.order = names.listed = None
         self._memory.used += Memory.NAME
-        self._memory.spend((directory.number, slot // ENTRIES_PER_BLOCK))
+        self._expect(directory, slot)
 
     def remove(self, directory: Inode, name: str) -> None:
         """Take out a name that is there."""
@@ -125,9 +127,9 @@ class Directories:
         slot = names.slots.pop(name)
         heappush(names.free, slot)
         names.changed[slot] = None
-        names.order = None
+        names.order = names.listed = None
         self._memory.used -= Memory.NAME
-        self._memory.spend((directory.number, slot // ENTRIES_PER_BLOCK))
+        self._expect(directory, slot)
 
     def replace(self, directory: Inode, name: str, inode: Inode) -> None:
         """Have a name that is there mean another inode."""
@@ -135,7 +137,7 @@ class Directories:
         names.inodes[name] = inode.number
         slot = names.slots[name]
         names.changed[slot] = name
-        self._memory.spend((directory.number, slot // ENTRIES_PER_BLOCK))
+        self._expect(directory, slot)
 
     def change_name(self, directory: Inode, old: str, new: str) -> None:
         """Put a name that is not there yet in the place of one that is."""
@@ -143,15 +145,15 @@ class Directories:
         names.inodes[new] = names.inodes.pop(old)
         slot = names.slots[new] = names.slots.pop(old)
         names.changed[slot] = new
-        names.order = None
-        self._memory.spend((directory.number, slot // ENTRIES_PER_BLOCK))
+        names.order = names.listed = None
+        self._expect(directory, slot)
 
     def change_parent(self, directory: Inode, parent: Inode) -> None:
         """Have `..` mean another directory."""
         names = self.names(directory)
         names.parent = parent.number
         names.changed[_DOT_DOT] = ".."
-        self._memory.spend((directory.number, 0))
+        self._expect(directory, _DOT)
 
     def stage(self, directory: Inode) -> None:
         """Put changed entries into the next commit."""
@@ -193,6 +195,12 @@ class Directories:
         elif not directory.links:  # the disk calls it free
             self._cache.put_fresh(zone, self._cache.read(zone))
         return zone
+
+    def _expect(self, directory: Inode, slot: int) -> None:
+        """A slot changes: its block may be in the next commit."""
+        block = directory.number, slot // ENTRIES_PER_BLOCK
+        if block not in self._memory.spent:
+            self._memory.spend(block)
 
     def _grow(self, directory: Inode) -> int:
         """A new slot at the end."""

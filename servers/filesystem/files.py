@@ -5,7 +5,7 @@ import os
 from stat import S_IFDIR
 from typing import Final
 
-from servers.filesystem.content import STEP
+from servers.filesystem.content import MASK, PAGE, SHIFT, STEP
 from servers.filesystem.descriptors import OpenFile
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import BLOCK_SIZE
@@ -97,24 +97,29 @@ class FileOperations(State):
 
     def _read(self, file: OpenFile, offset: int, length: int) -> bytes | Pages:
         inode = file.inode
+        data: bytes | Pages | None = inode.pages.get(offset >> SHIFT)
+        # A whole page, mostly: a reference moves.
+        if data is None or len(data) != length or offset & MASK or not file.access.read:
+            data = self._read_any(file, offset, length)
+        if not (0.0 <= self._time() - inode.atime < 1.0 or file.access.quiet or not length):
+            self._accessed(inode)
+        if self._memory.used > self._memory.limit:
+            self._make_room()
+        return data
+
+    def _read_any(self, file: OpenFile, offset: int, length: int) -> bytes | Pages:
+        inode = file.inode
         if length < 0 or offset >> 63:  # negative, or more than the host's calls can say
             raise fail(errno.EINVAL)
         if not file.access.read:
             raise fail(errno.EBADF)
         if inode.kind == S_IFDIR:
             raise fail(errno.EISDIR)
-        data: bytes | Pages
         if length <= STEP:
-            data = self._content.read_pages(inode, offset, length)
-        else:
-            end = min(offset + min(length, _LONGEST), inode.size)
-            steps = range(offset, end, STEP)
-            data = b"".join([self._read_step(inode, at, min(STEP, end - at)) for at in steps])
-        if not (0.0 <= self._time() - inode.atime < 1.0 or file.access.quiet or not length):
-            self._accessed(inode)
-        if self._memory.used > self._memory.limit:
-            self._make_room()
-        return data
+            return self._content.read_pages(inode, offset, length)
+        end = min(offset + min(length, _LONGEST), inode.size)
+        steps = range(offset, end, STEP)
+        return b"".join([self._read_step(inode, at, min(STEP, end - at)) for at in steps])
 
     def _read_step(self, inode: Inode, offset: int, length: int) -> bytes:
         if self._memory.used > self._memory.limit:
@@ -122,21 +127,23 @@ class FileOperations(State):
         return self._content.read(inode, offset, length)
 
     def _write(self, caller: Caller, file: OpenFile, data: bytes, offset: int) -> int:
-        if not file.access.write:
+        access = file.access
+        if not access.write:
             raise fail(errno.EBADF)
         if not data:
             return 0
         inode = file.inode
         written = len(data)
-        if written > STEP or offset + written > self._volume.max_size:
-            written = self._write_some(inode, offset, data)
+        first = offset >> SHIFT
+        if (
+            first in inode.changed
+            and written == PAGE
+            and not offset & MASK
+            and len(inode.pages[first]) == PAGE
+        ):
+            inode.pages[first] = data  # a changed page once more: a reference moves
         else:
-            try:
-                self._content.write(inode, offset, data)
-            except OSError as error:
-                if error.errno != errno.ENOSPC:
-                    raise
-                written = self._write_some(inode, offset, data)
+            written = self._write_any(inode, offset, data)
         inode.stat = None
         if not (
             inode.dirty and 0.0 <= self._time() - inode.mtime < 1.0 and inode.ctime == inode.mtime
@@ -144,11 +151,23 @@ class FileOperations(State):
             self._touch(inode)
         if inode.mode & SET_ID and caller.uid:
             self._drop_set_id(inode)
-        if file.access.durable:
+        if access.durable:
             self._volume.sync()
         if self._memory.used > self._memory.limit:
             self._make_room()
         return written
+
+    def _write_any(self, inode: Inode, offset: int, data: bytes) -> int:
+        """Write all, or as much as there is room for."""
+        if len(data) > STEP or offset + len(data) > self._volume.max_size:
+            return self._write_some(inode, offset, data)
+        try:
+            self._content.write(inode, offset, data)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            return self._write_some(inode, offset, data)
+        return len(data)
 
     def _write_some(self, inode: Inode, offset: int, data: bytes, step: int = STEP) -> int:
         """Write as much as the largest size, and the disk, have room for; how much that was.

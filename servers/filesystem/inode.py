@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import stat
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
@@ -158,7 +158,6 @@ class InodeTable:
         inodes: which inodes are taken.
         zones: which zones are.
         memory: what is used is counted here.
-        now: the time in seconds.
     """
 
     def __init__(
@@ -168,7 +167,6 @@ class InodeTable:
         inodes: Bitmap,
         zones: Bitmap,
         memory: Memory,
-        now: Callable[[], int],
     ) -> None:
         self._cache = cache
         self._start = superblock.table_start
@@ -176,7 +174,6 @@ class InodeTable:
         self._taken = inodes
         self._zones = zones
         self._memory = memory
-        self._now = now
         self._freed: set[int] = set()
         self._dirty: dict[int, Inode] = {}
         self.inodes: Final[dict[int, Inode]] = {}
@@ -189,18 +186,20 @@ class InodeTable:
         """The inode that a directory entry names. EUCLEAN if there can be none."""
         return self.inodes.get(number) or self._read(number)
 
-    def create(self, mode: int, uid: int, gid: int, device: int = 0) -> Inode:
+    def create(self, mode: int, uid: int, gid: int, device: int, now: int) -> Inode:
         """A new inode with one link. ENOSPC if all are taken."""
         number = self._taken.take_one()
-        now = self._now()
         inode = Inode(number, mode, 1, uid, gid, 0, now, now, now, _NO_ZONES[:])
         inode.zones[0] = device
         inode.sectors = 0
         inode.dirty = True
         self.inodes[number] = self._dirty[number] = inode
         self._freed.discard(number)
-        self._memory.used += Memory.INODE
-        self.expect(inode)
+        memory = self._memory
+        memory.used += Memory.INODE
+        block = self._start + (number - 1) // INODES_PER_BLOCK
+        if block not in memory.spent:
+            memory.spend(block)
         return inode
 
     def free(self, inode: Inode) -> None:

@@ -24,9 +24,12 @@ class ListingOperations(State):
         It is all of them at one moment: names that come and go later don't confuse it.
         """
         inode = self._listed(caller, path)
-        names = self._volume.directories.names(inode)
-        self._accessed(inode)
-        return tuple(names.inodes)
+        names = inode.names or self._volume.directories.names(inode)
+        if not 0.0 <= self._time() - inode.atime < 1.0:
+            self._accessed(inode)
+        if names.listed is None:
+            names.listed = tuple(names.inodes)
+        return names.listed
 
     @op
     def scandir(self, caller: Caller, path: str | int = ".") -> tuple[DirEntry, ...]:

@@ -12,7 +12,8 @@ class Memory:
     What has changed is bounded too: a commit has to fit into the log. Who changes metadata *spends*
     the block that it is in, each once; when the budget is spent, the limit is 0 until a commit. A
     block is known by its number, or, while it has none, by the file's and its place there: of a
-    directory's contents its number, of a block map the node's key.
+    directory's contents its number, of a block map the node's key. Who spends often looks first
+    whether it is `spent`.
 
     The sizes are what things cost in Python: a page of content has 300 bytes of company.
 

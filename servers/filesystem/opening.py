@@ -12,8 +12,11 @@ from servers.filesystem.state import State
 from twinos import Caller, fail, op
 
 # Names of a module cost more to look up than a module's own.
-_PATH: Final = os.O_PATH
+_CREAT: Final = os.O_CREAT
+_DIRECTORY: Final = os.O_DIRECTORY
+_EXCL: Final = os.O_EXCL
 _NOFOLLOW: Final = os.O_NOFOLLOW
+_PATH: Final = os.O_PATH
 _UNUSUAL: Final = os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY | os.O_PATH
 
 
@@ -40,14 +43,18 @@ class OpenOperations(State):
         EMFILE, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, EINVAL, ENOSPC; EOPNOTSUPP for
         O_TMPFILE, ENXIO for devices, FIFOs and sockets: nobody is at their other end.
         """
-        context = self._settled(caller)
+        context = self._asking if caller is self._asker else self._context(caller)
+        if self._memory.used > self._memory.limit:
+            self._make_room()
         if len(context.files) >= self._max_files:
             raise fail(errno.EMFILE, path)
         if flags & _UNUSUAL:
             inode = self._open_unusual(context, path, flags, mode, dir_fd)
         else:
-            at = None if dir_fd is None else self._at(context, path, dir_fd)
-            inode = self._walker.find(context, path, follow=not flags & _NOFOLLOW, at=at)
+            if dir_fd is None and not flags & _NOFOLLOW:
+                inode = self._walker.find(context, path)
+            else:
+                inode = self._find(context, path, dir_fd, follow=not flags & _NOFOLLOW)
             if flags & ~self._harmless or caller.uid or inode.kind != S_IFREG:
                 self._open_existing(context, inode, flags, path)
         inode.opens += 1
@@ -57,7 +64,8 @@ class OpenOperations(State):
     @op
     def close(self, caller: Caller, fd: int) -> None:
         """Close a descriptor. EBADF."""
-        file = self._context(caller).remove(fd)
+        context = self._asking if caller is self._asker else self._context(caller)
+        file = context.remove(fd)
         file.shares -= 1
         if not file.shares:
             self._volume.closed(file.inode)
@@ -100,21 +108,21 @@ class OpenOperations(State):
         """`open` that may make a file, or only wants to know where it is."""
         if flags & _PATH:
             found = self._find(context, path, dir_fd, follow=not flags & _NOFOLLOW)
-            if flags & os.O_DIRECTORY and found.kind != S_IFDIR:
+            if flags & _DIRECTORY and found.kind != S_IFDIR:
                 raise fail(errno.ENOTDIR, path)
             return found
-        if not flags & os.O_CREAT:
+        if not flags & _CREAT:
             raise fail(errno.EOPNOTSUPP, path)
-        if flags & os.O_DIRECTORY:
+        if flags & _DIRECTORY:
             raise fail(errno.EINVAL, path)
         at = None if dir_fd is None else self._at(context, path, dir_fd)
-        follow = not flags & (os.O_EXCL | os.O_NOFOLLOW)
+        follow = not flags & (_EXCL | _NOFOLLOW)
         parent, name, inode = self._walker.place_to_create(context, path, follow=follow, at=at)
         if inode is None:
             self._require_writable(path)
             mode = S_IFREG | mode & 0o7777 & ~context.umask
-            return self._make(context, parent, name, mode, path=path)
-        if flags & os.O_EXCL:
+            return self._make(context, parent, name, mode, path)
+        if flags & _EXCL:
             raise fail(errno.EEXIST, path)
         self._open_existing(context, inode, flags, path)
         return inode
@@ -124,9 +132,9 @@ class OpenOperations(State):
         access = flags & os.O_ACCMODE
         writes = access or flags & os.O_TRUNC
         if inode.kind == S_IFDIR:
-            if writes or flags & os.O_CREAT:
+            if writes or flags & _CREAT:
                 raise fail(errno.EISDIR, path)
-        elif flags & os.O_DIRECTORY:
+        elif flags & _DIRECTORY:
             raise fail(errno.ENOTDIR, path)
         elif inode.kind == S_IFLNK:
             raise fail(errno.ELOOP, path)

@@ -41,7 +41,21 @@ class Walker:
         self._volume = volume
         self._inodes = volume.table.inodes
 
-    def find(
+    def find(self, context: Context, path: str) -> Inode:
+        """The file at `path`; if that is a symbolic link, what it leads to.
+
+        Raises:
+            OSError: see `find_at`.
+        """
+        cut = path.rfind("/") + 1
+        directory = context.known.get(path[:cut])
+        if directory is not None and (names := directory.names) is not None:
+            inode = self._inodes.get(names.inodes.get(path[cut:], 0))
+            if inode is not None and inode.kind != S_IFLNK:
+                return inode
+        return self.find_at(context, path)
+
+    def find_at(
         self, context: Context, path: str, *, follow: bool = True, at: Inode | None = None
     ) -> Inode:
         """The file at `path`; if that is a symbolic link, what it leads to, or the link itself.
@@ -56,12 +70,6 @@ class Walker:
             OSError: ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, EINVAL (a zero in the path),
                 EILSEQ; EUCLEAN and EIO.
         """
-        cut = path.rfind("/") + 1
-        directory = context.known.get(path[:cut]) if at is None else None
-        if directory is not None and directory.names is not None:
-            inode = self._inodes.get(directory.names.inodes.get(path[cut:], 0))
-            if inode is not None and (inode.kind != S_IFLNK or not follow):
-                return inode
         walk = _Walk(self._volume, context, path)
         _, _, inode = walk.last(at or context.cwd, walk.path, follow=follow)
         if inode is None:
@@ -70,7 +78,7 @@ class Walker:
 
     def place(self, context: Context, path: str, at: Inode | None = None) -> Place:
         """Where the last name of `path` stands, or would stand. Errors are those of `find`."""
-        place = self._known_place(context, path) if at is None else None
+        place = self.known_place(context, path) if at is None else None
         if place is not None:
             return place
         walk = _Walk(self._volume, context, path)
@@ -81,7 +89,7 @@ class Walker:
         self, context: Context, path: str, *, follow: bool, at: Inode | None = None
     ) -> Place:
         """`place` for `open` with O_CREAT: where links lead to, and EISDIR for a final slash."""
-        place = self._known_place(context, path) if at is None else None
+        place = self.known_place(context, path) if at is None else None
         if place is not None:
             inode = place[2]
             if inode is None or inode.kind != S_IFLNK or not follow:
@@ -91,9 +99,6 @@ class Walker:
 
     def parent(self, context: Context, path: str, at: Inode | None = None) -> tuple[Inode, str]:
         """The directory of the last name of `path`, and that name, whether it is there or not."""
-        place = self._known_place(context, path) if at is None else None
-        if place is not None:
-            return place[:2]
         walk = _Walk(self._volume, context, path)
         head, name = split(walk.path)
         return walk.directory(at or context.cwd, head), name
@@ -118,14 +123,14 @@ class Walker:
                 return above, name
         raise damaged(f"directory {directory.number} is not in the one above it")
 
-    def _known_place(self, context: Context, path: str) -> Place | None:
+    def known_place(self, context: Context, path: str) -> Place | None:
         """The place of `path`, if the way there is known and the name is a common one."""
         cut = path.rfind("/") + 1
         directory = context.known.get(path[:cut])
-        if directory is None or directory.names is None:
+        if directory is None or (names := directory.names) is None:
             return None
         name = path[cut:]
-        number = directory.names.inodes.get(name)
+        number = names.inodes.get(name)
         if number is not None:
             return directory, name, self._inodes.get(number) or self._volume.table.get(number)
         if len(name) <= NAME_MAX and name.isascii() and name not in _SPECIAL and "\0" not in name:

@@ -6,7 +6,7 @@ from stat import S_IFDIR
 from servers.filesystem.descriptors import Context
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import LINK_MAX, damaged
-from servers.filesystem.path import MAX_DEPTH, is_plain
+from servers.filesystem.path import MAX_DEPTH, Place, is_plain
 from servers.filesystem.permission import WRITE, require, require_removable
 from servers.filesystem.tree import SHAPES_PATHS, TreeOperations
 from twinos import Caller, fail, op
@@ -50,34 +50,33 @@ class RenameOperation(TreeOperations):
     ) -> None:
         try:
             self._require_writable()
-            at = None if src_fd is None else self._at(context, src, src_fd)
-            source = self._walker.parent(context, src, at)
-            at = None if dst_fd is None else self._at(context, dst, dst_fd)
-            target = self._walker.parent(context, dst, at)
-            slashed = src[-1] == "/" or dst[-1] == "/"
-            self._rename_at(context.caller, *source, *target, slashed=slashed)
+            walker, source, target = self._walker, None, None
+            if src_fd is None is dst_fd:
+                source = walker.known_place(context, src)
+                target = walker.known_place(context, dst)
+            if source is None or target is None:
+                at = None if src_fd is None else self._at(context, src, src_fd)
+                old_parent, old_name = walker.parent(context, src, at)
+                at = None if dst_fd is None else self._at(context, dst, dst_fd)
+                new_parent, new_name = walker.parent(context, dst, at)
+                if not (is_plain(old_name) and is_plain(new_name)):
+                    raise fail(errno.EBUSY)
+                source = old_parent, old_name, walker.look(old_parent, old_name)
+                if source[2] is None:
+                    raise fail(errno.ENOENT)
+                target = new_parent, new_name, walker.look(new_parent, new_name)
+            self._rename_at(context.caller, source, target, src[-1] + dst[-1])
         except OSError as error:
             error.filename, error.filename2 = src, dst
             raise
 
-    def _rename_at(
-        self,
-        caller: Caller,
-        old_parent: Inode,
-        old_name: str,
-        new_parent: Inode,
-        new_name: str,
-        *,
-        slashed: bool,
-    ) -> None:
-        walker = self._walker
-        if not (is_plain(old_name) and is_plain(new_name)):
-            raise fail(errno.EBUSY)
-        inode = walker.look(old_parent, old_name)
+    def _rename_at(self, caller: Caller, source: Place, target: Place, ends: str) -> None:
+        """Rename what `source` is, if that is all right; `ends` may have a slash."""
+        old_parent, old_name, inode = source
+        new_parent, new_name, victim = target
         if inode is None:
             raise fail(errno.ENOENT)
-        victim = walker.look(new_parent, new_name)
-        if inode.kind != S_IFDIR and slashed:
+        if inode.kind != S_IFDIR and "/" in ends:
             raise fail(errno.ENOTDIR)
         if old_parent is not new_parent:
             self._check_not_inside(inode, new_parent, errno.EINVAL)
@@ -150,9 +149,12 @@ class RenameOperation(TreeOperations):
             directories.change_parent(inode, new_parent)
             self._lose_directory(old_parent)
             new_parent.links += 1
+        mark = self._volume.table.mark
+        now = inode.ctime = old_parent.mtime = old_parent.ctime = self._now()
+        mark(inode)
+        mark(old_parent)
+        if new_parent is not old_parent:
+            new_parent.mtime = new_parent.ctime = now
+            mark(new_parent)
         if inode.kind in SHAPES_PATHS:
             self._forget_paths()
-        self._attributes_changed(inode)
-        self._touch(old_parent)
-        if new_parent is not old_parent:
-            self._touch(new_parent)

@@ -59,6 +59,7 @@ class FileSystem(
                 if self._memory.used > self._memory.limit:
                     self._make_room()
             self._volume.closed(context.cwd)
+            self._forget_asker()
 
     def _stopping(self) -> None:
         for context in list(self._contexts.values()):

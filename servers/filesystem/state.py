@@ -61,28 +61,37 @@ class State(Service):
         # Flags for which any regular file can be opened by the superuser.
         self._harmless = os.O_CLOEXEC | (os.O_RDONLY if self._read_only else os.O_ACCMODE)
         self._contexts: dict[int, Context] = {}
+        self._forget_asker()
 
     def _now(self) -> int:
         """The time in seconds."""
         return int(self._time())
 
+    def _forget_asker(self) -> None:
+        """Nobody has asked last."""
+        self._asker = Caller(0)
+        self._asking = Context(self._asker, self._volume.root)
+
     def _context(self, caller: Caller) -> Context:
-        """What this caller has; a new one begins in the root."""
+        """What this caller has; a new one begins in the root.
+
+        Who asks often looks first whether the `_asker` asks again, who has `_asking`.
+        """
         context = self._contexts.get(caller.id)
-        if context is not None and context.caller is caller:
-            return context
         if context is None:
             self._volume.root.opens += 1  # its working directory
             context = self._contexts[caller.id] = Context(caller, self._volume.root)
         elif context.caller != caller:
             context.caller = caller
             context.known.clear()
+        self._asker, self._asking = caller, context
         return context
 
     def _file(self, caller: Caller, fd: int) -> OpenFile:
         """What the caller has open as `fd`. EBADF."""
+        context = self._asking if caller is self._asker else self._context(caller)
         try:
-            return self._contexts[caller.id].files[fd]
+            return context.files[fd]
         except KeyError:
             raise fail(errno.EBADF) from None
 
@@ -129,8 +138,10 @@ class State(Service):
             OSError: path errors; EBADF; EINVAL, a descriptor and how to find a path.
         """
         if isinstance(path, str):
+            if dir_fd is None and follow:
+                return self._walker.find(context, path)
             at = None if dir_fd is None else self._at(context, path, dir_fd)
-            return self._walker.find(context, path, follow=follow, at=at)
+            return self._walker.find_at(context, path, follow=follow, at=at)
         if dir_fd is not None or not follow:
             raise fail(errno.EINVAL)
         file = context.files.get(path)
@@ -142,7 +153,7 @@ class State(Service):
         """The caller's context, after making room in memory: for the start of an operation."""
         if self._memory.used > self._memory.limit:
             self._make_room()
-        return self._context(caller)
+        return self._asking if caller is self._asker else self._context(caller)
 
     def _changing(self, caller: Caller, path: str | int) -> Context:
         """`_settled`, for an operation that changes something. EROFS."""
@@ -197,7 +208,6 @@ class State(Service):
         parent: Inode,
         name: str,
         mode: int,
-        *,
         path: str,
         device: int = 0,
         target: bytes = b"",
@@ -220,7 +230,7 @@ class State(Service):
             require(parent, who, WRITE | SEARCH, path)
         mode, uid, gid = ownership(parent, who, mode)
         volume = self._volume
-        inode = volume.table.create(mode, uid, gid, device)
+        inode = volume.table.create(mode, uid, gid, device, self._now())
         try:
             if inode.kind == S_IFDIR:
                 volume.directories.start(inode, parent)

@@ -31,7 +31,7 @@ class TreeOperations(State):
         context = self._changing(caller, path)
         mode = S_IFDIR | mode & 0o1777 & ~context.umask
         place = self._vacant(context, path, dir_fd, slash=True)
-        self._make(context, *place, mode, path=path)
+        self._make(context, *place, mode, path)
 
     @op
     def rmdir(self, caller: Caller, path: str, *, dir_fd: int | None = None) -> None:
@@ -136,7 +136,7 @@ class TreeOperations(State):
             if len(target) >= PATH_MAX:
                 raise fail(errno.ENAMETOOLONG)
             place = self._vacant(context, dst, dir_fd)
-            self._make(context, *place, S_IFLNK | 0o777, path=dst, target=target)
+            self._make(context, *place, S_IFLNK | 0o777, dst, target=target)
 
     @op
     def readlink(self, caller: Caller, path: str, *, dir_fd: int | None = None) -> str:
@@ -182,7 +182,7 @@ class TreeOperations(State):
             raise fail(errno.EPERM, path)
         mode = (kind or S_IFREG) | mode & 0o7777 & ~context.umask
         device = device if kind in _DEVICES else 0
-        self._make(context, parent, name, mode, path=path, device=device)
+        self._make(context, parent, name, mode, path, device)
 
     @op
     def mkfifo(
@@ -191,7 +191,7 @@ class TreeOperations(State):
         """Make a FIFO. EEXIST, EACCES, ENOSPC; path errors."""
         context = self._changing(caller, path)
         mode = S_IFIFO | mode & 0o7777 & ~context.umask
-        self._make(context, *self._vacant(context, path, dir_fd), mode, path=path)
+        self._make(context, *self._vacant(context, path, dir_fd), mode, path)
 
     def _vacant(
         self, context: Context, path: str, dir_fd: int | None = None, *, slash: bool = False
@@ -229,7 +229,10 @@ class TreeOperations(State):
             if inode.opens:  # one that is gone altogether has no names: nobody is led there
                 self._forget_paths()
         elif inode.links == 1:
-            self._volume.last_name_goes(inode)
+            if inode.opens:
+                self._volume.last_name_goes(inode)
+            else:
+                self._volume.destroy(inode)
         else:
             inode.links -= 1
             self._attributes_changed(inode)

@@ -82,9 +82,7 @@ class Volume:
         doubts = Survey(disk, superblock, *bits, due).doubts()
         self._inodes.distrust(doubts.inodes)
         self._zones.distrust(doubts.zones)
-        self.table: Final = InodeTable(
-            cache, superblock, self._inodes, self._zones, self.memory, now
-        )
+        self.table: Final = InodeTable(cache, superblock, self._inodes, self._zones, self.memory)
         self.maps: Final = BlockMap(cache, self._zones, self.memory)
         self.content: Final = Content(
             disk, self.table, self.maps, self.memory, in_place=self._log is None
@@ -162,7 +160,8 @@ class Volume:
         """Free the file and all that it has."""
         if inode.sectors:
             self.maps.cut(inode, 0)
-        self._forget_content(inode)
+        if inode.pages or inode.tree or inode.names:
+            self._forget_content(inode)
         inode.links = 0
         self.table.free(inode)
 
