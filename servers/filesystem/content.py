@@ -1,7 +1,7 @@
 """Content: the bytes of files, in pages of 4 KiB.
 
 A page is a `bytes` object, so a read or write of a whole one moves a reference and copies nothing:
-`FileOperations` does so itself where the page is in memory, and, to be written, has changed already.
+`FileOperations` does so itself where the page is in memory (and, for a write, has changed before).
 It may be shorter than 4 KiB: the rest of it is zeros, up to the size of the file. A hole is an
 empty page. What is written stays here until `flush`: then blocks get their zones, and go straight
 to the disk. Every block of a changed page, up to the page's length, has a zone given or promised.
