@@ -56,7 +56,6 @@ def _content(call: Any, path: str, status: Any) -> bytes:
         return b""
     descriptor = call.open(_LOOKER, path, os.O_RDONLY | os.O_NOATIME)
     try:
-        data: bytes = call.pread(_LOOKER, descriptor, status.st_size + 1, 0)
-        return data
+        return bytes(call.pread(_LOOKER, descriptor, status.st_size + 1, 0))  # it may be in pages
     finally:
         call.close(_LOOKER, descriptor)
