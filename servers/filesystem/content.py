@@ -9,13 +9,12 @@ to the disk. Every block of a changed page, up to the page's length, has a zone 
 
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
-from struct import Struct
 from typing import Final
 
 from servers.disk import Disk
 from servers.filesystem.batch import BATCH, extents
 from servers.filesystem.blockmap import BlockMap
+from servers.filesystem.cutting import cutter, with_holes
 from servers.filesystem.inode import Inode, InodeTable
 from servers.filesystem.layout import BLOCK_SIZE
 from servers.filesystem.memory import Memory
@@ -196,7 +195,7 @@ class Content:
             page = data[at : at + backed * BLOCK_SIZE]
             at += len(page)
             if 0 < backed < _BLOCKS:
-                page = _with_holes(page, mine)
+                page = with_holes(page, mine)
             self._insert(inode, index, page[: inode.size - index * PAGE])
 
     def _merged(self, inode: Inode, offset: int, data: bytes) -> list[bytes]:
@@ -204,7 +203,7 @@ class Content:
         start = offset & MASK
         end = start + len(data)
         if not (start or end & MASK):
-            return [data] if end == PAGE else list(_cutter(end >> SHIFT).unpack(data))
+            return [data] if end == PAGE else list(cutter(end >> SHIFT, PAGE).unpack(data))
         first = offset >> SHIFT
         fresh = [data]
         if end > PAGE:
@@ -278,12 +277,6 @@ class Content:
         inode.changed.difference_update(pages)
 
 
-@cache  # of 256 at most: no write is longer than `STEP`
-def _cutter(count: int) -> Struct:
-    """What cuts bytes into so many pages."""
-    return Struct(f"{PAGE}s" * count)
-
-
 def _runs(inode: Inode, pages: list[int]) -> Iterator[tuple[int, list[bytes]]]:
     """Pages as blocks in a row: the first page's number, and pages of which all but one are whole.
 
@@ -300,14 +293,3 @@ def _runs(inode: Inode, pages: list[int]) -> Iterator[tuple[int, list[bytes]]]:
         run.append(inode.pages[index])
     if run:
         yield first, run
-
-
-def _with_holes(data: bytes, zones: list[int]) -> bytes:
-    """A page, up to the last block that it has, from the blocks that it has."""
-    page = bytearray()
-    at = 0
-    for number, zone in enumerate(zones):
-        if zone:
-            page = page.ljust(number * BLOCK_SIZE, b"\0") + data[at : at + BLOCK_SIZE]
-            at += BLOCK_SIZE
-    return bytes(page)
