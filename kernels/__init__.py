@@ -5,7 +5,8 @@ with boot("microkernel", FileSystem) as system:
 """
 
 from kernels.boot import KERNELS, boot
+from kernels.status import Counts
 from kernels.stub import Layer
-from kernels.system import Counts, Process, System, User
+from kernels.system import Process, System, User
 
 __all__ = ["KERNELS", "Counts", "Layer", "Process", "System", "User", "boot"]

@@ -80,7 +80,9 @@ class Agent:
         self._counters: dict[int, list[SocketCounter]] = {}
         running.add(self)
 
-    def ask(self, message: Ask) -> tuple[Granted | Verdict | Started | Ended | Reported, list[int]]:
+    def ask(
+        self, message: Ask, descriptors: tuple[int, ...] = ()
+    ) -> tuple[Granted | Verdict | Started | Ended | Reported, list[int]]:
         """Ask, and wait for the answer and the descriptors that come with it.
 
         Raises:
@@ -90,7 +92,7 @@ class Agent:
         """
         with unpoked(), self._lock:
             try:
-                parcel = self._exchange(message)
+                parcel = self._exchange(message, descriptors)
             except OSError as error:
                 if error.errno == errno.EMSGSIZE:
                     raise
@@ -104,11 +106,11 @@ class Agent:
             raise BootError(answer.sentence) if answer.error is None else put_together(answer.error)
         return answer, parcel.descriptors
 
-    def _exchange(self, message: Ask) -> Parcel:
+    def _exchange(self, message: Ask, descriptors: tuple[int, ...]) -> Parcel:
         if self._connection is None:
             self._connection = self.knock()
         self._asked += 1
-        post(self._connection, message, number=self._asked)
+        post(self._connection, message, descriptors, self._asked)
         parcel = take(self._connection)
         while parcel.number != self._asked:  # the answer to a question that was interrupted
             close_all(parcel.descriptors)
@@ -224,6 +226,17 @@ class Agent:
         self._lock = threading.Lock()
         self._aliases = {}
         self._disconnect()
+
+    def be_born(self, connection: socket.socket, aliases: dict[int, int]) -> None:
+        """Be the agent of a child that the kernel knows: act for others on this connection.
+
+        Args:
+            connection: the child's.
+            aliases: who it is now, by whom its stubs were made for.
+        """
+        self._connection, self._aliases = connection, aliases
+        if self.counters is not None:
+            self.counters.move(*aliases.values())
 
     def _disconnect(self) -> None:
         for line in self._lines.values():

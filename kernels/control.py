@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from kernels.system import Event, ServerStatus
+from kernels.status import Event, ServerStatus
 from twinos import Caller
 from twinos.codec import decoder
 from twinos.errors import ErrorParts
@@ -130,6 +130,37 @@ class Start(Ask, frozen=True):
     memory: int
 
 
+class Replace(Ask, frozen=True):
+    """Asks, from such a service, to start a function in place of a caller's program."""
+
+    caller: int
+    main: str
+    name: str
+    memory: int
+
+
+class Bear(Ask, frozen=True):
+    """Asks, from such a service, for a caller that a program is about to fork."""
+
+    parent: int
+
+
+class Host(Ask, frozen=True):
+    """Asks, from such a service, for the process of a program on the host."""
+
+    caller: int
+
+
+class Cradle(Ask, frozen=True):
+    """Asks, from a program, for the connection that a child will have which it forks."""
+
+    child: int
+
+
+class Born(Ask, frozen=True):
+    """Says, from a forked child, on that connection, which process it is: its pidfd comes along."""
+
+
 class Renice(Ask, frozen=True):
     """Asks, from such a service, to set how nice a program is."""
 
@@ -242,7 +273,8 @@ class Stop(Order, frozen=True):
 
 
 News = Departure | Crowded | Ready | Failed | LastWords | Pong
-Tasking = Start | Send | Renice | Status
+Tasking = Start | Replace | Bear | Host | Send | Renice | Status
+Forking = Cradle | Born
 Users = (
     Connect
     | Inquest
@@ -256,7 +288,7 @@ Users = (
     | Tour
     | Report
 )
-Asks = Users | Tasking | News | Boot | Shutdown
+Asks = Users | Tasking | Forking | News | Boot | Shutdown
 Answers = Granted | Refused | Started | Ended | Verdict | Reported | Panicked
 Orders = Serve | Departed | Stop | Ping
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from kernels.bulk import Bulk, Frame
 from kernels.line import Exchange
-from kernels.system import Counts
+from kernels.status import Counts
 from twinos import Region
 
 ROWS: Final = 1 << 16

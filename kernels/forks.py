@@ -21,9 +21,8 @@ running: Final[weakref.WeakSet[Abandoned]] = weakref.WeakSet()
 
 
 def _abandon_all() -> None:
-    for kernel in list(running):
+    for kernel in list(running):  # and in a child of the child again
         kernel.abandon()
-    running.clear()
 
 
 os.register_at_fork(after_in_child=_abandon_all)

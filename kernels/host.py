@@ -4,7 +4,7 @@ import ctypes
 import os
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -40,10 +40,29 @@ def address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
+def adopt_orphans() -> None:
+    """Be the parent of descendants that lose theirs."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def hear_no_children() -> None:
+    """In a child of who listens to SIGCHLD: do not."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+
+
+def bury_strangers(kept: Collection[int]) -> None:
+    """Reap those children that have ended and nobody waits for: who adopts has such."""
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+        strangers = set(map(int, file.read().split())).difference(kept)
+    for stranger in strangers:
+        os.waitpid(stranger, os.WNOHANG)
+
+
 @contextmanager
 def adopting() -> Iterator[None]:
     """Be the parent of descendants that lose theirs, so that who waits for them sees their end."""
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt_orphans()
     try:
         yield
     finally:

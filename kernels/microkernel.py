@@ -16,13 +16,15 @@ from kernels.agent import Agent
 from kernels.bundle import RemoteCarrier
 from kernels.control import Become, Boot, Hello, Report, Reported, Shutdown
 from kernels.counters import Counters
+from kernels.forking import fork_program
 from kernels.launch import launch, spawn
 from kernels.mail import SocketCounter
 from kernels.nucleus import run_nucleus
 from kernels.parcels import post, socket_pair
 from kernels.records import Credentials
+from kernels.status import Counts, Event, ServerStatus
 from kernels.stub import Layer, layered
-from kernels.system import Counts, Event, Process, ServerStatus, User
+from kernels.system import Process, User
 from kernels.transports import TRANSPORTS
 from twinos import Bind, BootError, Caller, KernelPanic, Region, Service
 from twinos.privileges import narrowed, role
@@ -130,6 +132,10 @@ class Remote:
         process = _Child(pid)
         self._processes.append(process)
         return process
+
+    def fork(self, caller: Caller, child: int) -> bool:
+        """Fork this program: only the kernel knows who the child is."""
+        return fork_program(self._agent, caller, child)
 
     def close(self) -> None:
         """End the programs started from here, and leave the system."""

@@ -16,9 +16,10 @@ from kernels.mail import LocalCounter, LocalOffice
 from kernels.regions import create_regions, find_region, identities
 from kernels.request import LocalCarrier
 from kernels.space import Space
+from kernels.status import Counts, Event, ServerStatus
 from kernels.stub import Layer, layered
-from kernels.system import SHUT_DOWN, Counts, Event, Process, ServerStatus
-from kernels.tasks import NoTasks
+from kernels.system import SHUT_DOWN, Process
+from kernels.tasks import NoTasks, refuse
 from twinos import Bind, Caller, KernelPanic, Op, Region, Service, WiringError
 from twinos.errors import describe
 from twinos.privileges import narrowed, role, unmappable
@@ -125,6 +126,11 @@ class Monolithic:
             "this monolithic kernel lives in its user's own process and can serve no other: "
             "boot it with users='process'"
         )
+
+    def fork(self, caller: Caller, child: int) -> bool:
+        """Not here: a copy of this process would be another system."""
+        del caller, child
+        refuse()
 
     def close(self) -> None:
         """Have the services write back, and let go of their memory."""

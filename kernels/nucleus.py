@@ -23,6 +23,7 @@ from kernels.control import (
     Dismiss,
     Enrol,
     Failed,
+    Forking,
     Granted,
     Hello,
     Inquest,
@@ -38,7 +39,7 @@ from kernels.control import (
     Tour,
     Verdict,
 )
-from kernels.host import name_process
+from kernels.host import adopt_orphans, name_process
 from kernels.launch import close_all_but, settle
 from kernels.parcels import Parcel, close_all, socket_pair, take
 from kernels.postoffice import PostOffice
@@ -60,6 +61,7 @@ def run_nucleus(connection: socket.socket, *plan: Any) -> int:
     settle()
     close_all_but({connection.fileno()})
     name_process("twinos:nucleus")
+    adopt_orphans()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a channel takes two in a server
     _Nucleus(connection, Plan(*plan)).run()
@@ -75,7 +77,6 @@ class _Nucleus:
         self._board = Switchboard(self._handle, self._left)
         self._ends = Relay(self._board).ends if transport.routed else transport.ends
         self._supervisor = Supervisor(plan, self._board)
-        self._programs = Programs(plan, self._board, self._new_caller, self._supervisor.forget)
         self._named = {service.__name__: service for service in plan.order}
         self._server_of = {
             s: server for server in self._supervisor.servers for s in server.services
@@ -85,13 +86,20 @@ class _Nucleus:
         self._shutdown: tuple[Peer, int] | None = None
         self._doors: dict[Credentials, tuple[socket.socket, socket.socket]] = {}
         self._post_office = PostOffice(self._board, plan.order)
+        self._programs = Programs(
+            plan,
+            self._board,
+            self._new_caller,
+            self._supervisor.forget,
+            self._post_office.close_those_of,
+        )
         self._board.admit(Peer(connection, owner=True))
 
     def run(self) -> None:
         if self._plan.cpus:
             os.sched_setaffinity(0, self._plan.cpus)
         self._board.watch_once(os.pidfd_open(self._plan.owner), self._stop)
-        self._supervisor.listen()
+        self._supervisor.listen(self._programs.processes)
         self._supervisor.start_all()
         while not self._stopping:
             self._board.turn()
@@ -110,6 +118,7 @@ class _Nucleus:
         """A process has left: its callers ask no more."""
         for caller in peer.callers.values():
             self._post_office.close_those_of(caller)
+            self._programs.departed(caller)
             self._supervisor.announce(caller)
         if peer.owner:
             self._stop()
@@ -127,6 +136,8 @@ class _Nucleus:
             self._become(peer, parcel.number, (ask.uid, ask.gid, ask.groups))
         elif isinstance(ask, Tasking):
             self._programs.handle(peer, parcel.number, ask)
+        elif isinstance(ask, Forking):
+            self._programs.handle_forking(peer, parcel, ask)
         elif isinstance(ask, OpenMailbox):
             self._open_mailbox(peer, parcel.number, ask)
         else:

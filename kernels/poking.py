@@ -5,6 +5,8 @@ But one that comes just before the read begins is noticed only after it, which m
 thread watches: the host tells it of each poke, and it pokes again until the function has run.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import threading
@@ -44,6 +46,15 @@ class Ear:
         sink = signal.set_wakeup_fd(-1)
         if sink >= 0:
             os.close(sink)  # the thread finds the end, and goes
+
+    def renewed(self) -> Ear:
+        """Another one, in a child of this process, where no thread watches and the pipe is shared.
+
+        Nothing pokes meanwhile: see `kernels.host.unpoked`.
+        """
+        os.close(signal.set_wakeup_fd(-1))
+        os.close(self._source)
+        return Ear(self._heard)
 
     def _handle(self, _number: int, _frame: object) -> None:
         self._count += 1

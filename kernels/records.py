@@ -13,7 +13,7 @@ from typing import Final
 
 from kernels.control import Answer, Departed, Failed, Order, Refused, Stop
 from kernels.parcels import post
-from kernels.system import ServerStatus
+from kernels.status import ServerStatus
 from twinos import Caller, ServerDied, Supervision
 from twinos.errors import take_apart
 from twinos.wiring import Services

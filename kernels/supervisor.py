@@ -7,22 +7,22 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from kernels.control import Asks, Crowded, Departure, Failed, LastWords, Ping, Pong, Ready
-from kernels.host import die_with_parent, name_process
+from kernels.host import bury_strangers, die_with_parent, hear_no_children, name_process
 from kernels.launch import close_all_but, fork
 from kernels.parcels import socket_pair
 from kernels.records import REST, Peer, Server
 from kernels.regions import create_regions, identities
 from kernels.server import Post, run_server
+from kernels.status import Event
 from kernels.stub import Layer
 from kernels.switchboard import Switchboard
-from kernels.system import Event
 from twinos import Caller, Region, Service, Supervision, fail
 from twinos.supervision import most_patient
 from twinos.wiring import Services
@@ -87,8 +87,12 @@ class Supervisor:
         if not self._plan.panics:  # nobody watches over a monolithic kernel
             self._board.after(self._beat, self._feel_pulses)
 
-    def listen(self) -> None:
-        """Hear at once when a server is stopped; a death is seen by its pidfd."""
+    def listen(self, programs: Callable[[], Collection[int]]) -> None:
+        """Hear at once when a server is stopped; a death is seen by its pidfd.
+
+        Args:
+            programs: tells the other children. Whoever else is one was adopted.
+        """
         heard, rung = socket.socketpair()  # outlive this: the signal handler writes there
         for end in (heard, rung):
             end.setblocking(False)
@@ -96,6 +100,7 @@ class Supervisor:
         def look() -> None:
             heard.recv(1024)
             self._look_for_stopped()
+            bury_strangers({*programs(), *(server.pid for server in self.servers)})
 
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(rung.detach(), warn_on_full_buffer=False)
@@ -238,8 +243,7 @@ class Supervisor:
         own = [region for service in server.services for region in self.regions[service].values()]
         tally = [self.tally] if self.tally is not None else []
         kept = {each for region in own + tally for each in region.descriptors}
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the nucleus listens to it
-        signal.set_wakeup_fd(-1)
+        hear_no_children()
         close_all_but(kept | {ask.fileno(), orders.fileno()})
         die_with_parent(nucleus)
         name_process(server.name)

@@ -6,10 +6,11 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from kernels.batch import MOST, Batch, Prepare, Preparing, Queue, prepare_like
 from kernels.request import Carrier
+from kernels.status import Counts, Event, ServerStatus
 from kernels.stub import checked_stub, while_here
 from twinos import Bind, Caller, KernelPanic, Region, Service, WiringError
 from twinos.mailbox import Counter, Mailbox
@@ -34,47 +35,6 @@ class LeftError(WiringError):
 
     def __init__(self) -> None:
         super().__init__("this user has left the system")
-
-
-class Counts(NamedTuple):
-    """What crossed between address spaces since boot. A request and its reply are two messages."""
-
-    messages: int
-    bytes: int
-
-
-class ServerStatus(NamedTuple):
-    """How an address space with services is.
-
-    Attributes:
-        services: their names.
-        state: "running", "starting", "resting" (before the next life), or "given up".
-        pid: its process; 0: none at the moment.
-        restarts: lives before this one.
-        uptime: seconds that this life has lasted.
-        verdict: why the last life ended; empty if this is the first.
-    """
-
-    services: tuple[str, ...]
-    state: str
-    pid: int
-    restarts: int
-    uptime: float
-    verdict: str
-
-
-class Event(NamedTuple):
-    """Something that happened to a server.
-
-    Attributes:
-        time: when, in seconds since 1970.
-        server: its services' names, joined by +.
-        what: a clause: "started", "died: killed by SIGKILL".
-    """
-
-    time: float
-    server: str
-    what: str
 
 
 class Kernel(Protocol):
@@ -109,6 +69,9 @@ class Kernel(Protocol):
 
     def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
         """Run `function(user, *arguments)` in a process of its own, with `caller`'s credentials."""
+
+    def fork(self, caller: Caller, child: int) -> bool:
+        """Fork this program; whether this is the child, who acts for the caller `child`."""
 
     def close(self) -> None:
         """Shut the system down in good order."""
@@ -216,6 +179,23 @@ class User:
             from kernels.poking import Ear  # noqa: PLC0415 (few programs need it)
 
             self._ear = Ear(poked)
+
+    def fork(self, child: int) -> bool:
+        """Fork this program; whether this is the child. For process managers' programs.
+
+        In the child this user, and its stubs, act for the caller `child`, which a service has had
+        made by `Tasks.bear`. Only the thread that calls this goes on there.
+
+        Raises:
+            OSError: EAGAIN: the host has no room, and that caller has departed. EPERM: it is no
+                child of this one. ENOSYS: this process is the kernel's, too.
+        """
+        if self._stubs is _CLOSED:
+            raise LeftError
+        is_child = self._kernel.fork(self.caller, child)
+        if is_child and self._ear is not None:
+            self._ear = self._ear.renewed()
+        return is_child
 
     def close(self) -> None:
         """Leave the system: services free what they kept for this user."""

@@ -5,8 +5,20 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from kernels.agent import Agent
-from kernels.control import Ended, Renice, Send, Start, Started, Status
-from twinos import KernelPanic, Task
+from kernels.control import (
+    Ask,
+    Bear,
+    Ended,
+    Granted,
+    Host,
+    Renice,
+    Replace,
+    Send,
+    Start,
+    Started,
+    Status,
+)
+from twinos import Caller, KernelPanic, Task
 
 
 class RemoteTasks:
@@ -27,7 +39,24 @@ class RemoteTasks:
         memory: int,
     ) -> Task:
         """See `Tasks`."""
-        ask = Start(f"{main.__module__}:{main.__qualname__}", name, *credentials, memory)
+        return self._started(Start(_named(main), name, *credentials, memory))
+
+    def replace(self, caller: int, main: Callable[..., Any], name: str, memory: int) -> Task:
+        """See `Tasks`."""
+        return self._started(Replace(caller, _named(main), name, memory))
+
+    def bear(self, parent: int) -> Caller:
+        """See `Tasks`."""
+        answer, _ = self._agent.ask(Bear(parent))
+        if not isinstance(answer, Granted) or answer.caller is None:
+            raise KernelPanic(f"the kernel answered {answer!r}")
+        return answer.caller
+
+    def host(self, caller: int) -> int:
+        """See `Tasks`."""
+        return self._started(Host(caller)).host
+
+    def _started(self, ask: Ask) -> Task:
         answer, _ = self._agent.ask(ask)
         if not isinstance(answer, Started):
             raise KernelPanic(f"the kernel answered {answer!r}")
@@ -61,24 +90,44 @@ class NoTasks:
     ) -> Task:
         """See `Tasks`."""
         del main, name, credentials, memory
-        _refuse()
+        refuse()
+
+    def replace(self, caller: int, main: Callable[..., Any], name: str, memory: int) -> Task:
+        """See `Tasks`."""
+        del caller, main, name, memory
+        refuse()
+
+    def bear(self, parent: int) -> Caller:
+        """See `Tasks`."""
+        del parent
+        refuse()
+
+    def host(self, caller: int) -> int:
+        """See `Tasks`."""
+        del caller
+        refuse()
 
     def signal(self, caller: int, number: int) -> None:
         """See `Tasks`."""
         del caller, number
-        _refuse()
+        refuse()
 
     def renice(self, caller: int, nice: int) -> None:
         """See `Tasks`."""
         del caller, nice
-        _refuse()
+        refuse()
 
     def status(self, caller: int) -> int:
         """See `Tasks`."""
         del caller
-        _refuse()
+        refuse()
 
 
-def _refuse() -> NoReturn:
+def refuse() -> NoReturn:
+    """ENOSYS: there is one process, that of the kernel and its user."""
     text = "this kernel lives in its user's own process: boot it with users='process'"
     raise OSError(errno.ENOSYS, text)
+
+
+def _named(main: Callable[..., Any]) -> str:
+    return f"{main.__module__}:{main.__qualname__}"

@@ -51,6 +51,36 @@ class Tasks(Protocol):
             OSError: EAGAIN, the host has no room for it.
         """
 
+    def replace(self, caller: int, main: Callable[..., Any], name: str, memory: int) -> Task:
+        """Run `main(user)` in a fresh process in place of a started one, as the same caller.
+
+        Of the process before nothing is left: it is killed, in the middle of whatever it did, and
+        no service is told that its caller departed.
+
+        Args:
+            caller: whose process is replaced.
+            main: as for `start`.
+            name: as for `start`.
+            memory: as for `start`.
+
+        Raises:
+            OSError: ESRCH, it is gone. EPERM, it runs by itself. EAGAIN, the host has no room.
+        """
+
+    def bear(self, parent: int) -> Caller:
+        """A new caller, for a process that the process of `parent` is about to fork.
+
+        It has the same credentials. It departs if it is not born: when the parent ends, or when it
+        is sent SIGKILL.
+
+        Raises:
+            OSError: ESRCH, the parent is gone. EPERM, it runs by itself. EAGAIN, the host has no
+                room.
+        """
+
+    def host(self, caller: int) -> int:
+        """The process id on the host of a started or forked process. ESRCH."""
+
     def signal(self, caller: int, number: int) -> None:
         """Send a signal of the host to a caller's process.
 

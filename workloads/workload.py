@@ -56,6 +56,9 @@ class Programs(Users, Protocol):
     def listen(self, poked: Callable[[], None]) -> None:
         """Have a function called when a service has the kernel poke this process."""
 
+    def fork(self, child: int) -> bool:
+        """Fork this process; whether this is the child."""
+
 
 class WrongResultError(AssertionError):
     """An operation answered, but not what it should have: the run can't be trusted."""

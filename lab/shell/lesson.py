@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from kernels.system import ServerStatus
+from kernels.status import ServerStatus
 from lab.shell.machine import Machine
 from lab.shell.spaces import crosses
 from lab.trace.chart import show

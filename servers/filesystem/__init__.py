@@ -33,7 +33,7 @@ check        every rule of the format, those that fsck.minix misses included
 repair       making a damaged image obey them
 """
 
-from servers.filesystem.mapping import Mapped
+from servers.filesystem.mapping import Mapped, Text
 from servers.filesystem.mkfs import make_filesystem
 from servers.filesystem.results import DirEntry, MemoryUse, Stat, StatVFS
 from servers.filesystem.service import FileSystem
@@ -45,5 +45,6 @@ __all__ = [
     "MemoryUse",
     "Stat",
     "StatVFS",
+    "Text",
     "make_filesystem",
 ]

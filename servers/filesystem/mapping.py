@@ -24,6 +24,13 @@ class Mapped(NamedTuple):
     write: bool
 
 
+class Text(NamedTuple):
+    """The file of a program that is mapped: what it is called from now on, and its size."""
+
+    file: int
+    size: int
+
+
 class LendingOperations(State):
     """What only services may ask: EPERM for users. A file that is mapped stays, unlinked or not."""
 

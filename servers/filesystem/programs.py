@@ -3,6 +3,8 @@
 import errno
 from stat import S_IFREG
 
+from servers.filesystem.inode import Inode
+from servers.filesystem.mapping import Text
 from servers.filesystem.permission import SEARCH, permits
 from servers.filesystem.state import State
 from servers.who import Who, require_service
@@ -19,11 +21,21 @@ class ProgramOperations(State):
         EACCES for what is no regular file or not executable; EPERM; path errors.
         """
         require_service(caller)
-        other = Caller(*who)
-        inode = self._walker.find(self._settled(other), path)
-        if inode.kind != S_IFREG or not permits(inode, other, SEARCH):
+        return self._content.read(self._executable(Caller(*who), path), 0, max(length, 0))
+
+    @op(idempotent=True)
+    def mapping_program(self, caller: Caller, who: Who, path: str) -> Text:
+        """The file of a program that `who` may execute is mapped once more. Errors of `load`."""
+        require_service(caller)
+        inode = self._executable(Caller(*who), path)
+        return Text(self._volume.lending.open(inode), inode.size)
+
+    def _executable(self, who: Caller, path: str) -> Inode:
+        """A regular file that somebody may execute. EACCES, path errors."""
+        inode = self._walker.find(self._settled(who), path)
+        if inode.kind != S_IFREG or not permits(inode, who, SEARCH):
             raise fail(errno.EACCES, path)
-        return self._content.read(inode, 0, max(length, 0))
+        return inode
 
     @op(idempotent=True)  # a new server has nothing of what an old one did
     def inherit(

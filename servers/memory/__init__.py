@@ -22,7 +22,7 @@ From the bottom up:
     space       an address space, as the service keeps it
     usage       what a space uses
     placing     where a new mapping goes
-    state       the operations' common base, and on it: advice, mapping, sharing, accounts
+    state       the operations' common base, and on it: advice, mapping, images, sharing, accounts
     manager     the service
     violations  what a bad access raises
     lanes, walk, mmu

@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated, Final
 
-from servers.filesystem import FileSystem, Mapped
+from servers.filesystem import FileSystem, Mapped, Text
 from servers.memory.reclaim import Reclaim
 from servers.memory.violations import LOST
+from servers.who import Who
 from twinos import only
 
 FilesHandle = Annotated[
     FileSystem,
     only(
         "mapping_open",
+        "mapping_program",
         "mapping_close",
         "mapping_page",
         "mapping_return",
@@ -45,6 +47,10 @@ class Files:
     def open(self, who: int, fd: int) -> Mapped:
         """A file that a caller has open is mapped once more. EACCES, EBADF, ENODEV."""
         return self._files.mapping_open(who, fd)
+
+    def program(self, who: Who, path: str) -> Text:
+        """The file of a program that `who` may execute is mapped once more. EACCES, ENOENT."""
+        return self._files.mapping_program(who, path)
 
     def close(self, file: int) -> None:
         """A file is mapped once less."""

@@ -3,7 +3,7 @@
 import errno
 
 from servers.memory.accounts import AccountOperations
-from servers.memory.mapping import MappingOperations
+from servers.memory.images import ImageOperations
 from servers.memory.mman import PROT_READ, PROT_WRITE
 from servers.memory.sharing import SharingOperations
 from servers.memory.space import Space
@@ -11,7 +11,7 @@ from servers.memory.state import WORD_MASK
 from twinos import Caller, fail, op
 
 
-class MemoryManager(MappingOperations, SharingOperations, AccountOperations):
+class MemoryManager(ImageOperations, SharingOperations, AccountOperations):
     """Virtual memory: address spaces, demand paging, copy-on-write fork, page replacement.
 
     Loads and stores do not come here. They go through an `Mmu` on the user's side, which walks the

@@ -71,7 +71,7 @@ class Mmu:
     __slots__ = (
         "__weakref__", "_accesses", "_busy", "_claim", "_evictions", "_fault",
         "_faults", "_flushes", "_generation", "_idle", "_lane", "_lanes",
-        "_lock", "_marks", "_misses", "_readable", "_revoked", "_size",
+        "_lock", "_marks", "_misses", "_readable", "_regions", "_revoked", "_size",
         "_slot_generation", "_walker", "_words", "_writable",
     )  # fmt: skip
 
@@ -86,23 +86,27 @@ class Mmu:
     ) -> None:
         if size < 1:
             raise ValueError(f"a TLB of {size} translations")
-        self._walker = walker = Walker(frames, tables, space, files)
-        self._fault = fault
         self._size = size
-        self._words = walker.words
-        self._marks = walker.marks
+        self._regions = frames, tables, files
+        self._lock = Lock()
+        self._accesses = self._misses = self._faults = self._flushes = self._evictions = 0
+        _mmus.add(self)
+        self.attach(space, fault)
+
+    def attach(self, space: int, fault: Fault) -> None:
+        """Translate for this address space from now on; nobody accesses memory meanwhile."""
+        frames, tables, files = self._regions
+        self._fault, self._walker = fault, (walker := Walker(frames, tables, space, files))
+        self._words, self._marks = walker.words, walker.marks
         self._slot_generation = walker.slot + SLOT_GENERATION
-        self._generation: int = self._words[self._slot_generation]
-        self._revoked: int = self._marks[REVOKED]
         self._claim = claim(walker.words, walker.slot, tables.descriptor)
         self._use(self._claim)
         # From pages to the memory where their frames are, and where they begin; what may be
         # written is in both.
         self._readable: dict[int, tuple[mmap, int]] = {}
         self._writable: dict[int, tuple[mmap, int]] = {}
-        self._lock = Lock()
-        self._accesses = self._misses = self._faults = self._flushes = self._evictions = 0
-        _mmus.add(self)
+        self._generation: int = self._words[self._slot_generation]
+        self._revoked: int = self._marks[REVOKED]
 
     def load(self, address: int, size: int) -> bytes:
         """The `size` bytes at `address`.

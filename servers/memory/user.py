@@ -181,6 +181,11 @@ class AddressSpace:
             self._memory, *self._regions, number=number, tlb=self._tlb, files=self._files
         )
 
+    def move(self, number: int) -> None:
+        """Be another address space from now on, a copy of this one: in a child of the process."""
+        self.number = number
+        self._mmu.attach(number, partial(_fault, self._memory, number))
+
     def maps(self) -> tuple[Area, ...]:
         """What is mapped where."""
         return self._memory.maps(self.number)

@@ -9,17 +9,20 @@ From the bottom up:
     program       program files, and what is started for one
     sending       operations: signals
     groups        operations: groups, sessions, priorities
-    manager       the service: spawn, exit, wait
+    starting      operations: spawn, fork, exec
+    manager       the service: exit, wait
     user          handles to services
     descriptions  what is open, whichever service keeps it
     descriptors   one numbering for all of that
     streams       Python's files over descriptors
+    handling      handlers of signals
     process       a process, as its program has it
     startup       what every program does first and last
 """
 
+from servers.process.handling import Killed
 from servers.process.manager import ProcessManager
-from servers.process.process import Killed, Process, reason_of
+from servers.process.process import Process, reason_of
 from servers.process.table import Descriptor, Order, ProcessInfo
 
 __all__ = [

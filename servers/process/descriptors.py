@@ -12,6 +12,7 @@ import select
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from servers.console import Console
@@ -97,6 +98,12 @@ class Descriptors:
         description.shares -= 1
         if not description.shares:
             description.close()
+
+    def leave_behind(self, descriptors: Iterable[Descriptor]) -> None:
+        """Close what the program before this one had open."""
+        for _, service, handle in descriptors:
+            with suppress(OSError):
+                self._make(service, handle).close()
 
     def close_all(self) -> None:
         """Close every descriptor; for a process that ends."""
@@ -198,6 +205,10 @@ class Descriptors:
             Descriptor(theirs, (found := self.description(ours)).service, found.handle)
             for theirs, ours in sorted(chosen.items())
         )
+
+    def all_passed(self) -> tuple[Descriptor, ...]:
+        """What a copy of this process gets: all, under the same numbers."""
+        return self.passed({fd: fd for fd in self._open})
 
     def _is(self, fd: int, kind: type[Description]) -> bool:
         return isinstance(self._open.get(fd), kind)

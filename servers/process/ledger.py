@@ -37,6 +37,7 @@ class Record(NamedTuple):
     actions: tuple[tuple[int, int], ...]
     news: int
     beginning: Beginning | None
+    space: int
     nice: int
     started: float
 

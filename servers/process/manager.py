@@ -4,23 +4,22 @@ import errno
 import os
 import signal as host_signal
 import time
+from contextlib import suppress
 from typing import Annotated, Final
 
 from servers.filesystem import FileSystem
+from servers.memory import MemoryManager
 from servers.pipes import Pipes
 from servers.process.accounts import usage
-from servers.process.groups import Groups
 from servers.process.ledger import Ledger
-from servers.process.program import HEAD, executable
-from servers.process.signals import CHILD, IGNORE, members
-from servers.process.startup import run
+from servers.process.signals import CHILD, IGNORE
+from servers.process.starting import Starting
 from servers.process.table import (
     CONTINUED,
+    FORKED,
     INIT,
     ZOMBIE,
-    Beginning,
     Entry,
-    Order,
     ProcessInfo,
     exited,
     selected,
@@ -30,16 +29,12 @@ from twinos import Caller, Region, Tasks, Waits, fail, only, op
 
 PROCESSES: Final = 128
 """Processes that there may be, zombies included."""
-DESCRIPTORS: Final = 256
-"""Open files that a process may have."""
-ARG_MAX: Final = 128 << 10
-"""Bytes of arguments and environment together."""
 MEMORY: Final = 1 << 30
 """Bytes of address space on the host that a program may map beside what it starts with."""
 
 
-class ProcessManager(Groups):
-    """Processes after POSIX: spawn, exit, wait, signals, groups and sessions.
+class ProcessManager(Starting):
+    """Processes after POSIX: spawn, fork, exec, exit, wait, signals, groups and sessions.
 
     A program is a host process that the kernel starts (see `Tasks`), so that who asks is known from
     the channel. Whoever booted the system is no program: it becomes a process by `register`.
@@ -49,6 +44,7 @@ class ProcessManager(Groups):
     Args:
         files: to read programs, and to hand on open files.
         pipes: to hand on ends of pipes.
+        addresses: to make the address spaces of programs.
         tasks: starts and signals processes of the host.
         table: keeps the process table, should this server die.
         processes: how many there may be, zombies included.
@@ -59,6 +55,7 @@ class ProcessManager(Groups):
         self,
         files: Annotated[FileSystem, only("load", "inherit")],
         pipes: Annotated[Pipes, only("inherit")],
+        addresses: Annotated[MemoryManager, only("exec", "inherit", "leave")],
         tasks: Tasks,
         table: Region,
         processes: int = PROCESSES,
@@ -67,6 +64,7 @@ class ProcessManager(Groups):
         super().__init__(tasks, processes, Ledger(table))
         self._files = files
         self._pipes = pipes
+        self._addresses = addresses
         self._memory = memory
         self._table.restore(*self._ledger.read())
         for entry in self._table:
@@ -86,63 +84,6 @@ class ProcessManager(Groups):
         self._table.add(Entry(pid, INIT, pid, pid, Who(*caller), command, started=time.monotonic()))
         self._keep()
         return pid
-
-    @op
-    def spawn(self, caller: Caller, order: Order) -> int:
-        """Start a program as a child of the caller; its pid.
-
-        It inherits the caller's working directory, umask, mask, and the signals that it ignores.
-
-        Raises:
-            OSError: ENOENT, EACCES and the like; ENOEXEC: it is no program; E2BIG; EBADF; EMFILE;
-                EAGAIN: there are too many processes; EPERM: other credentials, or no such group.
-        """
-        parent, who = self._table.of_caller(caller), Who(*caller)
-        check_size(order)
-        self._check_group(parent, order.group)
-        own = (caller.uid, caller.gid, caller.groups)
-        if caller.uid and order.user not in {None, own}:
-            raise fail(errno.EPERM)
-        found = executable(
-            lambda file: self._files.load(who, file, HEAD), order.path, order.arguments
-        )
-        pid = self._table.new_pid()
-        task = self._tasks.start(run, _name(order), order.user or own, self._memory)
-        child = Who(*task.caller)
-        try:
-            self._bequeath(who, child, order)
-        except BaseException:
-            self._tasks.signal(child.id, host_signal.SIGKILL)
-            raise
-        ignored = members(parent.ignored & ~order.heeded)
-        self._table.add(
-            Entry(
-                pid,
-                parent.pid,
-                parent.group if order.group == -1 else order.group or pid,
-                parent.session,
-                child,
-                " ".join(found.arguments),
-                host=task.host,
-                mask=parent.mask,
-                actions=dict.fromkeys(ignored, IGNORE),
-                beginning=Beginning(pid, *found, order.environment, order.descriptors),
-                nice=parent.nice,
-                started=time.monotonic(),
-            )
-        )
-        self._keep()
-        return pid
-
-    @op
-    def begin(self, caller: Caller) -> Beginning:
-        """What a program asks first: who it is and what it is to do. ESRCH; EINVAL: later."""
-        entry = self._table.of_caller(caller)
-        if entry.beginning is None:
-            raise fail(errno.EINVAL)
-        beginning, entry.beginning = entry.beginning, None
-        self._keep()
-        return beginning
 
     @op(idempotent=True)  # who has ended is told ESRCH
     def exit(self, caller: Caller, status: int) -> None:
@@ -193,18 +134,7 @@ class ProcessManager(Groups):
     @op
     def processes(self) -> tuple[ProcessInfo, ...]:
         """All processes, after ps(1)."""
-        return tuple(_info(entry) for entry in self._table)
-
-    def _bequeath(self, parent: Who, child: Who, order: Order) -> None:
-        """Have the services that keep open files hand them on."""
-
-        def kept_by(service: str) -> tuple[int, ...]:
-            return tuple({d.handle: None for d in order.descriptors if d.service == service})
-
-        self._files.inherit(parent, child, kept_by(FileSystem.__name__), order.directory)
-        ends = kept_by(Pipes.__name__)
-        if ends:
-            self._pipes.inherit(parent, child, ends)
+        return tuple(_info(entry, self._host(entry)) for entry in self._table)
 
     def _departed(self, caller: Caller) -> None:
         if not self._table.is_known(caller):
@@ -212,6 +142,13 @@ class ProcessManager(Groups):
         entry = self._table.of_departed(caller)
         if entry.alive:
             self._end(entry, entry.cause or self._unexpected(entry))
+
+    def _host(self, entry: Entry) -> int:
+        """Its process on the host; 0: none, or none any more."""
+        if entry.host == FORKED and entry.who is not None:
+            with suppress(OSError):
+                entry.host = self._tasks.host(entry.who.id)
+        return max(entry.host, 0)
 
     def _has_gone(self, entry: Entry) -> bool:
         """Whether a program has ended while nobody took notice."""
@@ -252,8 +189,8 @@ def _told_by(news: int) -> int:
     return os.WCONTINUED if news == CONTINUED else os.WUNTRACED
 
 
-def _info(entry: Entry) -> ProcessInfo:
-    cpu, memory = usage(entry.host) if entry.alive else (0.0, 0)
+def _info(entry: Entry, host: int) -> ProcessInfo:
+    cpu, memory = usage(host) if entry.alive else (0.0, 0)
     return ProcessInfo(
         pid=entry.pid,
         ppid=entry.parent,
@@ -267,17 +204,3 @@ def _info(entry: Entry) -> ProcessInfo:
         memory=memory,
         command=entry.command,
     )
-
-
-def _name(order: Order) -> str:
-    return (order.arguments or (order.path,))[0].rpartition("/")[2]
-
-
-def check_size(order: Order) -> None:
-    """E2BIG and EMFILE for more than a program is given."""
-    size = sum(len(text) + 1 for text in order.arguments)
-    size += sum(len(name) + len(value) + 2 for name, value in order.environment)
-    if size > ARG_MAX:
-        raise fail(errno.E2BIG, order.path)
-    if len(order.descriptors) > DESCRIPTORS:
-        raise fail(errno.EMFILE)

@@ -1,32 +1,28 @@
 """A process, as the program that runs in it has it: its system calls, by the names of `os`."""
 
 import errno
-import math
 import signal as host_signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from servers.clock import Clock
 from servers.filesystem import FileSystem
 from servers.memory import MAP_SHARED, PROT_READ, AddressSpace, MemoryManager
-from servers.process.descriptors import Descriptors
+from servers.process.handling import Handling
 from servers.process.manager import ProcessManager
-from servers.process.signals import CATCH, CHILD, DEFAULT, IGNORE
 from servers.process.streams import Raw, text
 from servers.process.table import Beginning, Descriptor, Order
 from servers.process.user import S, User
 from twinos import ServerDied, Service, fail
 
-Handler = Callable[[int], Any]
-
 KEYBOARD = Descriptor(0, "Console", 0), Descriptor(1, "Console", 1), Descriptor(2, "Console", 2)
 """Standard streams that are the console."""
 
 
-class Process(Descriptors):
+class Process(Handling):
     """A running program: who it is, what it has open, and what it can ask for.
 
         def main(process: Process, *arguments: str) -> int:
@@ -40,17 +36,21 @@ class Process(Descriptors):
     Args:
         user: its handles to services.
         beginning: what it was told when it began.
+
+    Attributes:
+        pid: its id.
+        name: how it was called.
+        environ: its environment.
+        is_program: whether the system started it; who booted the system runs by itself.
+        exiting: what is done last, before it ends by itself.
     """
 
     def __init__(self, user: User, beginning: Beginning) -> None:
-        super().__init__(user, beginning.descriptors)
-        self.pid = beginning.pid
+        super().__init__(user, beginning)
         self.name = beginning.arguments[0]
         self.environ = dict(beginning.environment)
-        self._manager = user[ProcessManager]
-        self._handlers: dict[int, Handler] = {}
-        self._actions: dict[int, int] = {}
-        self._due = self._delivering = False
+        self.is_program = bool(beginning.program)
+        self._space = beginning.space
         self.exiting: list[Callable[[], None]] = [self._flush]
 
     @classmethod
@@ -115,6 +115,56 @@ class Process(Descriptors):
             )
         )
 
+    def fork(self) -> int:
+        """Become two processes: the pid of the child is returned, and in the child 0.
+
+            if process.fork() == 0:
+                process.exit(42)
+
+        The child is a copy that goes on from here: with the same descriptors, which share their
+        positions, the same handlers, and a copy of `memory`. Only the calling thread goes on. What
+        a stream still holds both will write, as everywhere. See `ProcessManager.fork`.
+
+        Raises:
+            OSError: EAGAIN: there are too many processes, or the host has no room; ENOMEM; ENOSYS:
+                this program runs in the kernel's process; EPERM: it was not started by `spawn`.
+        """
+        pid, caller, space = self._manager.fork(self.all_passed())
+        try:
+            is_child = self._user.fork(caller)
+        except OSError:
+            self.waitpid(pid)
+            raise
+        if not is_child:
+            return pid
+        self.pid, self._space = pid, space
+        if "memory" in self.__dict__:
+            self.memory.move(space)
+        return 0
+
+    def exec(
+        self,
+        path: str,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        descriptors: Mapping[int, int] | None = None,
+    ) -> NoReturn:
+        """Put another program in the place of this one, after execve(2). It does not come back.
+
+        Descriptors stay, those apart that are not inheritable, or as `descriptors` says; handlers
+        don't. What a stream still holds is lost, as everywhere. For the arguments see `spawn`, for
+        the errors `ProcessManager.exec`.
+        """
+        given = self.environ if environment is None else environment
+        kept = self.passed(descriptors)
+        handles = {(service, handle) for _, service, handle in kept}
+        left = {one[1:]: one for one in self.all_passed() if one[1:] not in handles}
+        self._manager.exec(
+            Order(path, tuple(arguments), tuple(given.items()), kept), tuple(left.values())
+        )
+        raise AssertionError(path)  # the kernel has ended this process
+
     def waitpid(self, pid: int, options: int = 0) -> tuple[int, int]:
         """Wait for a child: its pid and status. See `ProcessManager.waitpid`."""
         while True:
@@ -122,67 +172,6 @@ class Process(Descriptors):
                 return self._manager.waitpid(pid, options)
             except ServerDied:
                 continue  # the new manager knows what the old one knew
-
-    def kill(self, pid: int, signal: int) -> None:
-        """Send a signal: EINVAL, ESRCH, EPERM."""
-        self._manager.kill(pid, signal)
-        if pid <= 0 or pid == self.pid:
-            self.deliver()
-
-    def raise_signal(self, signal: int) -> None:
-        """Send a signal to this process; return when it has been dealt with."""
-        if self._actions.get(signal) == IGNORE:
-            return
-        self._manager.kill(self.pid, signal)
-        self.deliver()
-        if signal not in self._actions and signal != CHILD:
-            self._manager.pause()  # until the host has ended it
-
-    def signal(self, number: int, handler: Handler | int) -> None:
-        """Say what to do about a signal: SIG_DFL, SIG_IGN, or call `handler(number)`.
-
-        What waits goes on waiting after the handler, unless that raises. Only in the main thread.
-        EINVAL.
-        """
-        action = {host_signal.SIG_DFL: DEFAULT, host_signal.SIG_IGN: IGNORE}.get(handler, CATCH)  # type: ignore[call-overload]  # handlers are no Handlers
-        if action == CATCH:
-            self._user.listen(self.deliver)
-            self._handlers[number] = handler  # type: ignore[assignment]  # it is callable
-        self._manager.sigaction(number, action)
-        self._actions[number] = action
-        if not action:
-            del self._actions[number]
-
-    def deliver(self) -> None:
-        """Call the handlers of signals that have come."""
-        self._due = True
-        while self._due and not self._delivering:  # handlers don't interrupt each other
-            self._due, self._delivering = False, True
-            try:
-                self._handle(self._manager.deliver())
-            finally:
-                self._delivering = False
-
-    def _handle(self, came: tuple[int, ...]) -> None:
-        for number in came:
-            handler = self._handlers.get(number)
-            if handler is not None and self._actions.get(number) == CATCH:
-                handler(number)
-            elif number not in self._actions:
-                raise Killed(number)
-
-    def alarm(self, seconds: float) -> float:
-        """Have SIGALRM sent to this process after `seconds`; 0 cancels. What the last one had left.
-
-        The timer is the host's, in this process: it stands for a clock of its own. EINVAL.
-        """
-        if not 0 <= seconds < math.inf:
-            raise fail(errno.EINVAL)
-        host_signal.signal(host_signal.SIGALRM, self._ring)
-        return host_signal.setitimer(host_signal.ITIMER_REAL, seconds)[0]
-
-    def _ring(self, _number: int, _frame: object) -> None:
-        self.raise_signal(host_signal.SIGALRM)
 
     def sleep(self, seconds: float) -> None:
         """Wait; handlers run meanwhile. EINVAL."""
@@ -204,10 +193,12 @@ class Process(Descriptors):
 
     @cached_property
     def memory(self) -> AddressSpace:
-        """The address space of this process: empty until something is mapped."""
+        """The address space of this process: its text, data and stack, and what it maps."""
         frames, tables = (self._user.region(MemoryManager, n) for n in ("frames", "tables"))
         files = self._user.region(FileSystem, "pages")
-        return AddressSpace(self._user[MemoryManager], frames, tables, files=files)
+        return AddressSpace(
+            self._user[MemoryManager], frames, tables, number=self._space or None, files=files
+        )
 
     def mmap(
         self,
@@ -259,18 +250,6 @@ class Process(Descriptors):
         for name in ("stdout", "stderr"):
             if name in self.__dict__:
                 self.__dict__[name].flush()
-
-
-class Killed(BaseException):
-    """A signal ends a process that runs by itself, and so must do it itself.
-
-    Args:
-        number: the signal.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def reason_of(error: BaseException) -> str:

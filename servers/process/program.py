@@ -25,10 +25,11 @@ Load = Callable[[str], bytes]
 
 
 class Executable(NamedTuple):
-    """What to run: a function, and with which arguments, the program's name first."""
+    """What to run: a function, with which arguments, the program's name first; and its file."""
 
     program: str
     arguments: tuple[str, ...]
+    path: str
 
 
 def executable(load: Load, path: str, arguments: tuple[str, ...]) -> Executable:
@@ -42,7 +43,7 @@ def executable(load: Load, path: str, arguments: tuple[str, ...]) -> Executable:
     for _ in range(INTERPRETERS):
         line = load(path).partition(b"\n")[0].decode(errors="replace")
         if match := _NATIVE.fullmatch(line):
-            return Executable(match[1], given)
+            return Executable(match[1], given, path)
         script = _SCRIPT.fullmatch(line)
         if script is None:
             raise fail(errno.ENOEXEC, path)

@@ -17,6 +17,7 @@ def run(user: User) -> int:
 
     beginning = user[ProcessManager].begin()
     process = Process(user, beginning)
+    process.leave_behind(beginning.left)
     with suppress(KernelPanic):  # then nobody is left to be told
         status = _execute(process, beginning.program, beginning.arguments)
         process.leave(status)

@@ -14,6 +14,9 @@ INIT: Final = 1
 
 RUNNING, STOPPED, ZOMBIE = "R", "T", "Z"
 
+FORKED: Final = -1
+"""The process on the host of one that was forked, until somebody asks the kernel."""
+
 
 class Descriptor(NamedTuple):
     """An open file as it is passed to a child: its number there, and whose it is.
@@ -30,13 +33,20 @@ class Descriptor(NamedTuple):
 
 
 class Beginning(NamedTuple):
-    """What a new program finds: its id, what to run, and what it was given."""
+    """What a new program finds: its id, what to run, and what it was given.
+
+    Attributes:
+        space: the number of its address space; 0: it makes one when it needs it.
+        left: what the program before it had open, and it has not.
+    """
 
     pid: int
     program: str
     arguments: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
     descriptors: tuple[Descriptor, ...]
+    space: int = 0
+    left: tuple[Descriptor, ...] = ()
 
 
 class Order(NamedTuple):
@@ -61,6 +71,20 @@ class Order(NamedTuple):
     directory: str = ""
     user: tuple[int, int, tuple[int, ...]] | None = None
     heeded: int = 0
+
+
+class Forked(NamedTuple):
+    """A child that is about to be forked.
+
+    Attributes:
+        pid: its id.
+        caller: who it will be.
+        space: its address space.
+    """
+
+    pid: int
+    caller: int
+    space: int
 
 
 class ProcessInfo(NamedTuple):
@@ -89,7 +113,7 @@ class Entry:
         group, session: its process group and session.
         who: the caller that it is; None: init.
         command: for people.
-        host: its process on the host, 0 if it runs by itself.
+        host: its process on the host; 0 if it runs by itself.
         state: running, stopped or a zombie.
         status: how it ended, as waitpid(2) tells it.
         cause: the signal that is ending it.
@@ -98,6 +122,7 @@ class Entry:
         news: whether it stopped or went on, and its parent has not been told.
         changed: notified when something happens that it may wait for.
         beginning: what it has yet to be told when it begins.
+        space: its address space.
         nice: 0 is common, 19 the nicest to others.
         started: seconds of the host's monotonic clock.
     """
@@ -118,6 +143,7 @@ class Entry:
     news: int = 0
     changed: Signal = field(default_factory=Signal)
     beginning: Beginning | None = None
+    space: int = 0
     nice: int = 0
     started: float = 0.0
 

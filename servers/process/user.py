@@ -19,5 +19,8 @@ class User(Protocol):
     def listen(self, poked: Callable[[], None]) -> None:
         """Have a function called when a service has the kernel poke this process."""
 
+    def fork(self, child: int) -> bool:
+        """Fork this process; whether this is the child, who is the caller `child` from now on."""
+
     def region(self, service: type[Service], name: str) -> Region:
         """Memory that a service shares."""

@@ -6,6 +6,7 @@ import mmap
 import os
 import signal
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Final
 
 import pytest
@@ -17,7 +18,8 @@ from servers.filesystem import FileSystem
 from servers.memory import MemoryManager
 from servers.pipes import Pipes
 from servers.process import Descriptor, Order, Process, ProcessManager
-from servers.process.manager import ARG_MAX, MEMORY
+from servers.process.manager import MEMORY
+from servers.process.starting import ARG_MAX
 from servers.who import Who
 from tests.conftest import KERNELS, Kernel, eventually
 from tests.servers import programs
@@ -27,9 +29,9 @@ REMOTE: Final = [kernel for kernel in KERNELS if kernel.remote]
 
 
 class Machine:
-    """A booted system with the programs of `programs`, and a process in it."""
+    """A booted system with the programs of a module, and a process in it."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, programs: ModuleType = programs) -> None:
         self.system = system
         self.files = system[FileSystem]
         self.files.mkdir("/bin")

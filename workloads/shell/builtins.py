@@ -131,6 +131,8 @@ def exec_(shell: Shell, arguments: list[str]) -> int:
     if not arguments:
         return 0
     shell.process.stdout.flush()
+    if shell.process.is_program:
+        shell.launcher.replace(arguments, shell.mapping())
     pid = shell.launcher.program(arguments, shell.mapping(), {}, -1)
     job = shell.jobs.new("")
     job.last, job.statuses[pid] = pid, None

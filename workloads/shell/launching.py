@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from servers.process import Process, reason_of
 from twinos import ServerDied
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from workloads.shell.expansion import Expansion
     from workloads.shell.jobs import Job
+
+R = TypeVar("R")
 
 SHELL: Final = "/bin/sh"
 ERRAND: Final = "--errand"
@@ -119,31 +121,38 @@ class Launcher:
 
         ShellFault with status 127 or 126: there is none, or it can't be executed.
         """
-        path = self.find(arguments[0])
         environment = self._state.environment() | extra
+
+        def spawn(path: str, arguments: list[str]) -> int:
+            return self._process.spawn(
+                path, arguments, environment=environment, descriptors=mapping, group=group
+            )
+
+        return self._started(spawn, arguments)
+
+    def replace(self, arguments: list[str], mapping: Mapping) -> None:
+        """Become a program. ShellFault as for `program`."""
+        environment = self._state.environment()
+
+        def become(path: str, arguments: list[str]) -> NoReturn:
+            self._process.exec(path, arguments, environment=environment, descriptors=mapping)
+
+        self._started(become, arguments)
+
+    def _started(self, start: Callable[[str, list[str]], R], arguments: list[str]) -> R:
+        path = self.find(arguments[0])
         try:
-            return self._spawn(path, arguments, environment, mapping, group)
+            try:
+                return start(path, arguments)
+            except OSError as error:
+                if error.errno != errno.ENOEXEC:
+                    raise
+            # A text without a first line that says who reads it is for the shell.
+            return start(SHELL, ["sh", path, *arguments[1:]])
         except OSError as error:
             missing = error.errno in {errno.ENOENT, errno.ENOTDIR}
             reason = "not found" if missing else reason_of(error)
             raise ShellFault(f"{arguments[0]}: {reason}", 127 if missing else 126) from None
-
-    def _spawn(
-        self,
-        path: str,
-        arguments: list[str],
-        environment: dict[str, str],
-        mapping: Mapping,
-        group: int,
-    ) -> int:
-        options = {"environment": environment, "descriptors": mapping, "group": group}
-        try:
-            return self._process.spawn(path, arguments, **options)  # type: ignore[arg-type]  # by name
-        except OSError as error:
-            if error.errno != errno.ENOEXEC:
-                raise
-        # A text without a first line that says who reads it is for the shell.
-        return self._process.spawn(SHELL, ["sh", path, *arguments[1:]], **options)  # type: ignore[arg-type]  # by name
 
     def find(self, name: str) -> str:
         """The path of a program: PATH is searched for a name without a slash.
