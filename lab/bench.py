@@ -15,7 +15,7 @@ from itertools import product
 from types import TracebackType
 from typing import Any, Final, Self
 
-from lab import environment, host_counts, pilot, stats, steadiness
+from lab import environment, host_counts, pilot, stats, steadiness, tmpfs
 from lab.assembly import Boot, Boots, Session, costs, ratios
 from lab.choice import Choice
 from lab.dispatch import dispatch
@@ -44,6 +44,7 @@ class Plan:
         precision: the half-width of intervals that a pilot is to choose the number of boots for, as
             a fraction; None: `boots` says how many.
         traces: boots of each kernel and session that are traced, beside the others.
+        baseline: whether to measure the host's tmpfs, too.
         validate: whether to have the host count system calls, where it can.
         unsteady: whether to measure a host that is too unsteady to be measured, too.
     """
@@ -59,6 +60,7 @@ class Plan:
     command: str
     precision: float | None = None
     traces: int = 0
+    baseline: bool = False
     validate: bool = False
     unsteady: bool = True
 
@@ -111,6 +113,7 @@ def measure(plan: Plan, carry_out: CarryOut | None = None) -> Run:
         rounds = chosen.boots if chosen else plan.boots
         timed = campaign.time(rounds)
         traced = campaign.trace()
+    beside = plan.baseline and tmpfs.measure(plan.workloads, plan.cpus.user, quick=plan.quick)
     boots = Boots(plan.workloads, plan.kernels, plan.placement, plan.users, counted, timed, traced)
     rows = boots.rows()
     job = plan.job(plan.kernels[0], (), "repeat", plan.seed)
@@ -128,6 +131,7 @@ def measure(plan: Plan, carry_out: CarryOut | None = None) -> Run:
         pilot=chosen,
         decompositions=boots.decompositions(rows),
         host_counts=tuple(validated),
+        tmpfs_us=beside or {},
     )
 
 

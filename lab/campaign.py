@@ -1,7 +1,8 @@
 """Which runs make a report.
 
 The main run has everything: users inline, all on one processor, traced and validated. Beside it the
-other placement, and users as processes of their own, with what tells most.
+other placement, users as processes of their own, and the other ways to carry messages or to group
+services, with what tells most.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from lab.refusal import Refusal
 from lab.schema import Placement, Users
 
 KERNELS: Final = ("monolithic", "microkernel")
+WAYS: Final = (*KERNELS, "microkernel@ring", "microkernel@routed", "hybrid:filesystem+disk")
 EXTRA: Final = ("macro", "paging", "payload", "aim")
 """Groups that `twinos bench` leaves out unless they are named."""
 BESIDE: Final = (
@@ -32,6 +34,11 @@ QUICK_PROCESSES: Final = (
     *("null", "pread-4k", "stat", "fault-zero"),
     *("postmark", "varmail", "pipeline"),
 )
+WAYS_TELL: Final = (
+    *("null", "pread-4k", "stat", "create-4k", "fault-zero"),
+    *("postmark", "varmail"),
+)
+QUICK_WAYS_TELL: Final = ("null", "pread-4k", "varmail")
 PRECISION: Final = 0.05
 """The half-width of intervals that the reference run is made for."""
 
@@ -71,24 +78,12 @@ def plans(size: Size, seed: int, command: str, *, unsteady: bool) -> Iterator[Pl
     Raises:
         Refusal: a name is unknown.
     """
-    settings: list[tuple[Placement, Users, Sequence[str]]] = [
-        ("one", "inline", size.names or _everything()),
-        ("one", "process", size.names or (QUICK_PROCESSES if size.quick else PROCESSES)),
-    ]
-    try:
-        placement.choose("two")
-    except Refusal:
-        pass  # one processor: the report says that a placement is missing
-    else:
-        settings.insert(
-            1, ("two", "inline", size.names or (QUICK_BESIDE if size.quick else BESIDE))
-        )
-    for number, (where, users, names) in enumerate(settings):
+    for number, (where, users, kernels, names) in enumerate(_settings(size)):
         chosen = selection.chosen(names, quick=size.quick)
         main = number == 0
         yield Plan(
             workloads=selection.runnable(chosen, named=False),
-            kernels=[parse(name) for name in KERNELS],
+            kernels=[parse(name) for name in kernels],
             boots=size.boots,
             seed=seed + number,
             placement=where,
@@ -98,9 +93,41 @@ def plans(size: Size, seed: int, command: str, *, unsteady: bool) -> Iterator[Pl
             command=command,
             precision=size.precision,
             traces=size.traces if main else 0,
+            baseline=main,
             validate=main,
             unsteady=unsteady or size.quick,
         )
+
+
+class _Setting(NamedTuple):
+    """What tells the runs apart."""
+
+    placement: Placement
+    users: Users
+    kernels: Sequence[str]
+    names: Sequence[str]
+
+
+def _settings(size: Size) -> Iterator[_Setting]:
+    def told(quick: Sequence[str], full: Sequence[str]) -> Sequence[str]:
+        return size.names or (quick if size.quick else full)
+
+    yield _Setting("one", "inline", KERNELS, size.names or _everything())
+    if _has_two():
+        yield _Setting("two", "inline", KERNELS, told(QUICK_BESIDE, BESIDE))
+    yield _Setting("one", "process", KERNELS, told(QUICK_PROCESSES, PROCESSES))
+    yield _Setting("one", "inline", WAYS, told(QUICK_WAYS_TELL, WAYS_TELL))
+    if _has_two():
+        yield _Setting("two", "inline", WAYS, told(QUICK_WAYS_TELL, WAYS_TELL))
+
+
+def _has_two() -> bool:
+    """Whether there are two processors; if not, the report says that a placement is missing."""
+    try:
+        placement.choose("two")
+    except Refusal:
+        return False
+    return True
 
 
 def _everything() -> list[str]:

@@ -1,6 +1,8 @@
 """Which processor runs what: it decides more than anything else does, so it is always fixed."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from lab.refusal import Refusal
@@ -31,3 +33,14 @@ def choose(placement: Placement) -> Cpus:
 def pin(cpu: int) -> None:
     """Keep this process, and those that it starts from now on, on one processor."""
     os.sched_setaffinity(0, {cpu})
+
+
+@contextmanager
+def pinned(cpu: int) -> Iterator[None]:
+    """The same, until the block is left."""
+    before = os.sched_getaffinity(0)
+    pin(cpu)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

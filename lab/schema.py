@@ -181,7 +181,11 @@ class Aim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=SCHEMA):
-    """One run of `twinos bench`: written once, never edited."""
+    """One run of `twinos bench`: written once, never edited.
+
+    Attributes:
+        tmpfs_us: what workloads of files cost on the host's tmpfs, as a baseline.
+    """
 
     environment: Environment
     floors: Floors
@@ -192,6 +196,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=SCH
     pilot: Pilot | None = None
     decompositions: tuple[Decomposition, ...] = ()
     host_counts: tuple[HostCount, ...] = ()
+    tmpfs_us: dict[str, float] = {}
 
 
 def to_json(run: Run) -> str:

@@ -4,14 +4,11 @@ As sel4bench does it: where the cost of measuring nothing varies from one moment
 would everything else, and nothing is measured.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from statistics import median
 from time import perf_counter_ns
 from typing import Final
 
-from lab.placement import pin
+from lab.placement import pinned
 from lab.refusal import Refusal
 from lab.schema import Overhead
 from lab.timing import time_calls
@@ -29,7 +26,7 @@ def measure(cpu: int) -> Overhead:
     Returns:
         the attempt in which the batches differ least.
     """
-    with _pinned(cpu):
+    with pinned(cpu):
         tried = []
         for _ in range(ATTEMPTS):
             tried.append(_attempt())
@@ -72,13 +69,3 @@ def _clock_ns(readings: int = 1000) -> float:
     for _ in range(readings):
         perf_counter_ns()
     return (perf_counter_ns() - start) / readings
-
-
-@contextmanager
-def _pinned(cpu: int) -> Iterator[None]:
-    before = os.sched_getaffinity(0)
-    pin(cpu)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kernels import boot
 from lab.debate.evidence import Finding, Measure, Setting
-from lab.placement import pin
+from lab.placement import pinned
 from lab.stats import median_interval, quantile
 from servers.filesystem import FileSystem
 from servers.slowdisk import SlowDisk
@@ -54,15 +54,11 @@ def stalls(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
     del parameters
     found: dict[str, list[float]] = {}
     requests = QUICK_REQUESTS if setting.quick else REQUESTS
-    before = os.sched_getaffinity(0)
-    try:
-        pin(setting.cpus.user)
+    with pinned(setting.cpus.user):
         for number in range(setting.boots):
             for way in random.Random(setting.seed + number).sample(list(WAYS), len(WAYS)):
                 for name, value in _boot(setting, way, requests):
                     found.setdefault(name, []).append(value)
-    finally:
-        os.sched_setaffinity(0, before)
     return Finding(
         [
             Measure(

@@ -1,6 +1,7 @@
 """Climbing the ladder: all rungs in alternating slices of one run."""
 
 import os
+import platform
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from statistics import median
@@ -50,6 +51,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     """A run.
 
     Attributes:
+        host: where.
         bytes: of the payload.
         slices: of each way.
         user_cpu: where the user ran.
@@ -59,6 +61,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
         load: of the host before and after, over one minute.
     """
 
+    host: str
     bytes: int
     slices: int
     user_cpu: int
@@ -103,6 +106,7 @@ def climb(size: int, slices: int, *, with_peers: bool) -> Ladder:
         os.sched_setaffinity(0, before)
     costs = dict(zip(calls, taken, strict=True))
     return Ladder(
+        host=platform.node(),
         bytes=size,
         slices=slices,
         user_cpu=one.user,

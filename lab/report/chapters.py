@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lab.ladder.measure import Ladder
+from lab.refusal import Refusal
 from lab.report import inside, measured, steps, told
 from lab.report.evidence import Evidence, is_macro
 from lab.report.model import Report
@@ -22,10 +23,12 @@ def compose(
         ladder: as it was climbed on the same host.
 
     Raises:
-        Refusal: there is nothing in them.
+        Refusal: there is nothing in them, or the ladder is of another host.
     """
-    evidence = Evidence(runs)
+    evidence = Evidence(runs, climbed=ladder is not None)
     env = evidence.main.environment
+    if ladder is not None and ladder.host != env.host:
+        raise Refusal(f"the ladder is of another host ({ladder.host}) than the runs ({env.host}).")
     return Report(
         title="What a microkernel costs",
         about=(
@@ -41,6 +44,7 @@ def compose(
             measured.macro(evidence),
             measured.payload(evidence),
             steps.chapter(ladder),
+            measured.ways(evidence),
             inside.decomposition(evidence),
             measured.scaling(evidence),
             inside.memory(evidence),

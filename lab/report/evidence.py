@@ -59,12 +59,17 @@ class Comparison:
 class Evidence:
     """Runs of one host and commit.
 
+    Args:
+        runs: which.
+        climbed: whether the ladder was climbed beside them.
+
     Raises:
         Refusal: there is nothing in them.
     """
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[Run], *, climbed: bool = False) -> None:
         self.runs = list(runs)
+        self.climbed = climbed
         if not any(run.rows for run in runs):
             raise Refusal("there is nothing to report: the runs have no rows.")
 
@@ -72,6 +77,16 @@ class Evidence:
     def main(self) -> Run:
         """The run that most is said of: users inline, all on one processor, if there is one."""
         return min(self.runs, key=_order)
+
+    @cached_property
+    def ways(self) -> list[Run]:
+        """The runs of other ways than the two kernels; the main run is none of them."""
+        return [run for run in self.runs if run is not self.main and _has_ways(run)]
+
+    @cached_property
+    def plain(self) -> list[Run]:
+        """The other runs, the main run first."""
+        return sorted((run for run in self.runs if run not in self.ways), key=_order)
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -134,6 +149,12 @@ def _compared(run: Run) -> Iterator[Comparison]:
         yield Comparison(run, base, row, ratio)
 
 
-def _order(run: Run) -> tuple[bool, bool, bool]:
+def _order(run: Run) -> tuple[bool, ...]:
     users = {row.users for row in run.rows}
-    return users != {"inline"}, run.environment.placement != "one", not run.ratios
+    elsewhere = run.environment.placement != "one"
+    return users != {"inline"}, _has_ways(run), elsewhere, not run.ratios
+
+
+def _has_ways(run: Run) -> bool:
+    """Whether it has kernels that are told how to carry messages, or how to group services."""
+    return any("@" in row.kernel or ":" in row.kernel for row in run.rows)

@@ -27,17 +27,40 @@ HEADERS = (
 
 def micro(evidence: Evidence) -> Chapter:
     """Single operations."""
-    blocks: list[Block] = [said("micro")]
-    return Chapter("micro", "Single operations", (*blocks, *_by_run(evidence, macro=False)))
+    blocks = (said("micro"), *_by_run(evidence, macro=False), *_baseline(evidence.main))
+    return Chapter("micro", "Single operations", blocks)
+
+
+def _baseline(run: Run) -> Iterator[Block]:
+    """The file system of the host, beside ours."""
+    if not run.tmpfs_us:
+        return
+    rows = {(row.kernel, row.workload): row.median_us for row in run.rows}
+    kernels = list(dict.fromkeys(row.kernel for row in run.rows))
+    times = "times tmpfs, "
+    yield said("tmpfs")
+    yield table(
+        "The same operations on the host's tmpfs, µs",
+        ("workload", "tmpfs", *kernels, *(times + kernel for kernel in kernels)),
+        (
+            [
+                name,
+                figure(us),
+                *(figure(rows[kernel, name]) for kernel in kernels),
+                *(figure(rows[kernel, name] / us) for kernel in kernels),
+            ]
+            for name, us in run.tmpfs_us.items()
+        ),
+    )
 
 
 def macro(evidence: Evidence) -> Chapter:
     """Whole programs."""
     blocks: list[Block] = [said("macro")]
-    found = [each for run in evidence.runs for each in evidence.of(run, macro=True)]
+    found = [each for run in evidence.plain for each in evidence.of(run, macro=True)]
     if not found:
         blocks.append(Box("Not shown: these runs have no macro workloads."))
-    means = [line for run in evidence.runs for line in _means(evidence, run)]
+    means = [line for run in evidence.plain for line in _means(evidence, run)]
     after: list[Block] = []
     if means:
         after = [
@@ -61,16 +84,28 @@ def _means(evidence: Evidence, run: Run) -> Iterator[tuple[str, ...]]:
 
 
 def _by_run(evidence: Evidence, *, macro: bool) -> Iterator[Block]:
-    for run in sorted(evidence.runs, key=lambda run: run is not evidence.main):
+    for run in evidence.plain:
         found = evidence.of(run, macro=macro)
         if found:
-            where = place(run)
-            over = found[0].ratio.over
-            yield _ratio_figure(found, where, over)
-            yield _ratio_table(found, where)
+            yield ratio_figure(found, place(run))
+            yield ratio_table(found, place(run))
 
 
-def _ratio_figure(found: Sequence[Comparison], where: str, over: str) -> Figure:
+def ways(evidence: Evidence) -> Chapter:
+    """Other ways to carry messages, and to group services."""
+    blocks: list[Block] = [said("ways")]
+    for run in sorted(evidence.ways, key=place):
+        found = evidence.of(run)
+        if found:
+            blocks += [ratio_figure(found, place(run)), ratio_table(found, place(run))]
+    if len(blocks) == 1:
+        blocks.append(Box("Not shown: no run has other transports or groups."))
+    return Chapter("ways", "Other ways to carry messages", tuple(blocks))
+
+
+def ratio_figure(found: Sequence[Comparison], where: str) -> Figure:
+    """The ratios of some comparisons and their intervals."""
+    over = found[0].ratio.over
     rows: dict[str, dict[str, Interval]] = {}
     for each in found:
         low, high = each.ratio.ci95 or (each.ratio.ratio, each.ratio.ratio)
@@ -87,7 +122,8 @@ def _ratio_figure(found: Sequence[Comparison], where: str, over: str) -> Figure:
     )
 
 
-def _ratio_table(found: Sequence[Comparison], where: str) -> Table:
+def ratio_table(found: Sequence[Comparison], where: str) -> Table:
+    """All that is known of them."""
     kernels = list(dict.fromkeys(each.row.kernel for each in found))
     several = len(kernels) > 1
     this = "this" if several else kernels[0]

@@ -80,11 +80,12 @@ def _seeds(evidence: Evidence) -> Judgement:
 
 
 def _baselines(evidence: Evidence) -> Judgement:
-    del evidence
-    return (
-        "partly",
-        "a bare call and a bare pipe in every boot; the services' hash. Not here: threads, tmpfs",
-    )
+    lack = [] if evidence.main.tmpfs_us else ["the host's tmpfs"]
+    lack += [] if evidence.climbed else ["threads (the ladder)"]
+    have = "a bare call and a bare pipe in every boot; the services' hash"
+    if lack:
+        return "partly", f"{have}. Not here: {', '.join(lack)}"
+    return "yes", f"{have}; the host's tmpfs: Single operations; threads: The ladder"
 
 
 def _platform(_evidence: Evidence) -> Judgement:

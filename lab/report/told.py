@@ -29,7 +29,7 @@ def summary(evidence: Evidence) -> Chapter:
 
 
 def _found(evidence: Evidence) -> Iterator[str]:
-    for run in sorted(evidence.runs, key=lambda run: run is not evidence.main):
+    for run in evidence.plain:
         null = evidence.find("null", run)
         if null:
             yield (
@@ -78,7 +78,7 @@ def _where_time_goes(evidence: Evidence) -> Iterator[str]:
 
 
 def _not_shown(evidence: Evidence) -> Iterator[str]:
-    for run in sorted(evidence.runs, key=lambda run: run is not evidence.main):
+    for run in evidence.plain:
         found = evidence.of(run)
         equal = [each.row.workload for each in found if each.verdict == "no difference shown"]
         if equal:

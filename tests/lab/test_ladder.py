@@ -68,6 +68,7 @@ def test_what_is_said_comes_back_without_a_second_process(size: int) -> None:
 
 
 EXAMPLE = Ladder(
+    host="here",
     bytes=64,
     slices=3,
     user_cpu=1,

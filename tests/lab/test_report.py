@@ -1,7 +1,9 @@
 """Reports: the page says what the runs say, works for everybody, and needs nothing."""
 
 import csv
+import dataclasses
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from lab import campaign, schema
+from lab import campaign, schema, tmpfs
 from lab.commands import report as command
 from lab.figures import Interval, draw_intervals
 from lab.ladder.measure import Ladder, Step
@@ -22,7 +24,7 @@ from lab.refusal import Refusal
 from lab.report import bootstrap, html, plain, readme, steps
 from lab.report.chapters import compose
 from lab.report.evidence import Evidence
-from lab.report.model import Report
+from lab.report.model import Chapter, Report
 from lab.report.rules import RULES
 from lab.schema import HostCount, Run
 from tests.conftest import reap_orphans
@@ -298,7 +300,7 @@ def test_from_nothing_to_a_page(cli: Cli, tmp_path: Path) -> None:
     shown = cli("report", "--quick", "--workload", "null", "--boots", "1", "--seed", "3")
     assert shown.returncode == 0, shown.stderr
     saved = [schema.load(path) for path in sorted((tmp_path / "results" / "runs").iterdir())]
-    assert len(saved) in {2, 3}, "with two processors there is a run on two"
+    assert len(saved) in {3, 5}, "with two processors there are runs on two"
     assert {run.rows[0].users for run in saved} == {"inline", "process"}
     assert all(run.environment.command.startswith("twinos report --quick") for run in saved)
     assert "What a microkernel costs" in (tmp_path / "report.html").read_text()
@@ -379,6 +381,7 @@ def test_a_ladder_is_a_chapter(runs: list[Run], tmp_path: Path) -> None:
         Step(name="a message", us=6.0, quartiles=(5.0, 7.0), over="a call", host=4.0, encoding=1.0),
     ]
     ladder = Ladder(
+        host=runs[0].environment.host,
         bytes=64,
         slices=9,
         user_cpu=0,
@@ -390,8 +393,49 @@ def test_a_ladder_is_a_chapter(runs: list[Run], tmp_path: Path) -> None:
     path = tmp_path / "ladder.json"
     path.write_bytes(msgspec.json.encode(ladder))
     assert steps.load(path) == ladder
+    with pytest.raises(Refusal, match="of another host"):
+        compose(runs, ladder=replace(ladder, host="elsewhere"))
     text = plain.markdown(compose(runs, ladder=ladder))
+    assert "threads (the ladder)" not in text
     assert "| a message | 6.00 | 5.00 to 7.00 | 5.90 | a call | 4.00 | 1.00 | 0 | 1.00 |" in text
+
+
+# Other ways, and a baseline
+
+
+def test_other_ways_have_a_chapter_of_their_own(runs: list[Run]) -> None:
+    kernels = ("monolithic", "microkernel", "microkernel@ring", "hybrid:filesystem+disk")
+    ways = made_up(["null", "varmail"], kernels=kernels, factor=3, seed=3)
+    whole = compose([ways, *runs])
+    assert Evidence([ways, *runs]).main is runs[0], "the two kernels come first"
+    chapters = {chapter.id: chapter for chapter in whole.chapters}
+    told = plain.markdown(replace_chapters(whole, chapters["ways"]))
+    assert "| varmail | microkernel@ring | 1.0" in told
+    assert "| null | hybrid:filesystem+disk |" in told
+    for other in ("summary", "micro", "macro"):
+        assert "@ring" not in plain.markdown(replace_chapters(whole, chapters[other]))
+    alone = plain.markdown(compose([ways]))
+    assert "microkernel@ring" in alone.partition("## Other ways")[0], "it is all that there is"
+    assert "Not shown: no run has other transports" in alone
+
+
+def replace_chapters(report: Report, *chapters: Chapter) -> Report:
+    return dataclasses.replace(report, chapters=chapters)
+
+
+def test_the_same_workloads_run_on_the_host(runs: list[Run]) -> None:
+    chosen = [one for one in catalogue().values() if tmpfs.comparable(one)]
+    cpu = min(os.sched_getaffinity(0))
+    found = tmpfs.measure([one for one in chosen if "10k" not in one.name], cpu, quick=True)
+    if not found:
+        pytest.skip("this host has no /dev/shm")
+    assert found.keys() >= {"stat", "pread-4k", "create-4k", "open-close", "rename", "list-100"}
+    assert all(us > 0 for us in found.values())
+    (main, other) = runs
+    text = plain.markdown(compose([replace(main, tmpfs_us={"stat": 0.5}), other]))
+    (line,) = (line for line in text.splitlines() if line.startswith("| stat | 0.500 |"))
+    times = [float(cell) for cell in line.strip("| ").split(" | ")[2:]]
+    assert [value / 0.5 for value in times[:2]] == pytest.approx(times[2:], rel=0.01)
 
 
 # README
