@@ -6,6 +6,7 @@ that calls it are compiled, with the gate and the transport's way of sending and
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from textwrap import indent
@@ -14,12 +15,12 @@ from typing import Any, Final
 from kernels import probe
 from kernels.bulk import STORE, Bulk, Frame, payload_of
 from kernels.bundle import Gathered, frames_in
-from kernels.frames import BUNDLE, FAILED, LARGE, OK, SIZE, SMALL, Headers, frame
+from kernels.frames import BUNDLE, FAILED, LARGE, MAX_PAYLOAD, OK, SIZE, SMALL, Headers, frame
 from kernels.probe import Place
 from kernels.remote import DONE, ENCODE, LEFT_OUT, codec, place_of_bytes, room_for
 from kernels.source import HANDLER, Piece, function
 from kernels.transport import Channel, Transport
-from twinos import Op
+from twinos import Op, fail
 from twinos.codec import MalformedMessage, arguments_type, decoder, encode
 from twinos.errors import take_apart
 
@@ -199,13 +200,18 @@ class _Road:
     def _answer_at_length(self, result: Any) -> None:
         if result is None:
             self._channel.send(DONE)
+        elif self._operation.result is bytes and len(result) > MAX_PAYLOAD:
+            self._channel.send(_TOO_LARGE)
         elif self._operation.result is bytes and LARGE <= len(result) <= STORE:
             self._channel.send(Bulk(OK, result, LEFT_OUT))  # in pages or in one piece
         else:
             self._send_at_length(encode(result))
 
     def _send_at_length(self, payload: bytes) -> None:
-        self._channel.send(frame(OK, payload) if len(payload) < LARGE else Bulk(OK, payload))
+        if len(payload) > MAX_PAYLOAD:
+            self._channel.send(_TOO_LARGE)
+        else:
+            self._channel.send(frame(OK, payload) if len(payload) < LARGE else Bulk(OK, payload))
 
     def _failure(self, error: OSError) -> bytes | None:
         reply = _told(error)
@@ -244,6 +250,9 @@ class _Bundles:
 
 def _told(error: OSError) -> bytes:
     return frame(FAILED, encode(take_apart(error)))
+
+
+_TOO_LARGE: Final = _told(fail(errno.EMSGSIZE))
 
 
 _DECODE: Final = f"""\

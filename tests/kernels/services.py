@@ -98,6 +98,8 @@ class Echo(Service):
 
     @op
     def zeros(self, size: int) -> bytes:
+        if not 0 <= size <= 1 << 31:
+            raise fail(errno.EINVAL)
         return bytes(size)
 
     @op
@@ -112,7 +114,7 @@ class Echo(Service):
 
     @op
     def laxly(self, kind: int) -> bytes:
-        return (b"", bytearray(b"ab"), memoryview(b"abc"))[kind]  # type: ignore[return-value]  # that is the case
+        return (b"", bytearray(b"ab"), memoryview(b"abc"))[kind % 3]  # type: ignore[return-value]  # that is the case
 
     @op
     def listed(self) -> tuple[int, ...]:
@@ -125,6 +127,8 @@ class Echo(Service):
     @op
     def paged(self, length: int, seed: int = 0) -> bytes | Pages:
         """In pages, of which every third is cut."""
+        if not 0 <= length <= 1 << 23:
+            raise fail(errno.EINVAL)
         return Pages(pages_of(length, seed), 4096, length)
 
 

@@ -378,3 +378,13 @@ def test_a_message_larger_than_an_outbox_arrives(transport: str, size: int) -> N
 def test_the_flag_is_beyond_every_size() -> None:
     assert IN_STORE > STORE
     assert IN_STORE > MAX_PAYLOAD
+
+
+@pytest.mark.parametrize("kernel", [*KERNELS, RING], ids=lambda kernel: kernel.name)
+def test_a_result_that_no_message_holds_is_an_error(kernel: Kernel) -> None:
+    with kernel.boot(Echo) as system:
+        if kernel.remote:
+            with pytest.raises(OSError, match="Message too long") as caught:
+                system[Echo].zeros(MAX_PAYLOAD + 1)
+            assert caught.value.errno == errno.EMSGSIZE
+        assert system[Echo].zeros(1) == b"\0"
