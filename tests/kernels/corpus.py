@@ -117,15 +117,14 @@ def mutated(rng: random.Random, frames: Sequence[bytes]) -> bytes:
     if kind == 5:
         message[SIZE:] = rng.choice(frames)[SIZE:]
         return frame(message[SIZE - 1], bytes(message[SIZE:]))
-    return changed(rng, message, rng.randrange(0 if kind == 6 else 1, 4), only_head=kind == 7)
+    end = SIZE if kind == 7 else max(len(message), SIZE + 1)
+    return changed(rng, message, rng.randrange(0 if kind == 6 else 1, 4), end)
 
 
-def changed(
-    rng: random.Random, message: bytearray, times: int, *, only_head: bool = False
-) -> bytes:
-    """A message of which some bytes are others."""
+def changed(rng: random.Random, message: bytearray, times: int, end: int) -> bytes:
+    """A message of which some bytes before `end` are others."""
     for _ in range(times):
-        place = rng.randrange(SIZE if only_head else max(len(message), SIZE + 1))
+        place = rng.randrange(end)
         if place < len(message):
             message[place] = rng.randrange(256)
     return bytes(message)
