@@ -33,12 +33,13 @@ check        every rule of the format, those that fsck.minix misses included
 repair       making a damaged image obey them
 """
 
-from servers.filesystem.mapping import Mapped, Text
+from servers.filesystem.mapping import Cuts, Mapped, Text
 from servers.filesystem.mkfs import make_filesystem
 from servers.filesystem.results import DirEntry, MemoryUse, Stat, StatVFS
 from servers.filesystem.service import FileSystem
 
 __all__ = [
+    "Cuts",
     "DirEntry",
     "FileSystem",
     "Mapped",

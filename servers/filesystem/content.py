@@ -90,7 +90,7 @@ class Content:
         """
         first = offset >> SHIFT
         if offset > inode.size:
-            self._square_off(inode)
+            self._square_off(inode, offset + len(data))
         fresh = self._merged(inode, offset, data)
         last = first + len(fresh) - 1
         self._maps.back(inode, first * _BLOCKS, last * _BLOCKS + -(-len(fresh[-1]) // BLOCK_SIZE))
@@ -106,7 +106,7 @@ class Content:
     def truncate(self, inode: Inode, size: int) -> None:
         """Cut the file, or lengthen it with a hole."""
         if size > inode.size:
-            self._square_off(inode)
+            self._square_off(inode, size)
             inode.size = size
         elif size < inode.size:
             self._shorten(inode, size)
@@ -114,7 +114,7 @@ class Content:
             if inode.lent is not None:
                 inode.lent.cut()
             with suppress(OSError):  # a full disk: it is done again when the file grows
-                self._square_off(inode)
+                self._square_off(inode, size)
 
     def flush(self, inode: Inode) -> None:
         """Write the changed pages to their zones."""
@@ -142,8 +142,10 @@ class Content:
         self._maps.expect(inode, index * _BLOCKS, (index + 1) * _BLOCKS)
 
     def take(self, inode: Inode, index: int) -> bytes:
-        """A page, which is kept elsewhere from now on. EIO."""
+        """A page, which is kept elsewhere from now on, and is no shorter there. EIO, ENOSPC."""
         page = self._page(inode, index)
+        if index in inode.changed:
+            self._back_page(inode, index, inode.size)
         del inode.pages[index]
         self._memory.used -= len(page) + Memory.PAGE
         return page
@@ -235,22 +237,27 @@ class Content:
         self._memory.used += len(page) + Memory.PAGE if old is None else len(page) - len(old)
         inode.pages[index] = page
 
-    def _square_off(self, inode: Inode) -> None:
+    def _square_off(self, inode: Inode, size: int) -> None:
         """Have zeros written to the last block beyond the end: they are read when the file grows.
 
-        When it is cut something is there, and others than we may leave something too.
+        When it is cut something is there, and others than we may leave something too. The file
+        will have this size then; a page that is lent grows with it.
         """
         if inode.lent is not None:
             inode.lent.blank()
-        tail = inode.size % BLOCK_SIZE
-        if not tail:
-            return
-        index = inode.size >> SHIFT
-        page = self._page(inode, index)
+        index, rest = divmod(inode.size, PAGE)
+        page = self._page(inode, index) if rest % BLOCK_SIZE else b""
         if page and index not in inode.changed:
             self._maps.back(inode, index * _BLOCKS, index * _BLOCKS + -(-len(page) // BLOCK_SIZE))
             inode.changed.add(index)
             self._table.mark(inode)
+        if rest and inode.lent is not None and index in inode.lent.slots and index in inode.changed:
+            self._back_page(inode, index, size)
+
+    def _back_page(self, inode: Inode, index: int, size: int) -> None:
+        """Back a page that is or will be lent, all that a file of this size has of it."""
+        blocks = -(-min(PAGE, size - index * PAGE) // BLOCK_SIZE)
+        self._maps.back(inode, index * _BLOCKS, index * _BLOCKS + blocks)
 
     def _shorten(self, inode: Inode, size: int) -> None:
         index, rest = divmod(size, PAGE)

@@ -6,8 +6,9 @@ page of the file: `read` and `write` find it there, so a store is seen by the ne
 are: it borrows them, and gives them back.
 
 A file that is cut takes pages back at once, although page tables still lead to them. So each slot
-of the region has a word that says whether it is anybody's, and there is a count of how often one
-was taken back, which MMUs compare at each access.
+of the region has a word that says whether it is anybody's, and there is a count of how often
+something was taken back, which MMUs compare at each access. Private copies of pages that were cut
+are the memory manager's to take away: it asks what was cut.
 """
 
 import errno
@@ -22,7 +23,7 @@ from twinos import Region, fail
 REVOKED: Final = 0
 SLOTS: Final = 1
 HEADER: Final = 8
-"""Words of the region: how often a page was taken back; how many slots there are; and, from
+"""Words of the region: how often something was taken back; how many slots there are; and, from
 `HEADER` on, one for each slot, which is 0 while it shows nobody's page."""
 
 
@@ -55,6 +56,7 @@ class Lending:
         self._free = list(reversed(range(self.slots)))
         self._files: dict[int, Inode] = {}
         self._owners: dict[int, tuple[Inode, int]] = {}
+        self._cuts: dict[int, int] = {}
         self._life = 0
         if region is not None:
             self._begin(region)
@@ -106,6 +108,7 @@ class Lending:
                 self.take_back(slot)
             inode.pages, inode.lent = dict(lent), None
             del self._files[number]
+            self._cuts.pop(number, None)
         return inode
 
     def reset(self) -> list[Inode]:
@@ -117,7 +120,7 @@ class Lending:
         return closed
 
     def lend(self, inode: Inode, lent: Lent, index: int) -> int:
-        """Lend a page of the file; the slot. ENOMEM: none is free. EIO."""
+        """Lend a page of the file; the slot. ENOMEM: none is free. EIO, ENOSPC."""
         if not self._free:
             raise fail(errno.ENOMEM)
         page = self._content.take(inode, index)
@@ -170,6 +173,17 @@ class Lending:
         """Take a page away from whoever maps it; its slot is free when that one gives it back."""
         self._words[HEADER + slot] = 0
         self._words[REVOKED] += 1
+
+    def cut(self, inode: Inode) -> None:
+        """A file that is mapped has been cut to its size."""
+        number = self._life | inode.number
+        self._cuts[number] = min(inode.size, self._cuts.get(number, inode.size))
+        self._words[REVOKED] += 1
+
+    def cuts(self) -> tuple[int, dict[int, int]]:
+        """How often something was taken back; and the least size of each file cut since asked."""
+        cuts, self._cuts = self._cuts, {}
+        return self._words[REVOKED] if self.slots else 0, cuts
 
     def read(self, slot: int) -> bytes:
         """The bytes of a slot. EINVAL: there is no such slot."""

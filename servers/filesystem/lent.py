@@ -22,6 +22,9 @@ class Shelf(Protocol):
     def revoke(self, slot: int) -> None:
         """Take a page away from whoever maps it."""
 
+    def cut(self, inode: Inode) -> None:
+        """A file has become shorter."""
+
 
 class Lent(dict[int, bytes]):
     """The pages of a file of which some are lent: those are elsewhere, but it knows where.
@@ -79,6 +82,7 @@ class Lent(dict[int, bytes]):
             self._lending.revoke(self.slots.pop(index))
             self.written.pop(index, None)
             self._inode.changed.discard(index)
+        self._lending.cut(self._inode)
         self.blank()
 
     def blank(self) -> None:

@@ -31,6 +31,18 @@ class Text(NamedTuple):
     size: int
 
 
+class Cuts(NamedTuple):
+    """Files that are mapped and have become shorter.
+
+    Attributes:
+        times: how often something was taken back so far; see `lending`.
+        sizes: what `mapping_open` called each, and the least size it has had, in bytes.
+    """
+
+    times: int
+    sizes: tuple[tuple[int, int], ...]
+
+
 class LendingOperations(State):
     """What only services may ask: EPERM for users. A file that is mapped stays, unlinked or not."""
 
@@ -102,6 +114,13 @@ class LendingOperations(State):
         require_service(caller)
         self._volume.lending.file(file)
         self._volume.sync()
+
+    @op
+    def mapping_cuts(self, caller: Caller) -> Cuts:
+        """What was cut since this was last asked. EPERM."""
+        require_service(caller)
+        times, sizes = self._volume.lending.cuts()
+        return Cuts(times, tuple(sizes.items()))
 
     @op
     def mapping_reset(self, caller: Caller) -> int:

@@ -15,8 +15,10 @@ From the bottom up:
     reclaim     frames are given out, and taken away
     commit      what may be promised
     objects     what shared areas show
+    registry    all of those
     machine     all that, in the regions
     files       FileSystem, which lends the pages of files
+    cutting     files that became shorter
     growing     stacks
     faults      how a page that is needed comes into a frame
     space       an address space, as the service keeps it

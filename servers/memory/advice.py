@@ -1,6 +1,7 @@
 """The operations that say how memory will be used: what is to be in frames, and on the disk."""
 
 import errno
+from contextlib import suppress
 from typing import Final
 
 from servers.memory.layout import ADDRESS_END, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, PRESENT, round_up
@@ -141,7 +142,8 @@ class AdviceOperations(MemoryState):
             for page in away if area.prot else ():
                 if not machine.frames.free:
                     return
-                space.faults.resolve(area, page, PROT_READ)
+                with suppress(OSError):  # whoever touches it will hear of it
+                    space.faults.resolve(area, page, PROT_READ)
 
     def _check_locked(self, space: Space, pages: int) -> None:
         """ENOMEM unless so many pages more may be locked."""

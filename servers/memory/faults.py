@@ -6,8 +6,10 @@ its bytes are also in the swap area; or nobody has written to it yet, so that it
 """
 
 from servers.memory.areas import Area
+from servers.memory.cutting import catch_up
 from servers.memory.homes import Family, Mapper
 from servers.memory.layout import (
+    COPIED,
     COPY_ON_WRITE,
     PAGE_SHIFT,
     PRESENT,
@@ -57,6 +59,9 @@ class Faults:
         entry = words[word]
         if area.backing and entry & PRESENT and frame_of(entry) >= machine.frames.own:
             machine.objects[area.backing].check(_place(area, page), machine.reclaim)
+        if self._copied(area) and (access == PROT_WRITE or entry & (COPIED | SWAPPED)):
+            catch_up(machine)
+            word = machine.tables.entry(self._space.root, page)
         while True:
             entry = words[word]
             if not entry & PRESENT:
@@ -97,7 +102,7 @@ class Faults:
         """A private page whose entry names a slot; whether it had to be waited for."""
         machine = self._machine
         slot = frame_of(machine.tables.words[word])
-        bits = asking(area.prot)
+        bits = asking(area.prot) | self._copied(area)
         frame = machine.swap.frame(slot)
         waited = frame is None
         if frame is not None:
@@ -106,7 +111,7 @@ class Faults:
             frame = machine.reclaim.filled(self._family, page, machine.swap.read(slot))
             if access == PROT_WRITE and machine.swap.named(slot) > 1:
                 machine.frames.dirty[frame] = 1  # a copy of one's own at once
-                bits = permissions(area.prot) | PRESENT
+                bits = permissions(area.prot) | self._copied(area) | PRESENT
                 self.copies += 1
             else:
                 machine.swap.join(frame, slot)
@@ -134,11 +139,18 @@ class Faults:
             machine.frames.drop([twin])  # to make room, this very page had to go
             return False
         machine.frames.dirty[twin] = 1
-        machine.tables.words[word] = twin << PAGE_SHIFT | permissions(area.prot) | PRESENT
+        bits = permissions(area.prot) | self._copied(area) | PRESENT
+        machine.tables.words[word] = twin << PAGE_SHIFT | bits
         machine.slots.invalidate(self._space.number)
         machine.frames.drop([frame])
         self.copies += 1
         return True
+
+    def _copied(self, area: Area) -> int:
+        """The bit of entries of private copies of pages of a file, if there can be some."""
+        if not area.backing or area.flags & MAP_SHARED:
+            return 0
+        return COPIED if self._machine.objects[area.backing].filed else 0
 
     def _is_own(self, frame: int) -> bool:
         """Whether a private page may be written where it is: nobody else has it."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated, Final
 
-from servers.filesystem import FileSystem, Mapped, Text
+from servers.filesystem import Cuts, FileSystem, Mapped, Text
 from servers.memory.reclaim import Reclaim
 from servers.memory.violations import LOST
 from servers.who import Who
@@ -21,6 +21,7 @@ FilesHandle = Annotated[
         "mapping_return",
         "mapping_copy",
         "mapping_sync",
+        "mapping_cuts",
         "mapping_reset",
     ),
 ]
@@ -76,6 +77,11 @@ class Files:
         """The bytes of a page."""
         with lost():
             return self._files.mapping_copy(slot)
+
+    def cuts(self) -> Cuts:
+        """What was cut since this was last asked. EIO."""
+        with lost():
+            return self._files.mapping_cuts()
 
     def sync(self, file: int) -> None:
         """Have what was stored on the medium. EIO, ENOSPC."""

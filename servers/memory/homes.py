@@ -10,7 +10,7 @@ noted for each mapping of each frame, and a fork costs nothing here (the host's 
 from collections.abc import Iterator
 from typing import Protocol
 
-from servers.memory.areas import Areas
+from servers.memory.areas import Area, Areas
 from servers.memory.layout import PRESENT, frame_of
 from servers.memory.tables import PageTables
 
@@ -31,6 +31,9 @@ class Mapper(Protocol):
     areas: Areas
     resident: int
     locked: int
+
+    def discard(self, area: Area) -> None:
+        """Let go of the pages of a part of an area."""
 
 
 class Home:

@@ -15,9 +15,9 @@ The `tables` region, in pages of 4 KiB:
 
 An entry of a page table, 64 bits:
 
-    56        48         47          12  11       10      9     2     1         0
-    | dirty   | accessed | frame, table | swapped| shared| copy | user| writable| present |
-    |         |          | or swap slot |        |       | on w.|     |         |         |
+    56      48         47          12  11       10      9     8      2     1         0
+    | dirty | accessed | frame, table | swapped| shared| copy| copied| user| writable| present |
+    |       |          | or swap slot |        |       | on w|       |     |         |         |
 
 `accessed` and `dirty` have a byte each because the MMU sets them while the service may be writing
 the rest of the entry: hardware has a locked `or` for that, this host's Python only a byte store.
@@ -26,7 +26,10 @@ one of the service, which changes whole tables, may undo one of the MMU. So they
 must be written before a frame is given away the service knows by itself, because a page that is
 not `writable` asks it first (`copy on write`).
 
-A `swapped` entry is not present: its page is in that slot of the swap area.
+A `swapped` entry is not present: its page is in that slot of the swap area. One that is `copied`
+(bit 8) is of a private copy of a page of a file. When a file is cut such copies beyond its end go,
+too; so the MMU takes it for a fault when FileSystem has cut something that the service has not
+heard of yet, which the header tells.
 """
 
 from typing import Final
@@ -51,6 +54,7 @@ HEAP_START: Final = 0x1000_0000
 PRESENT: Final = 1 << 0
 WRITABLE: Final = 1 << 1
 USER: Final = 1 << 2
+COPIED: Final = 1 << 8
 COPY_ON_WRITE: Final = 1 << 9
 SHARED: Final = 1 << 10
 SWAPPED: Final = 1 << 11
@@ -67,7 +71,9 @@ HEADER_MAGIC: Final = 0
 HEADER_VERSION: Final = 1
 HEADER_SPACES: Final = 2
 HEADER_FRAMES: Final = 3
-"""Words of the header: what this is, how many slots it has, and how many frames there are."""
+HEADER_CUTS: Final = 4
+"""Words of the header: what this is, how many slots it has, how many frames there are, and what
+FileSystem's count of what it took back was when the service last asked."""
 
 SLOTS: Final = PAGE_SIZE // WORD
 SLOT_WORDS: Final = 16

@@ -23,9 +23,9 @@ from servers.memory.layout import (
     round_up,
     slot_word,
 )
-from servers.memory.objects import MemoryObjects
 from servers.memory.policies import Policy, policies
 from servers.memory.reclaim import Reclaim
+from servers.memory.registry import MemoryObjects
 from servers.memory.slots import Slots
 from servers.memory.swap import SwapArea
 from servers.memory.tables import PageTables

@@ -11,6 +11,7 @@ from servers.memory.files import Files
 from servers.memory.frames import Frames
 from servers.memory.homes import Home, Mapper
 from servers.memory.layout import PAGE_SHIFT, PAGE_SIZE, round_up
+from servers.memory.mman import MAP_PRIVATE
 from servers.memory.reclaim import Reclaim
 from servers.memory.swap import SwapArea
 from servers.memory.violations import LOST
@@ -52,6 +53,17 @@ class MemoryObject(Home):
                 first = area.offset >> PAGE_SHIFT
                 if area.backing == self.number and first <= page < first + area.pages:
                     yield space, (area.start >> PAGE_SHIFT) + page - first
+
+    def cut(self, pages: int, reclaim: Reclaim) -> None:
+        """It has become so short: what was beyond goes, private copies, too."""
+        for page in [page for page in self.frames if page >= pages]:
+            reclaim.expel(self.frames[page])
+        self.forget(pages)
+        for space in list(self.shown):
+            for area in [area for area in space.areas if area.backing == self.number]:
+                beyond = area.start + max(0, (pages << PAGE_SHIFT) - area.offset)
+                if area.flags & MAP_PRIVATE and beyond < area.end:
+                    space.discard(area.clip(beyond, area.end))
 
     def evicted(self, frame: int, page: int, slot: int | None) -> None:
         """It knows where its page is now."""
@@ -221,74 +233,9 @@ class NamedObject(MemoryObject):
         pages = round_up(size) >> PAGE_SHIFT
         commit.charge(pages - self.charged)
         self.charged, shorter, self.size = pages, size < self.size, size
-        for page in [page for page in self.frames if page >= pages]:
-            reclaim.expel(self.frames[page])
-        self.forget(pages)
+        self.cut(pages, reclaim)
         page, rest = divmod(size, PAGE_SIZE)
         if shorter and rest and (page in self.frames or page in self.slots):
             frame, _ = super().frame(page, reclaim)
             self.write(page, frame, reclaim)
             self._frames.write(frame, self._frames.read(frame)[:rest].ljust(PAGE_SIZE, b"\0"))
-
-
-class MemoryObjects:
-    """The memory objects of the machine; one lives as long as an area shows some of it."""
-
-    def __init__(self, frames: Frames, swap: SwapArea, commit: Commit, files: Files) -> None:
-        self._files = files
-        self._frames = frames
-        self._swap = swap
-        self._commit = commit
-        self._objects: dict[int, MemoryObject] = {}
-        self._last = 0
-
-    def __getitem__(self, number: int) -> MemoryObject:
-        return self._objects[number]
-
-    def create(self, charged: int) -> MemoryObject:
-        """A new object, for which so many pages were promised: it takes the promise back."""
-        return self._enter(MemoryObject(self.next(), self._frames, self._swap, charged))
-
-    def create_named(self, owner: Caller, mode: int) -> NamedObject:
-        """A new object that will have a name."""
-        one = NamedObject(self.next(), self._frames, self._swap, owner, mode)
-        self._enter(one)
-        return one
-
-    def next(self) -> int:
-        """The number of the next object."""
-        self._last += 1
-        return self._last
-
-    def _enter(self, shown: MemoryObject) -> MemoryObject:
-        self._objects[shown.number] = shown
-        return shown
-
-    def of_file(self, file: int) -> MemoryObject:
-        """The object of a file that was opened for mapping once more."""
-        for one in self._objects.values():
-            if isinstance(one, FileObject) and one.file == file:
-                self._files.close(file)  # once is enough
-                return one
-        number = self.next()
-        return self._enter(FileObject(number, self._frames, self._swap, self._files, file))
-
-    def map(self, number: int, pages: int, space: Mapper) -> None:
-        """An area of a space shows `pages` pages more of an object."""
-        shown = self._objects[number].shown
-        shown[space] = shown.get(space, 0) + pages
-
-    def unmap(self, number: int, pages: int, space: Mapper) -> None:
-        """An area shows `pages` pages less of an object; the last to go takes the object along."""
-        one = self._objects[number]
-        one.shown[space] -= pages
-        if not one.shown[space]:
-            del one.shown[space]
-            self.let_go(one)
-
-    def let_go(self, one: MemoryObject) -> None:
-        """End an object that nobody needs any more."""
-        if not one.shown and not one.keepers:
-            one.end()
-            self._commit.charge(-one.charged)
-            del self._objects[one.number]

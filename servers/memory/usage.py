@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from servers.memory.cutting import count_anew
 from servers.memory.layout import PAGE_SHIFT, PRESENT
 from servers.memory.machine import Machine
 from servers.memory.space import Space
@@ -37,6 +38,7 @@ class Usage(NamedTuple):
 
 def usage(machine: Machine, space: Space) -> Usage:
     """What a space uses; it takes a look at all of its page tables."""
+    count_anew(machine, space)
     held = machine.tables.held(space.root)
     return Usage(
         size=space.size,
@@ -54,6 +56,7 @@ def usage(machine: Machine, space: Space) -> Usage:
 
 def resident(machine: Machine, space: Space, start: int, end: int) -> bytes:
     """A byte for each page of areas without a gap: whether it has a frame."""
+    count_anew(machine, space)
     first = start >> PAGE_SHIFT
     found = bytearray((end - start) >> PAGE_SHIFT)
     for page, entry in machine.tables.entries(space.root, first, end >> PAGE_SHIFT):

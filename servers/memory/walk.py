@@ -4,10 +4,12 @@ import errno
 from mmap import mmap
 from typing import Final
 
-from servers.filesystem.lending import HEADER, SLOTS, slots_start
+from servers.filesystem.lending import HEADER, REVOKED, SLOTS, slots_start
 from servers.memory.layout import (
     ACCESSED_BYTE,
+    COPIED,
     DIRTY_BYTE,
+    HEADER_CUTS,
     HEADER_FRAMES,
     HEADER_MAGIC,
     HEADER_SPACES,
@@ -73,7 +75,7 @@ class Walker:
         needed = PRESENT | USER | (WRITABLE if access == PROT_WRITE else 0)
         word = self.find(page)
         entry: int = self.words[word]
-        if not word or entry & needed != needed or not self._is_there(frame_of(entry)):
+        if not word or entry & needed != needed or not self._is_there(entry):
             return None
         self._tables[word * WORD + ACCESSED_BYTE] = 1
         if access == PROT_WRITE:
@@ -97,10 +99,14 @@ class Walker:
         """Find nothing any more."""
         self._space = 0
 
-    def _is_there(self, frame: int) -> bool:
-        """Whether what is in a frame was not taken away since it was mapped."""
-        slot = frame - self._own
-        return slot < 0 or self._files is None or self.marks[HEADER + slot] != 0
+    def _is_there(self, entry: int) -> bool:
+        """Whether a page was not taken away since it was mapped."""
+        if self._files is None:
+            return True
+        if entry & COPIED and self.marks[REVOKED] != self.words[HEADER_CUTS]:
+            return False
+        slot = frame_of(entry) - self._own
+        return slot < 0 or self.marks[HEADER + slot] != 0
 
     def _start(self, frame: int) -> tuple[mmap, int]:
         slot = frame - self._own
