@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--kind", action="append", metavar="K", help="of the faults; all of them")
     parser.add_argument(
-        "--count", type=_count, metavar="N", help="faults under each kernel; each kind once"
+        "--count", type=whole, metavar="N", help="faults under each kernel; each kind once"
     )
     parser.add_argument("-s", "--seed", type=int, default=0, help="repeats the faults (default: 0)")
     parser.add_argument(
@@ -56,9 +56,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the campaign."""
-    services = _known("service", arguments.service, SERVICES)
-    kinds = _known("kind of fault", arguments.kind, KINDS)
-    kernels = _known("kernel to try", arguments.kernel, FAULTED)
+    services = known("service", arguments.service, SERVICES)
+    kinds = known("kind of fault", arguments.kind, KINDS)
+    kernels = known("kernel to try", arguments.kernel, FAULTED)
     pairs = sum(suits(kind, service) for kind in kinds for service in services)
     if not pairs:
         raise Refusal(f"only a disk can have such a fault: {', '.join(kinds)}.")
@@ -144,14 +144,18 @@ def _pair(result: Result) -> tuple[str, str]:
     return result.trial.service, result.trial.kind
 
 
-def _known(what: str, asked: Sequence[str] | None, known: Collection[str]) -> list[str]:
+def known(
+    what: str, asked: Sequence[str] | None, choices: Collection[str], command: str = "faults"
+) -> list[str]:
+    """Those that were asked for, each once; all of them if none was. Refuses what there is not."""
     for name in asked or ():
-        if name not in known:
-            raise unknown(what, name, known, "twinos faults --help")
-    return list(dict.fromkeys(asked or known))
+        if name not in choices:
+            raise unknown(what, name, choices, f"twinos {command} --help")
+    return list(dict.fromkeys(asked or choices))
 
 
-def _count(text: str) -> int:
+def whole(text: str) -> int:
+    """A number of things to try."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)

@@ -116,7 +116,7 @@ def attempt(trial: Trial, image: bytes, limit: float = LIMIT_S) -> Result:
             corrupt=model.corrupt,
             restarts=watched.ended.restarts if watched.ended else 0,
             recovery_ms=(first - cell.struck) / 1e6 if first and cell.struck and had_to else None,
-            clean=_is_clean((folder / "image").read_bytes()),
+            clean=is_clean((folder / "image").read_bytes()),
         )
 
 
@@ -208,7 +208,8 @@ def fresh_image() -> bytes:
         return path.read_bytes()
 
 
-def _is_clean(image: bytes) -> bool:
+def is_clean(image: bytes) -> bool:
+    """Whether the checker finds an image in order."""
     return not any(
         found.severity is Severity.ERROR for found in check(MemoryImage(bytearray(image)))
     )

@@ -53,14 +53,14 @@ class Trial(msgspec.Struct, frozen=True):
     folder: str
 
 
-def start(kernel: str, image: Path) -> System:
+def start(kernel: str, image: Path, *beside: type[Service]) -> System:
     """Boot on an image; a system that was killed a moment ago may still hold it."""
     users: Any = "process" if kernel == "monolithic" else "inline"
     config: Config = {Disk: {"image": str(image)}}
     deadline = time.monotonic() + _LOCKED_S
     while True:
         try:
-            return boot(kernel, FileSystem, config=config, users=users, grace=GRACE_S)
+            return boot(kernel, FileSystem, *beside, config=config, users=users, grace=GRACE_S)
         except OSError as error:
             if error.errno != errno.EBUSY or time.monotonic() > deadline:
                 raise
@@ -79,7 +79,7 @@ def run(trial: Trial) -> None:
     else:
         plan = Script(look(), -1, 0)
     system = start(trial.kernel, folder / "image")
-    clients = _Clients(system)
+    clients = Clients(system)
     for number, step in enumerate(plan.steps):
         if number == plan.armed:
             cell.arm(plan.spared)
@@ -114,7 +114,7 @@ def _say(line: Done | Ended) -> None:
     sys.stdout.buffer.flush()
 
 
-class _Clients:
+class Clients:
     """Two users, who take turns."""
 
     def __init__(self, system: System) -> None:
@@ -122,6 +122,7 @@ class _Clients:
         self._files = [system[FileSystem], system.user()[FileSystem]]
 
     def take(self, step: Step) -> int:
+        """Do what a step says; the version of the file that was found, if one was looked for."""
         files = self._files[step.client]
         match step.action:
             case "put":
