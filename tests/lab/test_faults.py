@@ -1,8 +1,10 @@
 """Faults: what each comes to under both kernels, by a judge that is tried itself."""
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,14 +50,10 @@ def image() -> bytes:
 
 
 @pytest.fixture(autouse=True)
-def no_folder_is_left() -> Iterator[None]:
-    before = leftovers()
+def no_folder_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     yield
-    assert leftovers() == before
-
-
-def leftovers() -> set[str]:
-    return {each.name for each in Path("/tmp").glob("twinos-faults-*")}  # noqa: S108 (to look)
+    assert not list(tmp_path.iterdir())
 
 
 def tried(kernel: str, service: str, kind: str, image: bytes, seed: int = 1) -> Result:
@@ -202,22 +200,26 @@ def test_the_table_and_the_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert (result.outcome, result.trial.kernel) == (RECOVERED, "microkernel")
 
 
-def test_ctrl_c_leaves_nothing_behind() -> None:
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lab", "faults", "--kind", "hang", "--kernel", "monolithic"]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     ) as campaign:
-        eventually(lambda: any(hung(name) for name in leftovers()), "a trial hangs")
+        eventually(lambda: any(map(hung, tmp_path.iterdir())), "a trial hangs")
         campaign.send_signal(signal.SIGINT)
         _, said = campaign.communicate(timeout=20)
     assert campaign.returncode == cli.INTERRUPTED
     assert said.endswith("twinos: interrupted.\n")
 
 
-def hung(name: str) -> bool:
+def hung(folder: Path) -> bool:
     """Whether the fault has struck in this folder of a trial, which may not be complete yet."""
     try:
-        return Cell(Path("/tmp", name, "cell")).struck > 0  # noqa: S108 (to look)
+        return Cell(folder / "cell").struck > 0
     except OSError:
         return False
 
