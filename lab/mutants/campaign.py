@@ -5,9 +5,9 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from itertools import islice
 from queue import SimpleQueue
@@ -22,6 +22,7 @@ from lab.refusal import Failure
 
 _GRACE_S: Final = 5.0
 """How long a worker may take to end its trial."""
+GONE: Final = "a worker ended with a task undone."
 _COMMAND: Final = (sys.executable, "-P", "-m", "lab.mutants.worker")
 
 
@@ -30,6 +31,9 @@ class Workers:
 
     Args:
         most: of them.
+
+    Attributes:
+        done: the results of tasks that were begun, as they come; None: a worker is gone.
     """
 
     def __init__(self, most: int | None = None) -> None:
@@ -37,7 +41,7 @@ class Workers:
         self._idle: SimpleQueue[_Process] = SimpleQueue()
         self._undo = ExitStack()
         self.count = len(self._cpus)
-        self._pool = ThreadPoolExecutor(self.count)
+        self.done: SimpleQueue[list[Result] | None] = SimpleQueue()
 
     def __enter__(self) -> Self:
         for cpu in self._cpus:
@@ -48,8 +52,7 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._undo.close()  # first: nobody waits for trials that nobody wants
-        self._pool.shutdown(cancel_futures=True)
+        self._undo.close()
 
     def survey(self, service: str, seed: int) -> list[Mutant]:
         """The mutants of a service that the clients reach."""
@@ -59,9 +62,16 @@ class Workers:
         """What came of a mutant, under each kernel."""
         return msgspec.json.decode(self._ask(task), type=list[Result])
 
-    def begin(self, task: Task) -> Future[list[Result]]:
-        """The same, later."""
-        return self._pool.submit(self.results, task)
+    def begin(self, task: Task) -> None:
+        """The same, later: see `done`."""
+
+        def carry_out() -> None:
+            try:
+                self.done.put(self.results(task))
+            except Failure:
+                self.done.put(None)
+
+        threading.Thread(target=carry_out, daemon=True).start()
 
     def _ask(self, task: Survey | Task) -> bytes:
         process = self._idle.get()
@@ -92,7 +102,7 @@ class _Process:
             pass
         answer = self._process.stdout.readline()
         if not answer:
-            raise Failure("a worker ended with a task undone.")
+            raise Failure(GONE)
         return answer
 
     def end(self) -> None:
@@ -134,19 +144,20 @@ def campaign(
         reached = [m for m in workers.survey(service, seed) if m.kind in kinds]
         queues.append((order(reached, seed), service))
     tasks = _in_turn(queues, kernels, seed)
-    pending: set[Future[list[Result]]] = set()
-    done = 0
+    pending = done = 0
     while done < count:
-        for task in islice(tasks, min(2 * workers.count, count - done) - len(pending)):
-            pending.add(workers.begin(task))
+        for task in islice(tasks, min(2 * workers.count, count - done) - pending):
+            workers.begin(task)
+            pending += 1
         if not pending:
             return
-        ready, pending = wait(pending, return_when=FIRST_COMPLETED)
-        for future in ready:
-            results = future.result()
-            if all(result.reached for result in results):
-                done += 1
-                yield results
+        results = workers.done.get()
+        pending -= 1
+        if results is None:
+            raise Failure(GONE)
+        if all(result.reached for result in results):
+            done += 1
+            yield results
 
 
 def _in_turn(
