@@ -10,6 +10,10 @@ from servers.memory.state import MemoryState
 from twinos import Caller, fail, op
 
 NAME_MAX: Final = 255
+MOST_OPEN: Final = 1024
+"""Descriptors that a caller may have."""
+MOST_NAMES: Final = 1024
+"""Names that a user may have given: what has one stays when its maker has gone."""
 _FLAGS: Final = os.O_ACCMODE | os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_CLOEXEC
 _READ: Final = 4
 _WRITE: Final = 2
@@ -35,15 +39,20 @@ class SharingOperations(MemoryState):
 
         Raises:
             OSError: EACCES: the mode does not allow it. EEXIST: O_EXCL, and there is some. EINVAL:
-                no such name or flags can be. ENAMETOOLONG. ENOENT: there is none.
+                no such name or flags can be. EMFILE: the caller has 1024 open. ENAMETOOLONG.
+                ENOENT: there is none. ENOSPC: the user has given 1024 names.
         """
         _check_name(name)
         if flags & ~_FLAGS or flags & os.O_ACCMODE not in {os.O_RDONLY, os.O_RDWR}:
             raise fail(errno.EINVAL, name)
+        if len(self._descriptors.get(caller.id, ())) >= MOST_OPEN:
+            raise fail(errno.EMFILE, name)
         one = self._named.get(name)
         if one is None:
             if not flags & os.O_CREAT:
                 raise fail(errno.ENOENT, name)
+            if sum(other.uid == caller.uid for other in self._named.values()) >= MOST_NAMES:
+                raise fail(errno.ENOSPC, name)
             one = self._machine.objects.create_named(caller, mode)
             self._named[name] = one
         elif flags & os.O_CREAT and flags & os.O_EXCL:
@@ -97,7 +106,9 @@ class SharingOperations(MemoryState):
 
     def _enter_descriptor(self, caller: Caller, one: NamedObject, *, writable: bool) -> int:
         mine = self._descriptors.setdefault(caller.id, {})
-        fd = next(number for number in range(SHM_FIRST, 1 << 31) if number not in mine)
+        fd = next(
+            number for number in range(SHM_FIRST, SHM_FIRST + MOST_OPEN) if number not in mine
+        )
         mine[fd] = one, writable
         one.keepers += 1
         return fd

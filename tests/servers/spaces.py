@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 
 from kernels.system import User
 from servers.filesystem import FileSystem
-from servers.memory import AddressSpace, MemoryManager, SwapDisk
+from servers.memory import AddressSpace, MemoryInfo, MemoryManager, SwapDisk
+from tests.conftest import eventually
 from twinos import Region
 
 
@@ -32,6 +33,12 @@ class NoFiles:
 
     def mapping_open(self, who: int, fd: int) -> NoReturn:
         raise OSError(errno.EBADF, f"{fd} of {who}")
+
+
+def nothing_is_missing(memory: MemoryManager, before: MemoryInfo) -> None:
+    """Once those who had address spaces have departed, memory is at once as it was."""
+    eventually(lambda: memory.meminfo().spaces == before.spaces, "all have departed")
+    assert memory.meminfo() == before
 
 
 def errno_of(call: Callable[..., Any], *arguments: Any) -> int | None:

@@ -31,7 +31,8 @@ from servers.memory import (
     SegmentationFault,
     SwapDisk,
 )
-from tests.servers.spaces import alone, errno_of, new
+from tests.conftest import eventually
+from tests.servers.spaces import alone, errno_of, new, nothing_is_missing
 from twinos import Caller, Region, operations
 from twinos.values import INT_MAX, INT_MIN
 
@@ -356,16 +357,14 @@ def test_a_departed_user_leaves_nothing(system: System) -> None:
 @pytest.mark.parametrize("kernel", ["monolithic", "microkernel"])
 def test_a_process_gives_its_frames_back_however_it_ends(kernel: str, killed: bool) -> None:
     with boot(kernel, MemoryManager, Clock, config=CONFIG, users="process") as system:
-        memory, clock = system[MemoryManager], system[Clock]
+        memory = system[MemoryManager]
         before = memory.meminfo()
         process = system.process(fill_two_pages, 60.0 if killed else 0.0)
         if killed:
-            while memory.meminfo().free_frames > before.free_frames - 2:
-                clock.sleep(0.001)
+            eventually(lambda: memory.meminfo().free_frames <= before.free_frames - 2)
             process.kill()
         process.join(30)
-        while memory.meminfo() != before:
-            clock.sleep(0.001)
+        nothing_is_missing(memory, before)
 
 
 def fill_two_pages(user: User, wait: float) -> None:

@@ -44,7 +44,7 @@ from servers.memory.layout import (
 )
 from servers.memory.policies import policies
 from tests.conftest import eventually
-from tests.servers.spaces import NoFiles, alone, errno_of, new
+from tests.servers.spaces import NoFiles, alone, errno_of, new, nothing_is_missing
 from twinos import Caller, Region
 
 PAGE = 4096
@@ -176,7 +176,7 @@ def test_programs_page_each_other_out_and_keep_their_own(kernel: str) -> None:
         programs = [system.process(churn, seed) for seed in range(3)]
         assert [program.join(60) for program in programs] == [0, 0, 0]
         assert system[MemoryManager].vmstat().major > 50
-        eventually(lambda: system[MemoryManager].meminfo() == before)
+        nothing_is_missing(system[MemoryManager], before)
 
 
 def churn(user: User, seed: int) -> None:
@@ -196,15 +196,13 @@ def churn(user: User, seed: int) -> None:
 def test_a_program_killed_anywhere_leaves_no_frame_and_no_slot(after: int) -> None:
     config = {MemoryManager: {"pages": 6}, SwapDisk: {"blocks": 64}}
     with boot("microkernel", MemoryManager, Clock, config=config) as system:
-        memory, clock = system[MemoryManager], system[Clock]
+        memory = system[MemoryManager]
         before = memory.meminfo()
         program = system.process(endless)
-        while memory.vmstat().brought < after:
-            clock.sleep(0.001)
+        eventually(lambda: memory.vmstat().brought >= after)
         program.kill()
         assert program.join(30) == -signal.SIGKILL
-        while memory.meminfo() != before:
-            clock.sleep(0.001)
+        nothing_is_missing(memory, before)
 
 
 def endless(user: User) -> None:

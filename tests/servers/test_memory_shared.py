@@ -19,8 +19,7 @@ from servers.memory import (
     SegmentationFault,
     SwapDisk,
 )
-from tests.conftest import eventually
-from tests.servers.spaces import errno_of, new
+from tests.servers.spaces import errno_of, new, nothing_is_missing
 
 PAGE = 4096
 BOTH = PROT_READ | PROT_WRITE
@@ -146,6 +145,26 @@ def test_errors(system: System, memory: MemoryManager) -> None:
         assert errno_of(mine.shm_unlink, "/mine") == errno.ENOENT
 
 
+def test_names_and_descriptors_are_not_without_end(system: System, memory: MemoryManager) -> None:
+    with system.user(uid=5) as user, system.user(uid=6) as other:
+        mine = user[MemoryManager]
+        fds = [mine.shm_open("/many", CREATE) for _ in range(1024)]
+        assert sorted(fds) == fds == list(range(fds[0], fds[0] + 1024))
+        assert errno_of(mine.shm_open, "/many", CREATE) == errno.EMFILE
+        mine.shm_close(fds[7])
+        assert mine.shm_open("/many", CREATE) == fds[7]
+        for fd in fds:
+            mine.shm_close(fd)
+        for number in range(1023):
+            mine.shm_close(mine.shm_open(f"/{number}", CREATE))
+        assert errno_of(mine.shm_open, "/more", CREATE) == errno.ENOSPC
+        other[MemoryManager].shm_close(other[MemoryManager].shm_open("/theirs", CREATE))
+        mine.shm_unlink("/0")
+        mine.shm_close(mine.shm_open("/more", CREATE))
+    for name in ["many", "more", "theirs", *range(1, 1023)]:
+        memory.shm_unlink(f"/{name}")
+
+
 @pytest.mark.parametrize("kernel", ["monolithic", "microkernel"])
 def test_programs_count_together(kernel: str) -> None:
     with boot(kernel, MemoryManager, Clock, config=CONFIG, users="process") as system:
@@ -162,7 +181,7 @@ def test_programs_count_together(kernel: str) -> None:
             ]  # fmt: skip
         memory.shm_close(fd)
         memory.shm_unlink("/counters")
-        eventually(lambda: memory.meminfo() == before)  # programs that ended have departed
+        nothing_is_missing(memory, before)
 
 
 def count(user: User, number: int) -> None:
