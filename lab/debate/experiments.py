@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.debate import costs, houses, multitasking, structure
+from lab.debate import campaigns, costs, houses, multitasking, structure
 from lab.debate.evidence import Experiment, Finding, Setting
 from lab.refusal import Refusal, unknown
 
@@ -24,6 +24,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "bug": houses.bug,
     "wild-write": houses.wild_write,
     "kills": houses.kills,
+    "faults": campaigns.faults,
 }
 
 

@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import bench
-from lab.debate import costs, houses, multitasking, structure
+from lab.debate import campaigns, costs, houses, multitasking, structure
 from lab.debate.claim import TRUST, Claim, Rule, claims, read, select
 from lab.debate.evidence import Finding, Measure, Setting
 from lab.debate.experiments import EXPERIMENTS, about, run
 from lab.debate.page import page
 from lab.debate.rule import condition, judge
 from lab.debate.show import Case, as_text, tally
+from lab.faults.judge import Outcome
+from lab.faults.kinds import KINDS
 from lab.measuring import Cost
 from lab.placement import Cpus
 from lab.refusal import Refusal
@@ -289,3 +291,13 @@ def test_a_small_request_is_measured_beside_jobs(monkeypatch: pytest.MonkeyPatch
     found = values(run("stalls", SETTING, {}))
     assert len(found) == len(multitasking.WAYS) * (1 + len(multitasking.JOBS))
     assert all(value > 0 for value in found.values())
+
+
+def test_the_same_faults_are_counted_under_both_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaigns, "KINDS", {"exception": KINDS["exception"]})
+    found = values(campaigns.faults(SETTING, {}))
+    assert found["faults"] == 2, "one in each service"
+    for kernel in campaigns.KERNELS:
+        assert sum(found[f"{outcome} {kernel}"] for outcome in Outcome) == 2
+    assert found["system down monolithic"] == 2
+    assert found["system down microkernel"] == 0
