@@ -24,9 +24,9 @@ def page(cases: Sequence[Case], about: str) -> str:
 
 def _overview(cases: Sequence[Case]) -> Chapter:
     rows = (
-        (c.claim.title, c.claim.who, c.claim.when, c.claim.trust, c.verdict.word) for c in cases
+        (c.claim.title, c.verdict.word, c.claim.who, c.claim.when, c.claim.trust) for c in cases
     )
-    headers = ("claim", "who", "when", "trust", "verdict")
+    headers = ("claim", "verdict", "who", "when", "trust")
     marks = "; ".join(f"{mark}: {meaning}" for mark, meaning in TRUST.items())
     return Chapter(
         "overview",

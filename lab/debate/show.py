@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from lab.debate.claim import TRUST, Claim
 from lab.debate.evidence import Finding, Measure
 from lab.debate.rule import Verdict
-from lab.table import figure
+from lab.table import exact, figure
 
 WORDS: Final = ("supported", "contradicted", "not shown", "not decidable on this host")
 MODEL: Final = (
@@ -49,7 +49,7 @@ def shown(measure: Measure) -> str:
     """A measure's value, with its interval and unit."""
     unit = f" {measure.unit}" if measure.unit else ""
     if measure.interval is None:
-        return f"{figure(measure.value)}{unit}"
+        return f"{(exact if measure.exact else figure)(measure.value)}{unit}"
     low, high = measure.interval
     return f"{figure(measure.value)}{unit} [{figure(low)}; {figure(high)}]"
 
