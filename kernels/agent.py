@@ -34,7 +34,7 @@ from kernels.control import (
 from kernels.counters import Counters
 from kernels.forks import running
 from kernels.host import unpoked
-from kernels.line import Line
+from kernels.line import Exchange, Line
 from kernels.mail import SocketCounter
 from kernels.parcels import Parcel, close_all, post, socket_pair, take
 from kernels.remote import remote_binder
@@ -50,6 +50,7 @@ from twinos import (
     Service,
 )
 from twinos.errors import put_together
+from twinos.wiring import needs
 
 GONE: Final = "the kernel's process is gone"
 
@@ -127,12 +128,16 @@ class Agent:
         """Deliver the requests of `caller` to `service` by messages."""
         line = self._line(service.__name__, caller)
         counting = self.counters.counting if self.counters else None
-        return probe.binder(remote_binder(line, probe.exchange(counting)))
+        survives = bool(needs(service).journal)
+        return probe.binder(remote_binder(line, probe.exchange(counting), survives=survives))
 
     def carrier(self, service: type[Service], caller: Caller) -> RemoteCarrier:
         """Deliver several requests at a time, by one message."""
-        exchange = self._line(service.__name__, caller).exchange
-        return RemoteCarrier(self.counters.counting(exchange) if self.counters else exchange)
+        line = self._line(service.__name__, caller)
+        ways: list[Exchange] = [line.exchange, line.exchange_once]
+        if self.counters:
+            ways = list(map(self.counters.counting, ways))
+        return RemoteCarrier(*ways, survives=bool(needs(service).journal))
 
     def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
         """A new caller in this process."""
@@ -257,7 +262,11 @@ class Agent:
 
     def _connect(self, service: str, caller: Caller) -> Channel:
         answer, descriptors = self.ask(Connect(self._own(caller), service))
-        return self._transport.adopt(descriptors, answer.life if isinstance(answer, Granted) else 0)
+        if not isinstance(answer, Granted):
+            raise KernelPanic(f"the kernel answered {answer!r}")
+        channel = self._transport.adopt(descriptors, answer.life)
+        channel.number, channel.messages = answer.channel, 0
+        return channel
 
     def _own(self, caller: Caller) -> int:
         """The id under which this process acts for `caller`."""
@@ -275,5 +284,9 @@ class Agent:
             answer, _ = self.ask(Inquest(self._own(caller), service, channel.life))
         except BlockingIOError as crowded:
             return crowded
-        sentence = answer.sentence if isinstance(answer, Verdict) else ""
-        return ServerDied(errno.ECONNRESET, f"{service} {sentence}")
+        if not isinstance(answer, Verdict):
+            raise KernelPanic(f"the kernel answered {answer!r}")
+        died = ServerDied(errno.ECONNRESET, f"{service} {answer.sentence}")
+        died.restarted, died.survived = answer.restarted, bool(channel.number)
+        died.fault = answer.fault
+        return died

@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from kernels.request import Carrier, Request
 from kernels.stub import checked_stub
@@ -18,10 +18,6 @@ from twinos import Service, fail, operations
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-MOST: Final = 1024
-"""Requests in one message at most."""
-
 
 Prepare = Callable[..., Request[Any]]
 

@@ -12,7 +12,8 @@ from kernels.stub import Layer
 from kernels.system import Kernel, System
 from kernels.transports import TRANSPORTS
 from twinos import Service, WiringError
-from twinos.wiring import boot_order, check_config, groups_in_order
+from twinos.settings import check_config
+from twinos.wiring import boot_order, groups_in_order
 
 KERNELS: Final = ("monolithic", "microkernel", "hybrid")
 Users = Literal["inline", "process"]
@@ -37,6 +38,7 @@ def boot(
     sandbox: bool = False,
     requests: int = REQUESTS,
     fresh: bool = False,
+    stable: bool = True,
 ) -> System:
     """Boot a kernel with `services` and all that they depend on.
 
@@ -61,6 +63,8 @@ def boot(
             users of the monolithic kernel have as many as they have threads.
         fresh: start the kernel's processes from a fresh interpreter, so that they hold nothing of
             this process's memory; slower. What travels there is found by name.
+        stable: have the state of services with a journal survive them (see `twinos.journal`), where
+            they are alone in an address space.
 
     Raises:
         WiringError: the services can't be put together as asked.
@@ -72,7 +76,7 @@ def boot(
     if users not in {"inline", "process"}:
         raise WiringError(f"users are 'inline' or 'process', not {users!r}")
     _check_transport(transport)
-    _check_options(cpus, grace, requests)
+    _check_options(cpus, grace, requests, stable)
     if not services:
         raise WiringError("there is nothing to boot: name a service")
     if kernel == "hybrid" and not groups:
@@ -108,6 +112,7 @@ def boot(
             sandbox=sandbox,
             requests=requests,
             fresh=fresh,
+            stable=stable and kernel != "monolithic",
         )
     return System(running, order, kernel)
 
@@ -119,11 +124,13 @@ def _check_transport(name: str) -> None:
         raise WiringError(f"the transport {name!r} does not work here: {reason}")
 
 
-def _check_options(cpus: object, grace: object, requests: object) -> None:
+def _check_options(cpus: object, grace: object, requests: object, stable: object) -> None:
     available = set(range(os.cpu_count() or 1))  # the caller may be pinned elsewhere
     if cpus is not None and not (isinstance(cpus, AbstractSet) and cpus and cpus <= available):
         raise WiringError(f"cpus= is a set of CPUs out of {sorted(available)}, not {cpus!r}")
     if not isinstance(grace, int | float) or not grace >= 0:
         raise WiringError(f"grace= is a number of seconds, not {grace!r}")
+    if not isinstance(stable, bool):
+        raise WiringError(f"stable= is true or false, not {stable!r}")
     if not isinstance(requests, int) or requests < 1:
         raise WiringError(f"requests= is a number from 1 on, not {requests!r}")

@@ -12,24 +12,24 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from kernels.batch import MOST
 from kernels.bulk import Bulk, Frame, payload_of
 from kernels.frames import (
     BUNDLE,
     FAILED,
-    HEADER,
     LARGE,
     MAX_PAYLOAD,
+    MOST,
     OK,
     SIZE,
     Headers,
     MalformedFrameError,
     check_size,
     frame,
+    frames_in,
 )
-from kernels.line import Exchange
-from kernels.remote import ENCODE, RESULT, RETRIES, codec, finish_reply
-from kernels.request import Repeatable, Request
+from kernels.line import Exchange, Hope
+from kernels.remote import ENCODE, RESULT, codec, finish_reply
+from kernels.request import Repeatable, RepeatableThere, Request
 from kernels.source import function
 from kernels.transport import Channel
 from twinos import Bind, Op, ServerDied, fail
@@ -50,13 +50,17 @@ class RemoteCarrier:
 
     Args:
         exchange: sends a message to the service and returns the reply.
+        exchange_once: the same, for what is to be carried out once whatever becomes of its server.
+        survives: whether the service's state is to survive.
 
     Attributes:
         bind: as it comes; the kernel puts privileges and layers around it.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, exchange_once: Exchange, *, survives: bool) -> None:
         self._exchange = exchange
+        self._exchange_once = exchange_once
+        self._survives = survives
         self.bind: Bind = self._bind
 
     def _bind(self, operation: Op) -> Callable[..., Request[Any]]:
@@ -66,7 +70,7 @@ class RemoteCarrier:
             "_headers": Headers(operation.number),
             "_request": frame(operation.number, b""),
             "_check": check_size,
-            "_Request": Repeatable if operation.idempotent else Request,
+            "_Request": self._kind(operation),
             "_carrier": self,
             "_unpack": _unpacker(operation),
         }
@@ -74,6 +78,11 @@ class RemoteCarrier:
         made = "request" if parameters else "_request"
         text += f"return _Request(_carrier, {made}, _unpack)"
         return function(operation.name, parameters, text, names, kind="bundled")
+
+    def _kind(self, operation: Op) -> type[Request[Any]]:
+        if operation.idempotent:
+            return Repeatable
+        return RepeatableThere if self._survives and operation.repeatable else Request
 
     def carry(self, requests: Sequence[Request[Any]]) -> None:
         """Carry them in as few messages as may be."""
@@ -86,19 +95,27 @@ class RemoteCarrier:
                 start, size = end, len(request.content)
         self._carry(requests[start:] if start else requests)
 
-    def _carry(self, requests: Sequence[Request[Any]], again: int = RETRIES) -> None:
+    def _carry(self, requests: Sequence[Request[Any]], hope: Hope | None = None) -> None:
         payload = b"".join([request.content for request in requests])
         try:
             message = frame(BUNDLE, payload) if len(payload) < LARGE else Bulk(BUNDLE, payload)
-            replies = _replies(self._exchange(message, LARGE), len(requests))
+            once = not all(isinstance(each, Repeatable) for each in requests)
+            exchange = self._exchange_once if self._survives and once else self._exchange
+            replies = _replies(exchange(message, LARGE), len(requests))
         except Exception as error:  # noqa: BLE001 (it is raised where the results are asked for)
-            lost = isinstance(error, ServerDied) and again > 0
-            repeatable = [each for each in requests if lost and isinstance(each, Repeatable)]
+            hope = hope or Hope()
+            lost = hope.after(error, needs_state=False)
+            here = isinstance(error, ServerDied) and error.restarted and error.survived
+            repeatable = [
+                each
+                for each in requests
+                if lost and isinstance(each, Repeatable) and (here or not each.needs_state)
+            ]
             for request in requests:
                 if request not in repeatable:
                     request.fail(error)
             if repeatable:
-                self._carry(repeatable, again - 1)
+                self._carry(repeatable, hope)
         else:
             for request, reply in zip(requests, replies, strict=True):
                 request.brought = reply
@@ -130,27 +147,6 @@ def _replies(reply: Frame, count: int) -> list[bytes]:
     return replies
 
 
-def frames_in(payload: bytes) -> list[bytes]:
-    """The frames of a bundle.
-
-    Raises:
-        MalformedFrameError: it does not consist of frames, or there are none, or too many.
-    """
-    if not payload:
-        raise MalformedFrameError("an empty bundle")
-    frames: list[bytes] = []
-    at, end, unpack = 0, len(payload), HEADER.unpack_from
-    while at < end:
-        if end - at < SIZE or len(frames) == MOST:
-            raise MalformedFrameError("no bundle")
-        next_at = at + SIZE + unpack(payload, at)[0]
-        if next_at > end:
-            raise MalformedFrameError("a bundle that is cut short")
-        frames.append(payload[at:next_at])
-        at = next_at
-    return frames
-
-
 class Gathered(Channel):
     """Where the replies to a bundle's requests are sent: together they are the reply to it.
 
@@ -164,7 +160,7 @@ class Gathered(Channel):
 
     def send(self, message: Frame) -> None:
         """Add one reply, or, if the bundle's reply gets too large, that it is: EMSGSIZE."""
-        reply = _in_one_piece(message) if isinstance(message, Bulk) else bytes(message)
+        reply = in_one_piece(message) if isinstance(message, Bulk) else bytes(message)
         self._size += len(reply)
         if self._size > _MOST_REPLIES:
             reply = frame(FAILED, encode(take_apart(fail(errno.EMSGSIZE))))
@@ -189,7 +185,8 @@ class Gathered(Channel):
         """Nothing is open."""
 
 
-def _in_one_piece(message: Bulk) -> bytes:
+def in_one_piece(message: Bulk) -> bytes:
+    """A reply that is not large any more."""
     if not message.payload:
         return message.whole()
     return frame(message.code, encode(bytes(message.contents)))

@@ -200,11 +200,16 @@ class Answer(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Granted(Answer, frozen=True):
-    """Here it is: the descriptors that come along, the caller, the life of the server."""
+    """Here it is: the descriptors that come along, the caller, the life of the server.
+
+    Attributes:
+        channel: the number of a channel to a server whose state survives; 0: it does not.
+    """
 
     caller: Caller | None = None
     life: int = 0
     endpoint: Endpoint | None = None
+    channel: int = 0
 
 
 class Refused(Answer, frozen=True):
@@ -228,9 +233,11 @@ class Ended(Answer, frozen=True):
 
 
 class Verdict(Answer, frozen=True):
-    """Why a server died."""
+    """Why a server died, or that it has only hung up."""
 
     sentence: str
+    restarted: bool = False
+    fault: bool = True
 
 
 class Reported(Answer, frozen=True):
@@ -256,6 +263,7 @@ class Serve(Order, frozen=True):
     service: str
     caller: Caller
     operations: tuple[str, ...]
+    channel: int
 
 
 class Departed(Order, frozen=True):

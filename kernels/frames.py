@@ -18,6 +18,9 @@ SIZE: Final = HEADER.size
 OK: Final = 0
 FAILED: Final = 1
 
+RESUME: Final = 254
+"""The number of no operation: an earlier conversation goes on, see `kernels.resume`."""
+
 BUNDLE: Final = 255
 """The number of no operation: the payload is several requests, see `kernels.bundle`."""
 
@@ -33,6 +36,9 @@ LARGE: Final = 16 * 1024
 """Room where a block or a page of data is expected; a larger payload lies in the store."""
 
 _MOST_HEADERS: Final = 1024
+
+MOST: Final = 1024
+"""Frames in a bundle at most."""
 
 
 class MalformedFrameError(Exception):
@@ -79,3 +85,24 @@ def frame(code: int, payload: bytes) -> bytes:
     """
     check_size(len(payload))
     return HEADER.pack(len(payload), code) + payload
+
+
+def frames_in(payload: bytes) -> list[bytes]:
+    """The frames of a bundle.
+
+    Raises:
+        MalformedFrameError: it does not consist of frames, or there are none, or too many.
+    """
+    if not payload:
+        raise MalformedFrameError("an empty bundle")
+    frames: list[bytes] = []
+    at, end, unpack = 0, len(payload), HEADER.unpack_from
+    while at < end:
+        if end - at < SIZE or len(frames) == MOST:
+            raise MalformedFrameError("no bundle")
+        next_at = at + SIZE + unpack(payload, at)[0]
+        if next_at > end:
+            raise MalformedFrameError("a bundle that is cut short")
+        frames.append(payload[at:next_at])
+        at = next_at
+    return frames

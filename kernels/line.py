@@ -1,12 +1,15 @@
 """Lines: a client's ways to services."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from kernels.bulk import Bulk, Frame
 from kernels.frames import MalformedFrameError
+from kernels.resume import take_up
 from kernels.transport import Channel, Transport
+from twinos import ServerDied
 
 Exchange = Callable[[bytes | Bulk, int], Frame]
 """Sends a request and waits for its reply; the number is how many bytes to expect of it.
@@ -14,6 +17,36 @@ Exchange = Callable[[bytes | Bulk, int], Frame]
 Raises:
     ServerDied: the server is gone, whether or not it had carried out the request.
 """
+
+
+LIVES: Final = 16
+"""Lives of a server after which a request is not sent again, whoever ended them, if `PATIENCE` is
+at its end, too."""
+PATIENCE: Final = 10.0
+"""Seconds."""
+FAULTS: Final = 4
+"""Lives after which it is not, if they ended by the server's own fault."""
+
+
+class Hope:
+    """Whether a request whose server has died is to be sent again."""
+
+    def __init__(self) -> None:
+        self._lives = self._faults = 0
+        self._began = 0.0
+
+    def after(self, error: BaseException, *, needs_state: bool) -> bool:
+        """Whether it is after this one; only to a server that has its state, if it needs that."""
+        if not isinstance(error, ServerDied):
+            return False
+        if needs_state and not (error.restarted and error.survived):
+            return False
+        self._lives += 1
+        self._faults += error.fault
+        now = time.monotonic()
+        self._began = self._began or now
+        is_early = self._lives < LIVES or now < self._began + PATIENCE
+        return is_early and self._faults < FAULTS
 
 
 class Line:
@@ -63,6 +96,49 @@ class Line:
         if self.retired:
             self.close()
         return reply
+
+    def exchange_once(self, request: bytes | Bulk, room: int) -> Frame:
+        """As `exchange`, but carried out once, whether its server dies or not.
+
+        If the service's state does not survive here, it is `exchange`.
+        """
+        try:
+            hot = self.idle.pop()
+        except IndexError:
+            hot = self.open()
+        channel: Channel = hot[-1]
+        channel.messages += 1
+        try:
+            channel.send(request)
+            reply = channel.receive(room)
+        except BaseException as error:  # noqa: BLE001 (all of them cost the channel)
+            return self.go_on(channel, error, request, room)
+        self._give_back(channel)
+        return reply
+
+    def go_on(
+        self, channel: Channel, error: BaseException, request: bytes | Bulk, room: int
+    ) -> Frame:
+        """The reply to a recorded request on whose way a channel broke, by way of another one."""
+        said = channel.number, channel.messages
+        hope = Hope()
+        while True:
+            raised = self.broken(channel, error)
+            if not hope.after(raised, needs_state=True):
+                raise raised from None
+            channel = self.open()[-1]
+            try:
+                reply = take_up(channel, said, request, room)
+            except BaseException as again:  # noqa: BLE001 (as before)
+                error = again
+            else:
+                self._give_back(channel)
+                return reply
+
+    def _give_back(self, channel: Channel) -> None:
+        self.idle.append(channel.hot)
+        if self.retired:
+            self.close()
 
     def open(self) -> tuple[Any, ...]:
         """A new channel's `hot`."""

@@ -172,6 +172,7 @@ class Microkernel(Remote):
         sandbox: whether to lock each server in.
         requests: how many a caller may have under way at one server.
         fresh: whether to start in a fresh interpreter.
+        stable: whether the state of services that have a journal survives them.
     """
 
     def __init__(
@@ -189,6 +190,7 @@ class Microkernel(Remote):
         sandbox: bool,
         requests: int,
         fresh: bool,
+        stable: bool,
     ) -> None:
         ours, theirs = socket_pair()
         super().__init__(order, ours, layers, transport)
@@ -199,7 +201,7 @@ class Microkernel(Remote):
         try:
             with theirs:
                 self._nucleus = _Child(
-                    start(run_nucleus, theirs, *plan, transport, sandbox, requests)
+                    start(run_nucleus, theirs, *plan, transport, sandbox, requests, stable)
                 )
         except BaseException:
             self._agent.close()

@@ -12,6 +12,7 @@ import resource
 import socket
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from typing import Any
 
 from kernels.control import (
@@ -37,7 +38,6 @@ from kernels.control import (
     Shutdown,
     Tasking,
     Tour,
-    Verdict,
 )
 from kernels.host import adopt_orphans, name_process
 from kernels.launch import close_all_but, settle
@@ -82,6 +82,7 @@ class _Nucleus:
             s: server for server in self._supervisor.servers for s in server.services
         }
         self._last_caller = len(plan.order)
+        self._next_channel = count(1).__next__
         self._stopping = False
         self._shutdown: tuple[Peer, int] | None = None
         self._doors: dict[Credentials, tuple[socket.socket, socket.socket]] = {}
@@ -187,9 +188,10 @@ class _Nucleus:
         ours, theirs = self._ends()
         try:
             # If it can't be told, its end closes here, and the client will ask why.
-            order = Serve(service, peer.callers[caller], tuple(sorted(allowed)))
+            channel = self._next_channel() if server.survives else 0
+            order = Serve(service, peer.callers[caller], tuple(sorted(allowed)), channel)
             server.order(order, theirs)
-            peer.answer(Granted(life=server.life), number, ours)
+            peer.answer(Granted(life=server.life, channel=channel), number, ours)
         finally:
             close_all(ours + theirs)
 
@@ -216,7 +218,7 @@ class _Nucleus:
                 return Panicked(self._supervisor.panic)
             if server.turned_away(caller):
                 return Refused(take_apart(fail(errno.EAGAIN)))
-            return Verdict(server.verdict if server.life > life or not server.pid else "hung up")
+            return server.judged(life)
 
         self._board.answer_when(settled, peer, number, answer)
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from kernels.control import Answer, Departed, Failed, Order, Refused, Stop
+from kernels.control import Answer, Departed, Failed, Order, Refused, Stop, Verdict
 from kernels.parcels import post
 from kernels.status import ServerStatus
 from twinos import Caller, ServerDied, Supervision
@@ -27,6 +27,9 @@ REST: Final = 0.1
 PATIENCE: Final = 1.0
 """Seconds until a question about a server is answered with what is known."""
 
+
+_HUNG: Final = "hung: "
+STOPPED: Final = f"{_HUNG}stopped"
 
 Credentials = tuple[int, int, tuple[int, ...]]
 """A user id, a group id, and supplementary group ids."""
@@ -102,13 +105,15 @@ class Server:
         last_words: what this life said of its end.
         failure: why its services could not be built, or stopped.
         failed_starts: lives in a row that never became ready.
-        departing: ids of callers that are gone, for which it may still keep something.
+        departing: callers that are gone, by id, for which it may still keep something.
         unsaid: those of them of which it could not be told yet.
         crowds: requests of callers that were turned away, since they have enough under way.
         born_at: when this life began, in seconds of the monotonic clock.
         young_deaths: lives in a row that were short.
         deaths: when it died lately, in seconds of the monotonic clock.
         given_up: whether it is not started any more.
+        survives: whether its service's state survives it.
+        fault: whether the last life ended by its own fault: nobody killed or stopped it.
         asked_at: when it was asked for a sign of life that has not come; 0: it need not answer.
     """
 
@@ -126,7 +131,7 @@ class Server:
     last_words: str = ""
     failure: Failed | None = None
     failed_starts: int = 0
-    departing: set[int] = field(default_factory=set)
+    departing: dict[int, Caller] = field(default_factory=dict)
     unsaid: list[Caller] = field(default_factory=list)
     crowds: Counter[int] = field(default_factory=Counter)
     born_at: float = 0.0
@@ -134,6 +139,8 @@ class Server:
     deaths: deque[float] = field(default_factory=deque)
     given_up: bool = False
     asked_at: float = 0.0
+    survives: bool = False
+    fault: bool = False
 
     @property
     def name(self) -> str:
@@ -178,6 +185,7 @@ class Server:
             reason = self.last_words or cause_of_death(status)
             died = ServerDied(errno.ECONNRESET, f"{self.name} died when it was to stop: {reason}")
             self.failure = Failed(take_apart(died), str(died))
+        self.fault = status != signal.SIGKILL or self.last_words not in {"", STOPPED}
         self.verdict = f"died: {self.last_words or failed or cause_of_death(status)}"
         if self.ready:
             self.failed_starts = 0
@@ -186,9 +194,10 @@ class Server:
         if self.orders is not None:
             self.orders.close()
         self.pid, self.orders, self.peer, self.ready = 0, None, None, False
-        self.departing.clear()
-        self.unsaid.clear()
         self.crowds.clear()
+        if not self.survives:
+            self.departing.clear()
+        self.unsaid = list(self.departing.values())
         self._count_death(time.monotonic())
 
     def _count_death(self, now: float) -> None:
@@ -200,6 +209,12 @@ class Server:
             self.given_up = True
             self.verdict += f" ({len(self.deaths)} times in {self.policy.within:g} s: given up)"
 
+    def judged(self, life: int) -> Verdict:
+        """What became of a life, or of one channel to it."""
+        if self.life > life or not self.pid:
+            return Verdict(self.verdict, not self.given_up, self.fault)
+        return Verdict("hung up")
+
     def turned_away(self, caller: int) -> bool:
         """Whether it has turned a request of this caller away; each is told of once."""
         if not self.crowds[caller]:
@@ -210,8 +225,8 @@ class Server:
     def dismiss(self, caller: Caller) -> None:
         """Tell it that a caller is gone, now or, when it does not listen, by `tell_rest`."""
         self.crowds.pop(caller.id, None)
-        if self.pid:
-            self.departing.add(caller.id)
+        if self.pid or self.survives:
+            self.departing[caller.id] = caller
             self.unsaid.append(caller)
             self.tell_rest()
 
@@ -243,7 +258,7 @@ class Server:
 
     def hung(self, why: str) -> None:
         """End the present life, which does nothing any more."""
-        self.last_words = f"hung: {why}"
+        self.last_words = f"{_HUNG}{why}"
         self.kill()
 
     def is_stopped(self) -> bool:

@@ -16,11 +16,14 @@ def identities(order: Sequence[type[Service]]) -> dict[type[Service], Caller]:
 def create_regions(services: Services) -> dict[type[Service], dict[str, Region]]:
     """Fresh regions, empty, for every service that names any."""
     return {
-        service: {
-            name: Region.create(f"{service.__name__}.{name}") for name in needs(service).regions
-        }
+        service: {name: Region.create(f"{service.__name__}.{name}") for name in _kept(service)}
         for service in services
     }
+
+
+def _kept(service: type[Service]) -> tuple[str, ...]:
+    wanted = needs(service)
+    return (*wanted.regions, wanted.journal) if wanted.journal else wanted.regions
 
 
 def find_region(regions: Regions, service: type[Service], name: str) -> Region:

@@ -16,7 +16,7 @@ from typing import Any, Final, get_args
 
 from kernels.bulk import STORE, Bulk, Frame, payload_of
 from kernels.frames import LARGE, OK, SIZE, SMALL, Headers, frame
-from kernels.line import Exchange, Line
+from kernels.line import Exchange, Hope, Line
 from kernels.source import function
 from kernels.transport import Channel, Transport
 from twinos import Bind, Op, ServerDied
@@ -31,9 +31,6 @@ from twinos.codec import (
 )
 from twinos.errors import put_together
 
-RETRIES: Final = 3
-"""How often a stub sends an idempotent request again to a restarted server."""
-
 DONE: Final = frame(OK, b"")
 """The reply of an operation whose result is None."""
 
@@ -47,23 +44,42 @@ Around = Callable[[Exchange], Exchange]
 """An exchange around an exchange: counting."""
 
 
-def remote_binder(line: Line, around: Around | None = None) -> Bind:
-    """A binder that delivers by messages."""
-    return partial(deliver, line, around=around)
+def remote_binder(line: Line, around: Around | None = None, *, survives: bool = False) -> Bind:
+    """A binder that delivers by messages.
+
+    Args:
+        line: the way to the service.
+        around: what goes around exchanges.
+        survives: whether the service's state is to survive it, so that its requests are recorded.
+    """
+    return partial(deliver, line, around=around, survives=survives)
 
 
-def deliver(line: Line, operation: Op, around: Around | None = None) -> Callable[..., Any]:
+def is_repeatable(operation: Op, survives: bool) -> bool:
+    """Whether a request may be sent again without a record of it."""
+    return operation.idempotent or (survives and operation.repeatable)
+
+
+def deliver(
+    line: Line, operation: Op, around: Around | None = None, *, survives: bool = False
+) -> Callable[..., Any]:
     """The callable that sends one operation's requests and returns its results."""
-    exchange = around(line.exchange) if around else line.exchange
-    send = partial(persist, exchange) if operation.idempotent else exchange
+    repeatable = is_repeatable(operation, survives)
+    once = survives and not repeatable
+    exchange: Exchange = line.exchange_once if once else line.exchange
+    exchange = around(exchange) if around else exchange
+    needs_state = not operation.idempotent
+    send = partial(persist, exchange, needs_state=needs_state) if repeatable else exchange
     room = room_for(operation.result)
     finish = partial(finish_reply, operation, decoder(operation.result))
 
     def recover(channel: Channel, error: BaseException, request: bytes) -> Frame:
+        if once:
+            return line.go_on(channel, error, request, room)
         raised = line.broken(channel, error)
-        if operation.idempotent and isinstance(raised, ServerDied):
-            return persist(exchange, request, room, RETRIES - 1)
-        raise raised from None
+        if not repeatable:
+            raise raised from None
+        return persist(exchange, request, room, raised, needs_state=needs_state)
 
     names = codec(operation.result) | {
         "_take": line.idle.pop,
@@ -92,14 +108,15 @@ def deliver(line: Line, operation: Op, around: Around | None = None) -> Callable
     if around:
         text += _COUNTED.format(request=request, room=room)
     else:
-        text += _exchange(line.transport, request, room)
+        text += _exchange(line.transport, request, room, counted=once)
     return function(operation.name, parameters, text + RESULT, names, kind="remote")
 
 
-def _exchange(transport: Transport, request: str, room: int) -> str:
-    """The source of an exchange: `Line.exchange`, written out."""
+def _exchange(transport: Transport, request: str, room: int, *, counted: bool) -> str:
+    """The source of an exchange: `Line.exchange`, or `exchange_once`, written out."""
     crossing = "\n".join(
         (
+            *(["channel.messages += 1"] if counted else []),
             transport.send.format(message=request),
             transport.receive.format(start="reply", room=room),
         )
@@ -174,14 +191,31 @@ return _finish(reply)"""
 """Source that returns the result in a reply, which is `whole` if it is in one piece and says OK."""
 
 
-def persist(exchange: Exchange, request: bytes | Bulk, room: int, again: int = RETRIES) -> Frame:
-    """Exchange a request that may be sent again when its server was restarted, several times."""
-    for _ in range(again):
+def persist(
+    exchange: Exchange,
+    request: bytes | Bulk,
+    room: int,
+    error: BaseException | None = None,
+    *,
+    needs_state: bool = False,
+) -> Frame:
+    """Exchange a request that may be sent again when its server was restarted, several times.
+
+    Args:
+        exchange: sends it once.
+        request: what to send.
+        room: how many bytes to expect of the reply.
+        error: what came of it the first time.
+        needs_state: whether it is only to be sent to a server whose state has survived.
+    """
+    hope = Hope()
+    while True:
+        if error is not None and not hope.after(error, needs_state=needs_state):
+            raise error
         try:
             return exchange(request, room)
-        except ServerDied:
-            continue
-    return exchange(request, room)
+        except ServerDied as died:
+            error = died
 
 
 def finish_reply(operation: Op, decode: Callable[[Any], Any], reply: Frame) -> Any:

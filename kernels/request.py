@@ -88,6 +88,14 @@ class Repeatable(Request[R]):
     """One that may be sent again when its server was restarted."""
 
     __slots__ = ()
+    needs_state = False
+
+
+class RepeatableThere(Repeatable[R]):
+    """The same, if the server's state survived."""
+
+    __slots__ = ()
+    needs_state = True
 
 
 def _raise(error: Any) -> Any:

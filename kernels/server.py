@@ -35,6 +35,8 @@ from kernels.counters import Counters
 from kernels.frames import MalformedFrameError
 from kernels.gate import CallerGoneError
 from kernels.parcels import Parcel, take
+from kernels.recorded import Recorded
+from kernels.recorder import Recorder
 from kernels.regions import Regions
 from kernels.serving import ask, serve
 from kernels.source import Piece
@@ -48,7 +50,7 @@ from twinos import Bind, BootError, Caller, KernelPanic, Op, Region, Service, op
 from twinos.codec import MalformedMessage
 from twinos.errors import describe, take_apart
 from twinos.privileges import denied, role
-from twinos.wiring import Services
+from twinos.wiring import Services, needs
 
 BUG: Final = 70
 """Exit status of a server that met a bug in a service (EX_SOFTWARE of sysexits.h)."""
@@ -68,6 +70,8 @@ class Post:
     transport: str
     sandbox: bool
     requests: int
+    survives: bool
+    fault: bool
 
 
 def run_server(post: Post, connection: socket.socket, orders: socket.socket) -> int:
@@ -101,8 +105,9 @@ class _Server:
             except EOFError:
                 return 0  # the kernel is gone, and the system with it
             match ORDERS(parcel.message):
-                case Serve(service, caller, allowed):
-                    self._welcome(caller, self._named[service], frozenset(allowed), parcel)
+                case Serve(service, caller, allowed, number):
+                    work = _Work(self._named[service], frozenset(allowed), number)
+                    self._welcome(caller, work, parcel)
                 case Ping():
                     self._agent.tell(Pong(watch.busiest()))
                 case Departed(caller):
@@ -122,15 +127,27 @@ class _Server:
             on_bug=self._die,
             layers=post.layers,
             tasks=RemoteTasks(self._agent),
+            recorders=self._recorders(),
             built=confine if post.sandbox else None,
         )
+
+    def _recorders(self) -> dict[type[Service], Recorder]:
+        post = self._post
+        return {
+            service: Recorder(
+                service,
+                post.regions[service][needs(service).journal],
+                replayed=needs(service).replayed,
+                fault=post.fault,
+            )
+            for service in post.services
+            if post.survives
+        }
 
     def _reach(self, client: type[Service], callee: type[Service]) -> Bind:
         return self._agent.binder(callee, self._post.identity[client])
 
-    def _welcome(
-        self, caller: Caller, service: type[Service], allowed: frozenset[str], parcel: Parcel
-    ) -> None:
+    def _welcome(self, caller: Caller, work: "_Work", parcel: Parcel) -> None:
         """Serve a caller on a new channel; hang up if it has enough, or the host has no room.
 
         Each request under way has a channel and a thread.
@@ -146,7 +163,7 @@ class _Server:
             return
         former = self._departing.get(caller.id)  # a service that was restarted is the same caller
         try:
-            thread = _start(self._serve, caller, service, allowed, channel, former)
+            thread = _start(self._serve, caller, work, channel, former)
         except RuntimeError:  # the host has no more threads
             channel.close()
             return
@@ -174,35 +191,39 @@ class _Server:
     def _serve(
         self,
         caller: Caller,
-        service: type[Service],
-        allowed: frozenset[str],
+        work: "_Work",
         channel: Channel,
         former: threading.Thread | None,
     ) -> None:
         if former is not None:
             former.join()
         passages = [
-            (operation, partial(self._passage, service, operation, caller, allowed))
-            for operation in operations(service).values()
+            (operation, partial(self._passage, work, operation, caller))
+            for operation in operations(work.service).values()
         ]
         self._space.gate.watch(channel.hangup)
+        recorder = self._space.recorders.get(work.service)
+        said = None
+        if recorder is not None:
+            lock = self._space.gate.lock
+            said = Recorded(recorder, lock, work.channel, caller, channel)
         try:
-            serve(self._transport, channel, passages)
+            serve(self._transport, channel, passages, said)
         except (EOFError, BrokenPipeError, CallerGoneError, KernelPanic):
             pass  # the client has closed its end, or the kernel is gone
         except (MalformedFrameError, MalformedMessage, IndexError):
             pass  # it costs the sender its channel, and nobody else anything
         except Exception as error:  # noqa: BLE001 (a result that can't be encoded, say)
-            self._die(service.__name__, error)
+            self._die(work.service.__name__, error)
         finally:
             channel.close()
+            if said is not None:
+                said.end()
 
-    def _passage(
-        self, service: type[Service], operation: Op, caller: Caller, allowed: frozenset[str]
-    ) -> Piece:
+    def _passage(self, work: "_Work", operation: Op, caller: Caller, *around: Piece) -> Piece:
         """What answers on a channel: whoever holds its other end may ask for no more."""
-        if operation.name in allowed:
-            return self._space.passage(service, operation, caller, STORE)
+        if operation.name in work.allowed:
+            return self._space.passage(work.service, operation, caller, STORE, *around)
         return ask(denied(role(caller), operation), operation)
 
     def _stop(self) -> int:
@@ -219,6 +240,15 @@ class _Server:
         sys.stderr.flush()
         self._agent.tell(LastWords(f"in {where}: {describe(error)}"[:_LONGEST_SENTENCE]))
         os._exit(BUG)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be served on a channel, and its number."""
+
+    service: type[Service]
+    allowed: frozenset[str]
+    channel: int
 
 
 def _start(work: Callable[..., None], caller: Caller, *arguments: Any) -> threading.Thread:

@@ -57,6 +57,9 @@ def is_inside(frame: FrameType) -> bool:
     return frame.f_lineno is None or frame.f_lineno >= frame.f_globals[_INSIDE]
 
 
+NOTHING: Final = Piece("", {})
+
+
 def function(
     name: str, parameters: Iterable[str], body: str, names: dict[str, Any], kind: str = "stub"
 ) -> Callable[..., Any]:

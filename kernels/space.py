@@ -11,13 +11,15 @@ from functools import partial
 from typing import Any, Final
 
 from kernels import probe
-from kernels.check import NAMES, container, joined, passed_on, result_of, unless_exact
+from kernels.check import NAMES, container, joined, result_of
 from kernels.gate import Gate, OnBug, refuse
 from kernels.listener import Listener
+from kernels.passage import passage_text
 from kernels.paths import Paths
 from kernels.probe import Place
+from kernels.recorder import NOBODY, Recorder
 from kernels.regions import Regions
-from kernels.source import Piece, gate, offer
+from kernels.source import NOTHING, Piece, gate, offer
 from kernels.stub import Layer, checked_stub, layered, plain_stub
 from kernels.system import SHUT_DOWN
 from kernels.turns import Turns, outside
@@ -25,6 +27,7 @@ from twinos import (
     Bind,
     BootError,
     Caller,
+    Journal,
     Message,
     Op,
     Post,
@@ -61,6 +64,7 @@ class Space:
         on_bug: see `Gate`.
         layers: binders around every handle.
         tasks: what is given to those that manage processes.
+        recorders: the journals that keep something; for others there is one that does not.
         built: called when all services are built, and before any thread is started for them.
 
     Raises:
@@ -80,6 +84,7 @@ class Space:
         on_bug: OnBug,
         layers: Sequence[Layer] = (),
         tasks: Tasks,
+        recorders: Mapping[type[Service], Recorder] | None = None,
         built: Callable[[], None] | None = None,
     ) -> None:
         self.gate = Gate(on_bug)
@@ -89,6 +94,7 @@ class Space:
         self._listeners: list[Listener] = []
         self._layers = layers
         self._tasks = tasks
+        self.recorders: Final = recorders or {}
         self._instances: dict[type[Service], Service] = {}
         self._paths = Paths(services)
         self._turns = {s: Turns(self.gate, s) for s in services if s.__overlaps__}
@@ -96,6 +102,8 @@ class Space:
             for service in services:
                 self.gate.inside = service
                 self._instances[service] = self._build(service, settings[service], regions[service])
+            for service, recorder in self.recorders.items():
+                recorder.recover(self._instances[service])
         if built is not None:
             built()
         for listener in self._listeners:
@@ -108,12 +116,18 @@ class Space:
         return offer(gate(operation.name, parameters, "", passage, {}), passage)
 
     def passage(
-        self, service: type[Service], operation: Op, caller: Caller, room: int = 0
+        self,
+        service: type[Service],
+        operation: Op,
+        caller: Caller,
+        room: int = 0,
+        *around: Piece,
     ) -> Piece:
         """The same as source, which sets `result`, for who wants no call more than needed.
 
-        `room` is as for `result_of`.
+        `room` is as for `result_of`. Around the operation, inside the gate, more may be done.
         """
+        before, after = around or (NOTHING, NOTHING)
         method = getattr(self._instances[service], operation.name)
         names = {
             "_method": probe.around(Place.SERVE, Place.SERVED, method),
@@ -128,6 +142,8 @@ class Space:
             "_result": result_of(operation, room),
             "_container": container(operation.result),
             **NAMES,
+            **before.names,
+            **after.names,
         }
         if service in self._turns:
             turns, together = self._turns[service], operation.name in service.__overlaps__
@@ -136,13 +152,7 @@ class Space:
             names["_drive"] = partial(turns.drive, together=together)
         elif self._paths.may_be_busy(service):
             names["_enter"] = probe.entered(partial(self.gate.enter_when_idle, service))
-        passed = ", ".join(["_caller"] * operation.wants_caller + list(passed_on(operation)))
-        call = f"_method({passed})"
-        unless = "if _type(result) is not _container: " if container(operation.result) else ""
-        text = _PASSAGE.format(
-            call=f"_drive({call})" if operation.waits else call,
-            unless=unless or unless_exact(operation.result, "result"),
-        )
+        text = passage_text(operation, before, after)
         return Piece(text, names)
 
     def depart(self, caller: Caller) -> None:
@@ -157,6 +167,7 @@ class Space:
             try:
                 with self._entered(service, PATIENCE):
                     self._carefully(instance._departed, caller)  # noqa: SLF001 (its hook)
+                    self.recorders.get(service, NOBODY).departed(caller)
             except OSError as failure:
                 failures.append(failure)
         if failures:
@@ -202,7 +213,10 @@ class Space:
         }
         tasks = dict.fromkeys(wanted.tasks, self._tasks)
         try:
-            return service(**handles, **regions, **tasks, **mailboxes, **settings)
+            kept: dict[str, Any] = {name: regions[name] for name in wanted.regions}
+            if wanted.journal:
+                kept[wanted.journal] = self.recorders.get(service) or Journal()
+            return service(**handles, **kept, **tasks, **mailboxes, **settings)
         except Exception as error:
             if is_failure(error):
                 raise
@@ -294,16 +308,3 @@ class Space:
     def _in_the_middle(self, client: type[Service]) -> Services:
         """Services that serve nobody while `client`, to which a call has led, waits."""
         return self._paths.between(self.gate.inside, client)
-
-
-_PASSAGE: Final = """\
-_enter()
-try:
-    if _barred: _refuse(_barred)
-    result = {call}
-    {unless}result = _result(result)
-except BaseException as error:
-    raise _failed(error, _operation)
-finally:
-    _leave(True)
-"""

@@ -25,7 +25,7 @@ from kernels.stub import Layer
 from kernels.switchboard import Switchboard
 from twinos import Caller, Region, Service, Supervision, fail
 from twinos.supervision import most_patient
-from twinos.wiring import Services
+from twinos.wiring import Services, needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Plan:
     transport: str
     sandbox: bool
     requests: int
+    stable: bool
 
 
 EVENTS: Final = 200
@@ -72,7 +73,10 @@ class Supervisor:
     def __init__(self, plan: Plan, board: Switchboard) -> None:
         self.regions = create_regions(plan.order)
         self.tally = Region.create("tally") if plan.counting else None
-        self.servers = [Server(space, _policy(space)) for space in plan.spaces]
+        self.servers = [
+            Server(space, _policy(space), survives=survives(space, stable=plan.stable))
+            for space in plan.spaces
+        ]
         self.log: deque[Event] = deque(maxlen=EVENTS)
         self._beat = min([BEAT, *(server.policy.hang / 4 for server in self.servers)])
         self._plan = plan
@@ -122,7 +126,7 @@ class Supervisor:
             case Crowded(caller):
                 server.crowds[caller] += 1
             case Departure(caller):
-                server.departing.discard(caller)
+                server.departing.pop(caller, None)
             case _:
                 raise fail(errno.EPERM)
 
@@ -259,6 +263,8 @@ class Supervisor:
             transport=self._plan.transport,
             sandbox=self._plan.sandbox,
             requests=self._plan.requests,
+            survives=server.survives,
+            fault=server.fault,
         )
         return run_server(post, ask, orders)
 
@@ -275,6 +281,7 @@ class Supervisor:
             self._board.after(server.rest, partial(self._start, server))
         elif not server.given_up:
             self._start(server)
+        self._tell_rest()
 
     def _note(self, server: Server, what: str) -> None:
         self.log.append(Event(time.time(), server.name, what))
@@ -282,6 +289,11 @@ class Supervisor:
     def _await_death(self, server: Server, deadline: float) -> None:
         while server.pid and time.monotonic() < deadline:
             self._board.turn(deadline)
+
+
+def survives(services: Services, *, stable: bool) -> bool:
+    """Whether the state of an address space survives it: of one service that has a journal."""
+    return stable and len(services) == 1 and bool(needs(services[0]).journal)
 
 
 def _policy(services: Services) -> Supervision:

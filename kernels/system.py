@@ -8,7 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
-from kernels.batch import MOST, Batch, Prepare, Preparing, Queue, prepare_like
+from kernels.batch import Batch, Prepare, Preparing, Queue, prepare_like
+from kernels.frames import MOST
 from kernels.request import Carrier
 from kernels.status import Counts, Event, ServerStatus
 from kernels.stub import checked_stub, while_here
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Service)
 M = TypeVar("M", bound=Message)
-
 
 SHUT_DOWN: Final = "the system has been shut down"
 

@@ -29,9 +29,13 @@ class Channel(ABC):
         life: which incarnation of the server is at the other end, counted from 1.
         hangup: a descriptor on which `poll` tells that the other end is closed.
         hot: what a transport's source text needs of this end: a tuple, this channel the last of it.
+        number: of a client's end to a server whose state survives: which channel it is. 0: none.
+        messages: how many messages to be recorded went that way.
     """
 
     life: int
+    number: int = 0
+    messages: int = 0
     hangup: int
     hot: tuple[Any, ...]
 

@@ -19,6 +19,7 @@ from twinos.errors import (
     WiringError,
     fail,
 )
+from twinos.journal import Journal, replayed
 from twinos.later import Later, Pending
 from twinos.mailbox import Mailbox, Post
 from twinos.message import ANY, Deliver, Endpoint, Message, Notification, Posting, Received
@@ -39,6 +40,7 @@ __all__ = [
     "ContractError",
     "Deliver",
     "Endpoint",
+    "Journal",
     "KernelPanic",
     "Later",
     "Mailbox",
@@ -64,5 +66,6 @@ __all__ = [
     "only",
     "op",
     "operations",
+    "replayed",
     "shared",
 ]

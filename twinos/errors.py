@@ -29,7 +29,16 @@ class ServerDied(ConnectionResetError):
 
     The microkernel restarts the server, so a later request works. This one may or may not have
     been carried out.
+
+    Attributes:
+        restarted: whether it died, and has another life.
+        survived: whether its state survives it.
+        fault: whether it died by its own fault; it did not if somebody killed it.
     """
+
+    restarted: bool = False
+    survived: bool = False
+    fault: bool = True
 
 
 def fail(code: int, filename: str | bytes | None = None) -> OSError:

@@ -9,6 +9,7 @@ from typing import (
     Any,
     Concatenate,
     Final,
+    NamedTuple,
     ParamSpec,
     Protocol,
     TypeVar,
@@ -30,8 +31,8 @@ R = TypeVar("R")
 
 _MARK: Final = "__twinos_op__"
 _NOBODY: Final = inspect.Parameter("nobody", inspect.Parameter.KEYWORD_ONLY)
-MAX_OPERATIONS: Final = 255
-"""An operation's number is one byte of a message; one value of it is the kernels' own."""
+MAX_OPERATIONS: Final = 254
+"""An operation's number is one byte of a message; two values of it are the kernels' own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +48,7 @@ class Op:
         wants_caller: whether the kernel passes the caller first.
         waits: whether the method is a generator that yields what it waits for.
         idempotent: whether a stub may send the request again after the server was restarted.
+        repeatable: whether it may if the server's state survived.
         doc: the docstring.
         paged: whether its bytes may come in pages.
     """
@@ -61,6 +63,7 @@ class Op:
     idempotent: bool
     doc: str
     paged: bool = False
+    repeatable: bool = False
 
     @property
     def types(self) -> tuple[Any, ...]:
@@ -74,6 +77,13 @@ class Op:
         """The operation for people: `read(fd: int, count: int) -> bytes`."""
         shown = ", ".join(map(_shown, self.parameters))
         return f"{self.name}({shown}) -> {type_name(self.result)}"
+
+
+class _Mark(NamedTuple):
+    """What `@op` says of a method."""
+
+    idempotent: bool
+    repeatable: bool
 
 
 Bind = Callable[[Op], Callable[..., Any]]
@@ -126,8 +136,8 @@ def op(
 @overload
 def op(method: Callable[Concatenate[Z, P], R], /) -> Callable[Concatenate[Z, P], R]: ...
 @overload
-def op(*, idempotent: bool) -> _OpDecorator: ...
-def op(method: Any = None, /, *, idempotent: bool = False) -> Any:
+def op(*, idempotent: bool = ..., repeatable: bool = ...) -> _OpDecorator: ...
+def op(method: Any = None, /, *, idempotent: bool = False, repeatable: bool = False) -> Any:
     """Mark a public method as an operation: clients may send it.
 
     The decorated method has the type that a client sees: a `caller: Caller` in first place, which
@@ -137,12 +147,14 @@ def op(method: Any = None, /, *, idempotent: bool = False) -> Any:
         method: the method.
         idempotent: sending the request twice means the same as sending it once, so that a stub
             may send it again after its server was restarted.
+        repeatable: the same, to a server whose state survived (see `twinos.journal`): it changes
+            nothing of that, or nothing more when it is done twice.
     """
 
     def mark(method: Any) -> Any:
         if not inspect.isfunction(method):
             raise ContractError(f"@op stands before a method, not before {method!r}")
-        setattr(method, _MARK, idempotent)
+        setattr(method, _MARK, _Mark(idempotent, idempotent or repeatable))
         return method
 
     return mark if method is None else mark(method)
@@ -188,6 +200,7 @@ def _define(service: str, method: FunctionType, number: int, names: dict[str, An
     result, waits = _result(method, hints["return"])
     paged = result == bytes | Pages
     result = bytes if paged else result
+    mark: _Mark = getattr(method, _MARK)
     check_type(result)
     return Op(
         service=service,
@@ -197,7 +210,8 @@ def _define(service: str, method: FunctionType, number: int, names: dict[str, An
         result=result,
         wants_caller=wants_caller,
         waits=waits,
-        idempotent=getattr(method, _MARK),
+        idempotent=mark.idempotent,
+        repeatable=mark.repeatable,
         doc=inspect.getdoc(method) or "",
         paged=paged,
     )

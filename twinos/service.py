@@ -67,6 +67,18 @@ class Service:
     def _received(self, source: Endpoint, message: Message) -> None:
         """`message` has come for the mailbox that the constructor names; see `Post`."""
 
+    def _saved(self) -> bytes | None:
+        """All that is to survive this service, as bytes; None: `Journal.save` has been called.
+
+        For one with a journal; see `twinos.journal`.
+        """
+
+    def _restored(self, saved: bytes) -> None:
+        """Be what `_saved` told of; after the constructor, in each life but the first."""
+
+    def _noted(self, data: bytes) -> None:
+        """`Journal.note(data)` was called here, in an earlier life."""
+
     def _stopping(self) -> None:
         """The system shuts down in good order. Override to write back what is only in memory."""
 

@@ -4,7 +4,6 @@ The constructor is the wiring and the wiring is the privilege: a service that na
 gets a handle to Disk, and can reach nothing else.
 """
 
-import difflib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,14 @@ from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 from twinos.caller import Caller
 from twinos.errors import ContractError, WiringError
+from twinos.journal import Journal, Replayed
 from twinos.mailbox import Post
 from twinos.message import Message, message_decoder
 from twinos.privileges import Only, Shared, role
 from twinos.region import Region
 from twinos.service import Service, operations
 from twinos.tasks import Tasks
-from twinos.values import check_type, coercer
+from twinos.values import check_type
 
 Services = tuple[type[Service], ...]
 Settings = Mapping[str, Any]
@@ -39,6 +39,8 @@ class Needs:
         shared: which of it every user may map.
         tasks: parameters by which it may start processes.
         mailboxes: the conversations that it takes part in: one at most.
+        journal: the parameter that gets its journal; none: its state dies with it.
+        replayed: whether its requests are recorded, and not its state after each.
         settings: plain values, with their types and defaults.
     """
 
@@ -49,6 +51,8 @@ class Needs:
     tasks: tuple[str, ...]
     mailboxes: Mapping[str, type[Message]]
     settings: Mapping[str, inspect.Parameter]
+    journal: str = ""
+    replayed: bool = False
 
 
 def needs(service: type[Service]) -> Needs:
@@ -65,6 +69,7 @@ def needs(service: type[Service]) -> Needs:
     tasks: list[str] = []
     mailboxes: dict[str, type[Message]] = {}
     settings: dict[str, inspect.Parameter] = {}
+    journals: dict[str, bool] = {}
     for parameter in _parameters(service):
         kind, marks = _apart(parameter.annotation)
         if isinstance(kind, type) and issubclass(kind, Service):
@@ -74,6 +79,8 @@ def needs(service: type[Service]) -> Needs:
             regions.append(parameter.name)
             if any(isinstance(mark, Shared) for mark in marks):
                 shared.add(parameter.name)
+        elif kind is Journal:
+            journals[parameter.name] = any(isinstance(mark, Replayed) for mark in marks)
         elif kind is Tasks:
             tasks.append(parameter.name)
         elif get_origin(kind) is Post:
@@ -83,8 +90,18 @@ def needs(service: type[Service]) -> Needs:
             _check_setting(service, settings[parameter.name])
     if len(mailboxes) > 1:
         raise ContractError(f"{service.__name__}.__init__: a service has one mailbox")
+    if journals:
+        _check_survivor(service, journals)
     return Needs(
-        handles, allowed, tuple(regions), frozenset(shared), tuple(tasks), mailboxes, settings
+        handles,
+        allowed,
+        tuple(regions),
+        frozenset(shared),
+        tuple(tasks),
+        mailboxes,
+        settings,
+        journal=next(iter(journals), ""),
+        replayed=any(journals.values()),
     )
 
 
@@ -165,11 +182,11 @@ def groups_in_order(
     group_of: dict[type[Service], Services] = {}
     for group in groups:
         if not isinstance(group, Sequence):
-            raise WiringError(f"a group is a sequence of services, not {_name(group)}")
+            raise WiringError(f"a group is a sequence of services, not {name_of(group)}")
         members = tuple(service for service in order if service in group)
         for service in group:
             if service not in order:
-                raise WiringError(f"a group names {_name(service)}, which is not in the system")
+                raise WiringError(f"a group names {name_of(service)}, which is not in the system")
             if service in group_of:
                 raise WiringError(f"{service.__name__} is in two groups")
             group_of[service] = members
@@ -182,43 +199,8 @@ def groups_in_order(
     try:
         return tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
-        circle = " -> ".join("+".join(map(_name, group)) for group in reversed(error.args[1]))
+        circle = " -> ".join("+".join(map(name_of, group)) for group in reversed(error.args[1]))
         raise WiringError(f"groups call each other in a circle: {circle}") from None
-
-
-def check_config(
-    order: Services, config: Mapping[type[Service], Settings]
-) -> dict[type[Service], dict[str, Any]]:
-    """`config`, checked against the constructors and coerced to their types.
-
-    Raises:
-        WiringError: an unknown service or parameter, a missing one, or a value of the wrong type.
-    """
-    for service, given in config.items():
-        if service not in order:
-            raise WiringError(f"config names {_name(service)}, which is not in the system")
-        if not isinstance(given, Mapping):
-            raise WiringError(f"config of {_name(service)} is a mapping of settings, not {given!r}")
-    return {service: _settings(service, config.get(service, {})) for service in order}
-
-
-def _settings(service: type[Service], given: Settings) -> dict[str, Any]:
-    known = needs(service).settings
-    for name in given:
-        if name not in known:
-            hint = difflib.get_close_matches(name, known, n=1)
-            meant = f"; did you mean {hint[0]}?" if hint else ""
-            raise WiringError(f"{service.__name__} has no setting {name!r}{meant}")
-    for name, parameter in known.items():
-        if parameter.default is parameter.empty and name not in given:
-            raise WiringError(f"{service.__name__} needs the setting {name!r}")
-    checked = {}
-    for name, value in given.items():
-        try:
-            checked[name] = coercer(known[name].annotation)(value)
-        except (TypeError, OverflowError) as error:
-            raise WiringError(f"{service.__name__}: setting {name!r}: {error}") from None
-    return checked
 
 
 def _parameters(service: type[Service]) -> list[inspect.Parameter]:
@@ -271,6 +253,17 @@ def _conversation(service: type[Service], name: str, kind: Any) -> type[Message]
     return conversation
 
 
+def _check_survivor(service: type[Service], journals: Mapping[str, bool]) -> None:
+    where = f"{service.__name__}.__init__"
+    if len(journals) > 1:
+        raise ContractError(f"{where}: a service has one journal")
+    for hook in ("_saved", "_restored"):
+        if getattr(service, hook) is getattr(Service, hook):
+            raise ContractError(f"{where}: a service with a journal has a method {hook}")
+    if service.__overlaps__:
+        raise ContractError(f"{where}: a service with a journal does not overlap its waits")
+
+
 def _check_setting(service: type[Service], parameter: inspect.Parameter) -> None:
     try:
         check_type(parameter.annotation)
@@ -297,5 +290,6 @@ def _check_names(services: Iterable[type[Service]]) -> None:
             )
 
 
-def _name(service: object) -> str:
+def name_of(service: object) -> str:
+    """What a sentence calls it."""
     return getattr(service, "__name__", repr(service))

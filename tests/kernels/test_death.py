@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kernels import System, boot
+from kernels.line import LIVES
 from tests.conftest import KERNELS, RING, Kernel, eventually, reap_orphans
 from tests.kernels import programs
 from tests.kernels.services import Bugs, Clerk, Echo, Fragile, Front, Ledger, Mailbox
@@ -148,7 +149,10 @@ def test_regions_are_as_they_were(survivor: Kernel, rng: random.Random) -> None:
         assert system[Bugs].count() == 100
 
 
-def test_idempotent_operations_are_sent_again(survivor: Kernel) -> None:
+def test_idempotent_operations_are_sent_again(
+    survivor: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernels.line.PATIENCE", 0.0)
     with survivor.boot(Bugs) as system:
         assert system[Bugs].again() == 0
         kill(system)
@@ -156,7 +160,7 @@ def test_idempotent_operations_are_sent_again(survivor: Kernel) -> None:
         assert system[Bugs].die_once() == 3
         with pytest.raises(ServerDied, match="killed by SIGKILL"):
             system[Bugs].die_always()
-        assert system[Bugs].deaths() == 4
+        assert system[Bugs].deaths() == LIVES
 
 
 def test_one_client_is_served_as_another_waits_for_the_dead(survivor: Kernel) -> None:

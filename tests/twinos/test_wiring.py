@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinos import ContractError, Region, Service, WiringError, only, op, shared
+from twinos.settings import check_config
 from twinos.wiring import (
     boot_order,
-    check_config,
     dependencies,
     groups_in_order,
     needs,

@@ -1,0 +1,274 @@
+"""The recorder: what a service did is published, and done again by its next life.
+
+It stands between a server's channels and the stable store: it is the journal that the service sees
+(`twinos.journal`), and what the server tells of each request.
+"""
+
+import sys
+from collections.abc import Callable
+from time import time as host_time
+from typing import Any, Final
+
+import msgspec
+
+from kernels.again import apart, repeater, whole_reply
+from kernels.bulk import Frame
+from kernels.conversations import Conversation, Conversations, Told
+from kernels.frames import SIZE
+from kernels.source import Piece
+from kernels.stablestore import (
+    CALLER,
+    DEPARTED,
+    NOTE,
+    REPLY,
+    REQUEST,
+    WORD_AT_WORK,
+    WORD_DONE,
+    WORD_FAULT,
+    WORD_FAULTS,
+    DamagedError,
+    StableStore,
+)
+from twinos import BootError, Caller, Journal, Op, Region, Service, operations
+from twinos.codec import decoder, encode
+from twinos.errors import describe
+
+ENOUGH: Final = 2
+"""Lives that one request may end by its own fault; then its client is told so."""
+
+_read_base: Final = decoder(tuple[Told, bytes, bytes])
+_read_caller: Final = decoder(Caller)
+
+
+class Nobody:
+    """Records nothing."""
+
+    def departed(self, caller: Caller) -> None:
+        """See `Recorder`."""
+
+
+NOBODY: Final = Nobody()
+
+
+class Recorder(Journal):
+    """The journal of a service that has an address space of its own.
+
+    Args:
+        service: whose it is.
+        region: where.
+        replayed: whether requests are recorded; or else the whole state after each.
+        fault: whether the last life ended by its own fault.
+
+    Attributes:
+        conversations: with its clients.
+    """
+
+    kept = True
+
+    def __init__(
+        self, service: type[Service], region: Region, *, replayed: bool, fault: bool
+    ) -> None:
+        self._service = service
+        self._replayed = replayed
+        self.conversations: Final = Conversations()
+        self._introduced: set[int] = set()
+        self._callers: dict[int, Caller] = {}
+        self._instance: Service | None = None
+        self._now = host_time()
+        self._state = self._rest = b""
+        try:
+            self._store = StableStore(region)
+            self._load(self._store.base())
+        except (DamagedError, msgspec.DecodeError) as damage:
+            self._store = StableStore(region)
+            self._give_up(damage)
+        self._blame(fault)
+
+    # What the service asks; see `Journal`.
+
+    def time(self) -> float:
+        """See `Journal`."""
+        if not self.replaying:
+            self._now = host_time()
+        return self._now
+
+    def note(self, data: bytes) -> None:
+        """See `Journal`."""
+        if self._replayed and not self.replaying:
+            self._append((NOTE, 0, 0, 0, 0), data)
+
+    def save(self, state: bytes, rest: bytes = b"") -> None:
+        """See `Journal`."""
+        self._store.save(encode((self.conversations.told(), state, rest)))
+        self._introduced.clear()
+
+    def finished(self) -> None:
+        """See `Journal`."""
+        self._store.words[WORD_DONE] = self._store.epoch
+
+    def unfinished(self) -> bytes:
+        """See `Journal`."""
+        return b"" if self._store.words[WORD_DONE] == self._store.epoch else self._rest
+
+    # What the server asks.
+
+    def departed(self, caller: Caller) -> None:
+        """The service has been told that a caller is gone."""
+        self.conversations.forget(caller.id)
+        self._introduce(caller)
+        self._record((DEPARTED, 0, 0, 0, caller.id))
+
+    def resume(self, conversation: Conversation, channel: int, number: int) -> list[bytes] | None:
+        """`Conversations.go_on`; None: the message has ended too many lives."""
+        words = self._store.words
+        if words[WORD_FAULT] == channel and words[WORD_FAULTS] >= ENOUGH:
+            words[WORD_FAULTS] = 0
+            return None
+        return self.conversations.go_on(conversation, channel, number)
+
+    def recording(
+        self, conversation: Conversation, operation: Op, caller: Caller, *, bundled: bool
+    ) -> tuple[Piece, Piece]:
+        """What to do before and after an operation, inside the gate.
+
+        The source after it uses `_whole`, the request's frame, and `result`.
+        """
+        before = "" if bundled else "_conversation.number += 1\n"
+        before += f"_words[{WORD_AT_WORK}] = _conversation.channel\n"
+        names = {"_conversation": conversation, "_words": self._store.words}
+        record = self._recorder(conversation, operation, caller, bundled=bundled)
+        return Piece(before, names), Piece("_record(_whole, result)", {"_record": record})
+
+    def reply(self, conversation: Conversation, reply: Frame) -> None:
+        """Record, of a bundle, what became of a request that is not recorded, or failed."""
+        whole = whole_reply(reply)
+        said = conversation.channel, conversation.number, conversation.caller
+        index = len(conversation.results)
+        conversation.done = conversation.number
+        conversation.results.append((None, whole))
+        self._record((REPLY, index, *said), whole)
+
+    def _recorder(
+        self, conversation: Conversation, operation: Op, caller: Caller, *, bundled: bool
+    ) -> Callable[[Frame, Any], None]:
+        introduced, who, replayed, store = (
+            self._introduced,
+            caller.id,
+            self._replayed,
+            self._store,
+        )
+
+        def record(request: Frame, result: Any) -> None:
+            if bundled:
+                index = len(conversation.results)
+                conversation.results.append((operation, result))
+            else:
+                index = 0
+                conversation.results = [(operation, result)]
+            conversation.done = number = conversation.number
+            if not replayed:
+                self._save_all()
+                return
+            if who not in introduced:
+                self._introduce(caller)
+            head = (REQUEST, index, conversation.channel, number, who)
+            if not store.append(head, self._now, *apart(request)):
+                self._save_all()
+            elif store.crowded:
+                self._thin_out()
+
+        return record
+
+    def _record(self, head: tuple[int, ...], data: bytes = b"") -> None:
+        if self._replayed:
+            self._append(head, data)
+        else:
+            self._save_all()
+
+    def _append(self, head: tuple[int, ...], data: bytes) -> None:
+        if not self._store.append(head, self._now, data, b""):
+            self._save_all()
+        elif self._store.crowded and head[0] in {REPLY, DEPARTED}:
+            self._thin_out()
+
+    def _introduce(self, caller: Caller) -> None:
+        self._introduced.add(caller.id)
+        if self._replayed:
+            self._append((CALLER, 0, 0, 0, caller.id), encode(caller))
+
+    def _save_all(self) -> None:
+        """Publish the whole state."""
+        state = self._instance._saved() if self._instance else None  # noqa: SLF001 (its hook)
+        if state is not None:
+            self.save(state)
+
+    def _thin_out(self) -> None:
+        """Publish the whole state instead of the many requests that made it; or try later."""
+        try:
+            self._save_all()
+        except OSError:
+            self._store.count = 0  # a disk that fails, say: nothing is lost, the journal grows
+
+    # What happens at the beginning of a life.
+
+    def recover(self, instance: Service) -> None:
+        """Have a service, which was just built, be what it was when its last life ended."""
+        self._instance = instance
+        self.replaying = True
+        try:
+            if self._store.epoch:
+                instance._restored(self._state)  # noqa: SLF001 (its hook)
+            self._replay(instance)
+        except DamagedError as damage:
+            self._say(f"{damage}; what was done after it is lost")
+            self._store.words[self._store.tail >> 3] = 0
+        except Exception as error:
+            self._give_up(error)
+            raise BootError(f"{self._service.__name__} did not recover: {error}") from error
+        finally:
+            self.replaying = False
+            self._state = self._rest = b""
+
+    def _load(self, base: bytes) -> None:
+        if base:
+            told, self._state, self._rest = _read_base(base)
+            self.conversations.load(told)
+
+    def _blame(self, fault: bool) -> None:
+        words = self._store.words
+        culprit = words[WORD_AT_WORK]
+        words[WORD_AT_WORK] = 0
+        if fault and culprit:
+            words[WORD_FAULTS] = words[WORD_FAULTS] + 1 if words[WORD_FAULT] == culprit else 1
+            words[WORD_FAULT] = culprit
+
+    def _replay(self, instance: Service) -> None:
+        known = list(operations(self._service).values())
+        again = [repeater(instance, operation) for operation in known]
+        for entry in self._store.entries():
+            self._now = entry.time
+            place = entry.place, entry.conversation, entry.number, entry.caller
+            if entry.kind == REQUEST:
+                number = entry.frame[SIZE - 1]
+                result = again[number](self._callers[entry.caller], entry)
+                self.conversations.remember(place, known[number], result)
+            elif entry.kind == REPLY:
+                self.conversations.remember(place, None, entry.frame)
+            elif entry.kind == CALLER:
+                self._callers[entry.caller] = _read_caller(entry.frame)
+                self._introduced.add(entry.caller)
+            elif entry.kind == DEPARTED:
+                instance._departed(self._callers[entry.caller])  # noqa: SLF001 (its hook)
+                self.conversations.forget(entry.caller)
+            else:
+                instance._noted(entry.frame)  # noqa: SLF001 (its hook)
+
+    def _give_up(self, reason: BaseException) -> None:
+        """Begin as in the first life: the service has what its disk has, if it has one."""
+        self.conversations.clear()
+        self._state = self._rest = b""
+        self._store.void()
+        self._say(f"{describe(reason)}; what was not on a disk is lost")
+
+    def _say(self, what: str) -> None:
+        print(f"twinos: the journal of {self._service.__name__}: {what}", file=sys.stderr)  # noqa: T201 (the server's log)

@@ -1,0 +1,194 @@
+"""The stable store: where a journal lies, in a region that outlives its service.
+
+       0  u64 MAGIC
+       8  u64 the base: which of two places holds the state, and its number, the epoch; 0: none yet
+      16  u64 the epoch of the last base of which the rest has been done
+      24  u64 the conversation of the request that is being carried out
+      32  u64 the conversation that a life ended in by its own fault, and how often in a row
+    4096  entries, one behind the other
+    BASE  one state: u64 its length, u64 its checksum, and the bytes
+    BASE + ROOM  the other
+
+An entry begins with a word that is written last: the epoch and the length. So it is there as a
+whole or not at all, and all entries are void once the base has another epoch. The host makes
+visible what a process stored, in its order, whatever becomes of the process.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from twinos import Region
+
+MAGIC: Final = 0x31524E4A_534F5754  # TWOSJNR1
+START: Final = 4096
+JOURNAL: Final = 128 << 20
+"""Bytes for entries. Pages that were never reached take no memory."""
+BASE: Final = START + JOURNAL
+ROOM: Final = 256 << 20
+"""Bytes for a state."""
+SOFT: Final = 8 << 20
+"""Bytes of entries after which a state is due."""
+MOST: Final = 4096
+"""Entries after which a state is due: so many requests are carried out again at most."""
+CHECKED: Final = 8192
+"""Bytes of an entry, from its start, that its checksum covers."""
+
+WORD_MAGIC, WORD_BASE, WORD_DONE, WORD_AT_WORK, WORD_FAULT, WORD_FAULTS = range(6)
+
+HEAD: Final = struct.Struct("<QIHHQQQdII")
+"""Mark, checksum, kind, index, conversation, number, caller, time, size of frame, of contents."""
+PADS: Final = tuple(bytes((-size) % 8 + 8) for size in range(8))
+"""What follows an entry of so many bytes beyond a multiple of 8: padding, and a mark of nothing."""
+
+REQUEST: Final = 0
+REPLY: Final = 1
+DEPARTED: Final = 2
+CALLER: Final = 3
+NOTE: Final = 4
+
+
+class DamagedError(Exception):
+    """What was kept is not what was written."""
+
+
+class Entry(NamedTuple):
+    """Something recorded."""
+
+    kind: int
+    place: int
+    conversation: int
+    number: int
+    caller: int
+    time: float
+    frame: bytes
+    contents: bytes
+
+
+class StableStore:
+    """The journal's memory.
+
+    Args:
+        region: it is empty in the service's first life.
+
+    Attributes:
+        memory, words: the region, by bytes and by words of 8.
+        epoch: the number of the base.
+        tail: where the next entry goes.
+        count: entries since the base.
+    """
+
+    def __init__(self, region: Region) -> None:
+        if not region.size:
+            region.resize(BASE + 2 * ROOM)
+            memoryview(region.memory)[:8] = MAGIC.to_bytes(8, "little")
+        self.memory = region.memory
+        self.words = memoryview(region.memory).cast("Q")
+        self.tail = START
+        self.count = 0
+        if self.words[WORD_MAGIC] != MAGIC:
+            self.void()
+            raise DamagedError("the journal's head is overwritten")
+        self.epoch: int = self.words[WORD_BASE] >> 1
+
+    def base(self) -> bytes:
+        """The state; empty: none was ever saved.
+
+        Raises:
+            DamagedError: it is not what was written.
+        """
+        word: int = self.words[WORD_BASE]
+        if not word:
+            return b""
+        start = BASE + (word & 1) * ROOM
+        size, checksum = self.words[start >> 3], self.words[(start >> 3) + 1]
+        if size > ROOM - 16:
+            raise DamagedError("the saved state has an impossible length")
+        state = self.memory[start + 16 : start + 16 + size]
+        if zlib.crc32(state) != checksum:
+            raise DamagedError("the saved state fails its checksum")
+        return state
+
+    def save(self, state: bytes) -> None:
+        """Make this the base; no entry belongs to it. It becomes so by one store."""
+        size = len(state)
+        if size > ROOM - 16:
+            raise OverflowError(f"a state of {size} bytes: there is room for {ROOM - 16}")
+        other = not self.words[WORD_BASE] & 1
+        start = BASE + other * ROOM
+        self.memory[start + 16 : start + 16 + size] = state
+        self.words[start >> 3] = size
+        self.words[(start >> 3) + 1] = zlib.crc32(state)
+        self.epoch += 1
+        self.words[WORD_BASE] = self.epoch << 1 | other
+        self.tail = START
+        self.count = 0
+
+    def void(self) -> None:
+        """Forget everything."""
+        self.words[WORD_MAGIC] = MAGIC
+        self.epoch = (self.words[WORD_BASE] >> 1 & 0xFFFF_FFFF) + 1
+        self.words[START >> 3] = 0
+        self.words[WORD_BASE] = 0
+        self.epoch = 0
+        self.tail = START
+        self.count = 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a state is due."""
+        return self.tail > SOFT or self.count >= MOST
+
+    def append(self, head: tuple[int, ...], time: float, frame: bytes, contents: bytes) -> bool:
+        """Record something; whether there was room. `head` is kind, index, ..., caller."""
+        size = HEAD.size + len(frame) + len(contents)
+        at = self.tail
+        if at + size + 16 > BASE:
+            return False
+        checked = zlib.crc32(contents[:CHECKED], zlib.crc32(frame[:CHECKED], head[3] & 0xFFFF_FFFF))
+        packed = HEAD.pack(0, checked, *head, time, len(frame), len(contents))
+        here = at + HEAD.size + len(frame)
+        self.memory[at:here] = packed + frame
+        if contents:
+            self.memory[here : at + size] = contents
+        self._seal(at, size)
+        return True
+
+    def _seal(self, at: int, size: int) -> None:
+        pad = PADS[size & 7]
+        self.memory[at + size : at + size + len(pad)] = pad
+        length = size + len(pad) - 8
+        self.words[at >> 3] = (self.epoch & 0xFFFF_FFFF) << 32 | length
+        self.tail = at + length
+        self.count += 1
+
+    def entries(self) -> Iterator[Entry]:
+        """What was recorded since the base, in its order; the tail is behind it then.
+
+        Raises:
+            DamagedError: this one, and with it those that follow, is not what was written.
+        """
+        while True:
+            mark: int = self.words[self.tail >> 3]
+            if not mark or mark >> 32 != self.epoch & 0xFFFF_FFFF:
+                return
+            entry, length = self._read(self.tail, mark & 0xFFFF_FFFF)
+            self.tail += length
+            self.count += 1
+            yield entry
+
+    def _read(self, at: int, length: int) -> tuple[Entry, int]:
+        _, checksum, *head, time, size, more = HEAD.unpack_from(self.memory, at)
+        if HEAD.size + size + more > length or at + length > BASE - 8:
+            raise DamagedError(f"an entry of {length} bytes holds {size + more}")
+        here = at + HEAD.size + size
+        frame = self.memory[at + HEAD.size : here]
+        contents = self.memory[here : here + more]
+        if checksum != zlib.crc32(
+            contents[:CHECKED], zlib.crc32(frame[:CHECKED], head[3] & 0xFFFF_FFFF)
+        ):
+            raise DamagedError("an entry fails its checksum")
+        kind, place, conversation, number, caller = head
+        entry = Entry(kind, place, conversation, number, caller, time, frame, contents)
+        return entry, length
