@@ -99,6 +99,7 @@ def _told(settings: Settings, report: Report, *, examined: bool) -> Iterator[str
         f"{report.scripts:,} sequences, {report.operations:,} operations; a disk of "
         f"{settings.blocks} blocks, {where}; seed {settings.seed}"
     )
+    yield f"{report.refused:,} operations found no room: no block, or no inode."
     yield ""
     kinds = (PREFIX, SUBSET, TORN, IN_RECOVERY)
     yield _table("the power failed", Counter({kind: report.kinds[kind] for kind in kinds}), total)

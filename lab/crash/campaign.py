@@ -1,5 +1,6 @@
 """The campaign: scripts are run and recorded, and every state that a crash may leave is judged."""
 
+import errno
 import hashlib
 import random
 from collections import Counter
@@ -19,6 +20,7 @@ from lab.crash.judge import (
 from lab.crash.recorder import Done, Event, Recorder
 from lab.crash.script import Script
 from lab.crash.states import PREFIX, State, states
+from lab.crash.tight import FULL, INODES, fill, fill_table
 from lab.crash.tree import look
 from servers.filesystem.layout import BLOCK_SIZE
 from twinos import Caller
@@ -26,6 +28,10 @@ from twinos import Caller
 _STEPS: Final = 16
 _LASTING: Final = frozenset(["fsync", "fdatasync", "sync"])
 _SILENT: Final = frozenset(["open", "close", "fstat", *_LASTING])
+_FULL: Final = 1
+_FEW_INODES: Final = 2
+_SPARE_BLOCKS: Final = 16
+_SPARE_INODES: Final = 6
 IN_RECOVERY: Final = "again, in recovery"
 _AGAIN: Final = 32
 """One in so many recoveries that write something is crashed itself."""
@@ -55,6 +61,7 @@ class Report(NamedTuple):
     Attributes:
         scripts: sequences of operations.
         operations: in all of them.
+        refused: how many of these failed for want of room.
         kinds: how many states of which kind were looked at.
         distinct: how many different images these were.
         raw: what they were before recovery.
@@ -64,6 +71,7 @@ class Report(NamedTuple):
 
     scripts: int
     operations: int
+    refused: int
     kinds: Counter[str]
     distinct: int
     raw: Counter[Raw]
@@ -72,29 +80,47 @@ class Report(NamedTuple):
 
 
 class _Run:
-    """One script, recorded."""
+    """One script, recorded.
+
+    Of three by chance one finds nearly no block free, and one nearly no inode.
+    """
 
     def __init__(self, settings: Settings, number: int) -> None:
         self.rng = random.Random(f"{settings.seed}/{number}")
         disk = Recorder(bytes(settings.blocks * BLOCK_SIZE))
-        self._files: Any = mounted(disk, settings.log)
+        kind = number % 3
+        self._files: Any = mounted(disk, settings.log, INODES if kind == _FEW_INODES else None)
         self._disk = disk
         self._caller = Caller(1)
+        self.refused = 0
+        script = Script(self._call, self.rng, kept=(FULL,) if kind == _FULL else ())
+        scene = script.scene(number)
+        if scene is None:
+            self._tighten(kind)
         disk.events.clear()
         self.image = disk.contents()
         self.history = [look(self._files)]
         self.names: list[str] = []
-        script = Script(self._call, self.rng)
-        steps = script.scene(number) or (script.next() for _ in range(_STEPS))
+        steps = scene or (script.next() for _ in range(_STEPS))
         for step in steps:
             with suppress(OSError):
                 step.act()
         self.events = disk.events
 
+    def _tighten(self, kind: int) -> None:
+        if kind == _FEW_INODES:
+            fill_table(self._files, self.rng.randrange(_SPARE_INODES))
+        elif kind == _FULL:
+            fill(self._files, self.rng.randrange(_SPARE_BLOCKS))
+        self._files.sync()
+
     def _call(self, name: str, *arguments: Any) -> Any:
         try:
             asked = arguments if name == "sync" else (self._caller, *arguments)
             return getattr(self._files, name)(*asked)
+        except OSError as error:
+            self.refused += error.errno == errno.ENOSPC
+            raise
         finally:
             self.names.append(f"{name}({', '.join(map(_shown, arguments))})")
             self.history.append(look(self._files))
@@ -124,6 +150,7 @@ class Campaign:
         self._broken: list[str] = []
         self._distinct = 0
         self._operations = 0
+        self._refused = 0
         self._examined = 0
         self._scripts = 0
 
@@ -137,11 +164,13 @@ class Campaign:
             run = _Run(self._settings, self._scripts)
             self._scripts += 1
             self._operations += len(run.names)
+            self._refused += run.refused
             self._judge_all(run)
             progress(self._kinds.total())
         return Report(
             self._scripts,
             self._operations,
+            self._refused,
             self._kinds,
             self._distinct,
             self._raw,

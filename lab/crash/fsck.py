@@ -19,14 +19,19 @@ def second_opinion() -> Iterator[Callable[[bytes], str] | None]:
     if program is None:
         yield None
         return
-    with tempfile.NamedTemporaryFile(prefix="twinos-crash-") as file:
+    with tempfile.TemporaryFile(prefix="twinos-crash-") as file:  # no name that could go
+        descriptor = file.fileno()
 
         def examine(image: bytes) -> str:
             file.seek(0)
             file.write(image)
             file.flush()
             done = subprocess.run(
-                [program, "-f", file.name], capture_output=True, text=True, check=False
+                [program, "-f", f"/proc/self/fd/{descriptor}"],
+                pass_fds=[descriptor],
+                capture_output=True,
+                text=True,
+                check=False,
             )
             said = " ".join((done.stdout + done.stderr).split())
             return "" if done.returncode == 0 else f"fsck.minix says: {said}"

@@ -62,10 +62,10 @@ def recovered(image: bytes) -> Recorder:
     return disk
 
 
-def mounted(disk: Recorder, log: int | None = None) -> FileSystem:
+def mounted(disk: Recorder, log: int | None = None, inodes: int | None = None) -> FileSystem:
     """The service on a disk, without a kernel; its clock stands still."""
     stand_in: Any = disk
-    return FileSystem(stand_in, time=TIME, log=log)
+    return FileSystem(stand_in, time=TIME, log=log, inodes=inodes)
 
 
 def broken_promises(state: State, disk: Recorder, history: Sequence[Tree]) -> Iterator[str]:

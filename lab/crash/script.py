@@ -37,10 +37,14 @@ class Script:
     Args:
         call: has an operation done: its name, and its arguments.
         rng: decides what is done.
+        kept: files beside those of the script: they are only written over.
     """
 
-    def __init__(self, call: Callable[..., Any], rng: random.Random) -> None:
+    def __init__(
+        self, call: Callable[..., Any], rng: random.Random, kept: tuple[str, ...] = ()
+    ) -> None:
         self._call = call
+        self._kept = kept
         self._rng = rng
         self._made = 0
         self._open: list[int] = []
@@ -110,7 +114,7 @@ class Script:
         rng = self._rng
         kinds: list[tuple[int, Callable[[], Step]]] = [
             (5, self._write),
-            (2, self._overwrite),
+            (8 if self._kept else 2, self._overwrite),
             (2, self._append),
             (2, self._truncate),
             (2, self._unlink),
@@ -163,7 +167,7 @@ class Script:
         return Step(f"write {length} to {path}", act)
 
     def _overwrite(self) -> Step:
-        path, length = self._path(), self._size()
+        path, length = self._rng.choice(self._kept or _NAMES), self._size()
         offset = self._rng.choice([0, 100, 1024, 3000, 8000])
         return Step(
             f"write {length} at {offset} of {path}",

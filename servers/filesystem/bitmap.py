@@ -66,6 +66,11 @@ class Bitmap:
         return self._free - self._reserved
 
     @property
+    def room(self) -> int:
+        """How many may still be reserved before the next commit."""
+        return self._unblocked - self._reserved
+
+    @property
     def held(self) -> int:
         """How many are free, but held back until the next commit."""
         return self._free - self._unblocked

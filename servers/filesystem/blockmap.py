@@ -68,9 +68,8 @@ class BlockMap(Nodes):
         if self._back_in_one_place(inode, first, last):
             return
         holes, missing = self._wanted(inode, first, last)
-        if not holes:
-            self.expect(inode, first, last)
-        else:
+        self.expect(inode, first, last)
+        if holes:
             self._zones.reserve(holes + len(missing))
             self._fill(inode, first, last, missing)
             if inode.sectors >= 0:
@@ -210,6 +209,7 @@ class BlockMap(Nodes):
         except OSError:
             self._zones.unreserve(len(given))
             return False
+        self._cache.forget(given)
         return True
 
     def _give_back(self, inode: Inode, zones: list[int], promised: int) -> None:

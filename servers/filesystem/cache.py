@@ -39,6 +39,7 @@ class BlockCache:
         self._clean: dict[int, bytes] = {}
         self._batch = Batch()
         self._failed = False
+        self._contents: set[int] = set()
         self.limit: Final = limit
 
     def __len__(self) -> int:
@@ -70,11 +71,17 @@ class BlockCache:
         target = batch.blocks.get(block) or batch.fresh.get(block)
         if target is None:
             old = batch.old[block] = self._clean.get(block) or self._fetch([block])[0]
-            del self._clean[block]
+            self._clean.pop(block, None)
             target = batch.blocks[block] = bytearray(old)
         if block in batch.blocks:
             batch.changes.append((phase, block, offset, data))
         target[offset : offset + len(data)] = data
+
+    def put_content(self, block: int, data: Bytes) -> None:
+        """Change a block of a file's content with the next commit; it is not kept here after it."""
+        self._clean.pop(block, None)
+        self.put(block, 0, data, Phase.INODE)
+        self._contents.add(block)
 
     def put_fresh(self, block: int, data: Bytes) -> None:
         """Give a block contents that was free until now."""
@@ -114,6 +121,7 @@ class BlockCache:
         for blocks in (batch.fresh, batch.blocks):
             for block, data in blocks.items():
                 self._keep(block, bytes(data))
+        self._contents.clear()
         return lasting
 
     def _here(self, block: int) -> Bytes | None:
@@ -130,6 +138,8 @@ class BlockCache:
         return fetched
 
     def _keep(self, block: int, data: bytes) -> None:
+        if block in self._contents:
+            return
         if len(self._clean) >= self.limit:
             # The oldest go, an eighth at a time: a hit costs nothing this way.
             for old in list(self._clean)[: self.limit // 8 + 1]:

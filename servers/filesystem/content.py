@@ -3,11 +3,10 @@
 A page is a `bytes` object, so a read or write of a whole one moves a reference and copies nothing:
 `FileOperations` does so itself where the page is in memory (and, for a write, has changed before).
 It may be shorter than 4 KiB: the rest of it is zeros, up to the size of the file. A hole is an
-empty page. What is written stays here until `flush`: then blocks get their zones, and go straight
-to the disk. Every block of a changed page, up to the page's length, has a zone given or promised.
+empty page. What is written stays here until `PageWriter` gives its blocks zones and brings it
+straight to the disk. Every block of a changed page, up to its length, has a zone given or promised.
 """
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -18,12 +17,11 @@ from servers.filesystem.cutting import cutter, with_holes
 from servers.filesystem.inode import Inode, InodeTable
 from servers.filesystem.layout import BLOCK_SIZE
 from servers.filesystem.memory import Memory
+from servers.filesystem.writing import BLOCKS, PAGE, PageWriter
 from twinos import Pages
 
-PAGE: Final = 4096
 SHIFT: Final = 12
 MASK: Final = PAGE - 1
-_BLOCKS: Final = PAGE // BLOCK_SIZE
 STEP: Final = BATCH * BLOCK_SIZE
 """Bytes of a long read or write that are handled at a time (a whole number of pages)."""
 _READ_AHEAD: Final = 32
@@ -39,18 +37,17 @@ class Content:
         table: the inodes.
         maps: where it lies.
         memory: what is used is counted here.
-        in_place: whether what is written over other content goes where that is; if not, it goes
-            elsewhere, and the other content stays on the disk until the commit.
+        in_place: see `PageWriter`.
     """
 
     def __init__(
         self, disk: Disk, table: InodeTable, maps: BlockMap, memory: Memory, *, in_place: bool
     ) -> None:
         self._disk = disk
-        self._in_place = in_place
         self._table = table
         self._maps = maps
         self._memory = memory
+        self.writer: Final = PageWriter(disk, maps, memory, in_place=in_place)
 
     def read(self, inode: Inode, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; fewer at the end.
@@ -93,14 +90,18 @@ class Content:
             self._square_off(inode, offset + len(data))
         fresh = self._merged(inode, offset, data)
         last = first + len(fresh) - 1
-        self._maps.back(inode, first * _BLOCKS, last * _BLOCKS + -(-len(fresh[-1]) // BLOCK_SIZE))
-        if first << SHIFT >= inode.size:  # nothing is there yet
-            self._memory.used += sum(map(len, fresh)) + len(fresh) * Memory.PAGE
-            inode.pages.update(enumerate(fresh, first))
-        else:
+        self._maps.back(inode, first * BLOCKS, last * BLOCKS + -(-len(fresh[-1]) // BLOCK_SIZE))
+        over = first << SHIFT < inode.size
+        if over:
             for index, page in enumerate(fresh, first):
                 self._insert(inode, index, page)
+        else:  # nothing is there yet
+            self._memory.used += sum(map(len, fresh)) + len(fresh) * Memory.PAGE
+            inode.pages.update(enumerate(fresh, first))
+        known = len(inode.changed)
         inode.changed.update(range(first, last + 1))
+        if over:
+            self.writer.crowd(len(inode.changed) - known)
         inode.size = max(inode.size, offset + len(data))
 
     def truncate(self, inode: Inode, size: int) -> None:
@@ -115,12 +116,6 @@ class Content:
                 inode.lent.cut()
             with suppress(OSError):  # a full disk: it is done again when the file grows
                 self._square_off(inode, size)
-
-    def flush(self, inode: Inode) -> None:
-        """Write the changed pages to their zones."""
-        pages = sorted(inode.changed)
-        for start in range(0, len(pages), BATCH // _BLOCKS):
-            self._write_back(inode, pages[start : start + BATCH // _BLOCKS])
 
     def drop(self, inode: Inode, pages: list[int]) -> None:
         """Let go of pages, changed or not."""
@@ -139,7 +134,7 @@ class Content:
     def expect(self, inode: Inode, index: int) -> None:
         """A page may be written with the next commit, though it has not changed yet."""
         self._table.expect(inode)
-        self._maps.expect(inode, index * _BLOCKS, (index + 1) * _BLOCKS)
+        self._maps.expect(inode, index * BLOCKS, (index + 1) * BLOCKS)
 
     def take(self, inode: Inode, index: int) -> bytes:
         """A page, which is kept elsewhere from now on, and is no shorter there. EIO, ENOSPC."""
@@ -186,17 +181,17 @@ class Content:
         zones = [
             zone
             for index in wanted
-            for zone in self._maps.zones(inode, index * _BLOCKS, (index + 1) * _BLOCKS)
+            for zone in self._maps.zones(inode, index * BLOCKS, (index + 1) * BLOCKS)
         ]
         given = [zone for zone in zones if zone]
         data = self._disk.readv(extents(given)) if given else b""
         at = 0
         for number, index in enumerate(wanted):
-            mine = zones[number * _BLOCKS : (number + 1) * _BLOCKS]
+            mine = zones[number * BLOCKS : (number + 1) * BLOCKS]
             backed = len(mine) - mine.count(0)
             page = data[at : at + backed * BLOCK_SIZE]
             at += len(page)
-            if 0 < backed < _BLOCKS:
+            if 0 < backed < BLOCKS:
                 page = with_holes(page, mine)
             self._insert(inode, index, page[: inode.size - index * PAGE])
 
@@ -248,8 +243,9 @@ class Content:
         index, rest = divmod(inode.size, PAGE)
         page = self._page(inode, index) if rest % BLOCK_SIZE else b""
         if page and index not in inode.changed:
-            self._maps.back(inode, index * _BLOCKS, index * _BLOCKS + -(-len(page) // BLOCK_SIZE))
+            self._maps.back(inode, index * BLOCKS, index * BLOCKS + -(-len(page) // BLOCK_SIZE))
             inode.changed.add(index)
+            self.writer.crowd(1)
             self._table.mark(inode)
         if rest and inode.lent is not None and index in inode.lent.slots and index in inode.changed:
             self._back_page(inode, index, size)
@@ -269,34 +265,3 @@ class Content:
         self.drop(inode, [at for at in inode.pages if at >= index + bool(rest)])
         if len(page) > rest:
             self._insert(inode, index, page[:rest])
-
-    def _write_back(self, inode: Inode, pages: list[int]) -> None:
-        spans: list[tuple[int, int]] = []
-        parts: list[bytes] = []
-        for first, run in _runs(inode, pages):
-            blocks = -(-len(run[-1]) // BLOCK_SIZE)
-            spans.append((first * _BLOCKS, (first + len(run) - 1) * _BLOCKS + blocks))
-            run[-1] = run[-1].ljust(blocks * BLOCK_SIZE, b"\0")
-            parts += run
-        zones = self._maps.assign(inode, spans, elsewhere=not self._in_place)
-        if zones:
-            self._disk.writev(extents(zones), b"".join(parts))
-        inode.changed.difference_update(pages)
-
-
-def _runs(inode: Inode, pages: list[int]) -> Iterator[tuple[int, list[bytes]]]:
-    """Pages as blocks in a row: the first page's number, and pages of which all but one are whole.
-
-    The blocks that the last one lacks of a whole page may be holes.
-    """
-    run: list[bytes] = []
-    first = 0
-    for index in pages:
-        if run and (first + len(run) != index or len(run[-1]) < PAGE):
-            yield first, run
-            run = []
-        if not run:
-            first = index
-        run.append(inode.pages[index])
-    if run:
-        yield first, run

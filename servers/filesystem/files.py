@@ -5,12 +5,13 @@ import os
 from stat import S_IFDIR
 from typing import Final
 
-from servers.filesystem.content import MASK, PAGE, SHIFT, STEP
+from servers.filesystem.content import MASK, SHIFT, STEP
 from servers.filesystem.descriptors import OpenFile
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import BLOCK_SIZE
 from servers.filesystem.permission import SET_ID
 from servers.filesystem.state import State
+from servers.filesystem.writing import PAGE
 from twinos import Caller, Pages, fail, op
 
 INT64_END: Final = 1 << 63
@@ -169,7 +170,7 @@ class FileOperations(State):
             return self._write_some(inode, offset, data)
         return len(data)
 
-    def _write_some(self, inode: Inode, offset: int, data: bytes, step: int = STEP) -> int:
+    def _write_some(self, inode: Inode, offset: int, data: bytes) -> int:
         """Write as much as the largest size, and the disk, have room for; how much that was.
 
         EFBIG or ENOSPC, and nothing is changed, if it is nothing.
@@ -179,21 +180,45 @@ class FileOperations(State):
             raise fail(errno.EFBIG)
         done = 0
         while done < size:
-            start = offset + done
-            part = data[done : min(size, done + step - start % step)]
+            part = data[done : min(size, done + STEP)]
             try:
-                self._content.write(inode, start, part)
-            except OSError as error:
-                if error.errno == errno.ENOSPC and step > BLOCK_SIZE:
-                    self._volume.table.mark(inode)
-                    if not self._volume.reclaim():
-                        step = BLOCK_SIZE  # then as much as fits, block by block
-                    continue
+                written = self._write_part(inode, offset + done, part)
+            except OSError:
                 if not done:
                     raise
                 break
-            done += len(part)
+            done += written
+            if written < len(part):
+                break
             self._settle(inode)
+        return done
+
+    def _write_part(self, inode: Inode, offset: int, part: bytes) -> int:
+        """Write all of it, or as many blocks as there is room for, with no commit in the middle."""
+        while True:
+            try:
+                self._content.write(inode, offset, part)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+            else:
+                return len(part)
+            self._volume.table.mark(inode)  # earlier parts, if there are any, go with the commit
+            if not self._volume.reclaim():
+                return self._write_blocks(inode, offset, part)
+
+    def _write_blocks(self, inode: Inode, offset: int, part: bytes) -> int:
+        done = 0
+        while done < len(part):
+            start = offset + done
+            block = part[done : done + BLOCK_SIZE - start % BLOCK_SIZE]
+            try:
+                self._content.write(inode, start, block)
+            except OSError:
+                if not done:
+                    raise
+                break
+            done += len(block)
         return done
 
     def _settle(self, inode: Inode) -> None:

@@ -15,9 +15,10 @@ import errno
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from servers.filesystem.content import PAGE, Content
+from servers.filesystem.content import Content
 from servers.filesystem.inode import Inode
 from servers.filesystem.lent import Lent
+from servers.filesystem.writing import PAGE
 from twinos import Region, fail
 
 REVOKED: Final = 0

@@ -4,8 +4,8 @@ import errno
 from stat import S_IFDIR, S_IFREG
 from typing import NamedTuple
 
-from servers.filesystem.content import PAGE
 from servers.filesystem.state import State
+from servers.filesystem.writing import PAGE
 from servers.who import require_service
 from twinos import Caller, fail, op
 

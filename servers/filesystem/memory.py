@@ -30,17 +30,29 @@ class Memory:
     BLOCK: Final = 1200
     NODE: Final = 1400
 
-    __slots__ = ("_budget", "bound", "limit", "spent", "used")
+    __slots__ = ("_budget", "_room", "bound", "limit", "spent", "used")
 
     def __init__(self, bound: int) -> None:
         self.used = 0
         self.bound = self.limit = bound
-        self._budget = _ENDLESS
+        self._budget = self._room = _ENDLESS
         self.spent: Final[set[Hashable]] = set()
 
-    def set_budget(self, blocks: int) -> None:
-        """Have a commit be due whenever more than so many blocks may have changed."""
+    def set_budget(self, blocks: int, room: int = _ENDLESS) -> None:
+        """Have a commit be due whenever more than so many blocks may have changed.
+
+        `room` is how many a commit can have at most, which leaves some for one more operation.
+        """
         self._budget = blocks
+        self._room = room
+
+    def afford(self, block: Hashable) -> bool:
+        """Spend a block in the commit that is being made; whether it has room for it."""
+        spent = self.spent
+        if block not in spent and len(spent) >= self._room:
+            return False
+        spent.add(block)
+        return True
 
     def spend(self, block: Hashable) -> None:
         """This block of metadata may be in the next commit."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from servers.filesystem.batch import Phase
@@ -89,6 +89,22 @@ class Nodes:
             self._cache.put(zone, 0, data, Phase.INODE)
         else:
             self._cache.put_fresh(zone, data)
+
+    def put_content(self, zone: int, data: bytes) -> bool:
+        """Have content written over by the next commit; False if it can't, or need not be."""
+        if not self._zones.shows(zone) or not self._memory.afford(zone):
+            return False
+        self._cache.put_content(zone, data)
+        return True
+
+    def shown(self, zones: Iterable[int]) -> bool:
+        """Whether the disk says of one of them that it is in use."""
+        return any(map(self._zones.shows, zones))
+
+    @property
+    def room(self) -> int:
+        """Zones that can be given away before the next commit."""
+        return self._zones.room
 
     def forget(self, inode: Inode) -> None:
         """Let go of the nodes; none of them has changed."""

@@ -168,12 +168,16 @@ class TransferOperations(FileOperations):
         self._volume.reclaim()  # what is free may be held back
         if end > inode.size:
             self._content.truncate(inode, end)
+        step = STEP // BLOCK_SIZE
+        settled = first
         while first < last:
             first = maps.seek(inode, first, last, backed=False)
-            stop = min(maps.seek(inode, first, last, backed=True), first + STEP // BLOCK_SIZE)
+            stop = min(maps.seek(inode, first, last, backed=True), first + step)
             if first < stop:
                 size = min(stop * BLOCK_SIZE, end) - first * BLOCK_SIZE
                 self._content.write(inode, first * BLOCK_SIZE, bytes(size))
+            if stop - settled >= step:
+                settled = stop
                 self._settle(inode)
             first = stop
 

@@ -17,7 +17,7 @@ from servers.filesystem.batch import Ordered, Phase
 from servers.filesystem.bitmap import Bitmap
 from servers.filesystem.blockmap import BlockMap
 from servers.filesystem.cache import BlockCache
-from servers.filesystem.content import PAGE, Content
+from servers.filesystem.content import Content
 from servers.filesystem.directory import Directories
 from servers.filesystem.inode import Inode, InodeTable
 from servers.filesystem.layout import (
@@ -31,10 +31,12 @@ from servers.filesystem.layout import (
 )
 from servers.filesystem.lending import Lending
 from servers.filesystem.log import Log
+from servers.filesystem.logformat import SPAN
 from servers.filesystem.memory import Memory
 from servers.filesystem.mkfs import check_block_size, make_filesystem
 from servers.filesystem.results import MemoryUse, Stat, StatVFS, stat_of
 from servers.filesystem.survey import Survey
+from servers.filesystem.writing import PAGE
 from twinos import Region
 
 _KEPT_SHARE: Final = 64
@@ -74,7 +76,7 @@ class Volume:
         self._cache = cache = BlockCache(disk, self._log or Ordered(disk), kept)
         self.memory: Final = Memory(limit - kept * Memory.BLOCK)
         if self._log is not None:
-            self.memory.set_budget(self._log.budget)
+            self.memory.set_budget(self._log.budget, self._log.budget + SPAN - 1)
         elif self._read_only:
             cache.show(due)
         self._inodes, self._zones = _bitmaps(cache, self.memory, superblock)
@@ -137,6 +139,7 @@ class Volume:
         first = index * (PAGE // BLOCK_SIZE)
         self.maps.back(inode, first, first + -(-size // BLOCK_SIZE))
         inode.changed.add(index)
+        self.content.writer.crowd(1)
         inode.mtime = inode.ctime = self.now()
         self.table.mark(inode)
 
@@ -195,12 +198,13 @@ class Volume:
         self._inodes.committed()
         self._zones.committed()
         self.memory.committed()
+        self.content.writer.committed()
         self.lending.expect()
         return lasting
 
     def _stage(self, inodes: list[Inode]) -> None:
         for inode in inodes:
-            self.content.flush(inode)
+            self.content.writer.flush(inode)
         for inode in inodes:
             self.directories.stage(inode)
             self.maps.stage(inode)

@@ -13,9 +13,9 @@ from lab.crash.states import PREFIX, SUBSET, TORN, states
 from servers.disk import Extent
 from servers.filesystem.batch import Ordered, Phase
 from servers.filesystem.bitmap import Bitmap
-from servers.filesystem.blockmap import BlockMap
 from servers.filesystem.log import Log
 from servers.filesystem.volume import Volume
+from servers.filesystem.writing import PageWriter
 from tests.servers.images import fsck
 
 
@@ -31,6 +31,7 @@ def test_every_operation_is_whole_or_absent_and_what_was_synced_is_there(tmp_pat
     assert report.distinct > 10_000
     assert all(report.kinds[kind] > 1000 for kind in (PREFIX, SUBSET, TORN, IN_RECOVERY))
     assert report.raw[Raw.CORRUPT] > 100  # without recovery it would have been lost
+    assert report.refused > 10
 
 
 def test_without_a_log_nothing_is_worse_than_a_leak_or_a_miscount() -> None:
@@ -94,12 +95,20 @@ def free_at_once(self: Any, numbers: Any) -> None:
 RELEASE = Bitmap.release
 
 
+def stay(self: Any, *arguments: Any, **_: Any) -> None:
+    """What is written over other content goes where that is."""
+    INIT(self, *arguments, in_place=True)
+
+
+INIT = PageWriter.__init__
+
+
 @pytest.mark.parametrize(
     ("log", "target", "name", "fault"),
     [
         (48, Log, "commit", no_flush(1)),
         (48, Log, "commit", no_flush(2)),
-        (48, BlockMap, "_vacate", lambda *_: False),
+        (48, PageWriter, "__init__", stay),
         (0, Ordered, "commit", backwards),
         (0, Bitmap, "release", free_at_once),
         (0, Volume, "sync", lambda volume: volume.write_back() and None),

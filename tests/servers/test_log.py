@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from kernels import boot
-from lab.crash.judge import mounted, recovered
-from lab.crash.recorder import Recorder, Write
+from lab.crash.judge import broken_promises, mounted, recovered
+from lab.crash.recorder import Done, Recorder, Write
 from lab.crash.script import Script
 from lab.crash.states import PREFIX, states
+from lab.crash.tight import FULL, fill
 from lab.crash.tree import look
 from servers.disk import Disk, Extent
 from servers.filesystem import FileSystem, make_filesystem
@@ -22,8 +23,10 @@ from servers.filesystem.layout import BLOCK_SIZE, CLEAN, Superblock
 from servers.filesystem.log import Log
 from servers.filesystem.logformat import Header, find_header, read_transaction
 from servers.filesystem.mkfs import plan, plan_with_log
+from servers.filesystem.nodes import Nodes
 from servers.filesystem.repair import repair
 from servers.filesystem.survey import Doubts, Survey
+from servers.filesystem.writing import PageWriter
 from tests.servers.images import booted, fsck, mkfs, read_file, write_file
 from tests.servers.oracle import outcome
 from twinos import Caller
@@ -312,6 +315,45 @@ def test_the_size_of_a_log() -> None:
         with pytest.raises(OSError, match=r"log|blocks") as caught:
             plan_with_log(8192, log=log)
         assert caught.value.errno == errno.EINVAL
+
+
+def broken_on_a_full_disk() -> list[str]:
+    """What a loss of power breaks while content is written over that can go nowhere else."""
+    disk = Recorder(bytes(320 * BLOCK_SIZE))
+    files: Any = mounted(disk, 48)
+    fill(files, 2)
+    files.sync()
+    disk.events.clear()
+    image, history = disk.contents(), [look(files)]
+    descriptor = files.open(ME, FULL, os.O_WRONLY)
+    for number in range(1, 4):
+        files.pwrite(ME, descriptor, bytes([number]) * 18_000, number * 40_000)
+        history.append(look(files))
+        disk.events.append(Done(number, lasting=False))
+    files.sync()
+    found = []
+    for state in states(image, disk.events, random.Random(1)):
+        found += broken_promises(state, recovered(state.image), history)
+    return found
+
+
+def test_on_a_full_disk_what_is_written_over_goes_by_way_of_the_log() -> None:
+    assert broken_on_a_full_disk() == []
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "fault"),
+    [
+        (Nodes, "put_content", lambda *_: False),
+        (PageWriter, "crowd", lambda *_: None),
+    ],
+    ids=["written in place", "more than the log holds"],
+)
+def test_or_else_it_would_be_seen(
+    monkeypatch: pytest.MonkeyPatch, target: Any, name: str, fault: Any
+) -> None:
+    monkeypatch.setattr(target, name, fault)
+    assert len(broken_on_a_full_disk()) > 3
 
 
 @pytest.fixture
