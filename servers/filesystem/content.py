@@ -253,7 +253,7 @@ class Content:
     def _back_page(self, inode: Inode, index: int, size: int) -> None:
         """Back a page that is or will be lent, all that a file of this size has of it."""
         blocks = -(-min(PAGE, size - index * PAGE) // BLOCK_SIZE)
-        self._maps.back(inode, index * _BLOCKS, index * _BLOCKS + blocks)
+        self._maps.back(inode, index * BLOCKS, index * BLOCKS + blocks)
 
     def _shorten(self, inode: Inode, size: int) -> None:
         index, rest = divmod(size, PAGE)
