@@ -50,6 +50,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     kernels: tuple[KernelName, ...] = BOTH
     hidden: bool = False
 
+    @property
+    def module(self) -> str:
+        """Where its function is."""
+        return "hidden.tests" if self.hidden else "tests"
+
 
 class Rubric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a rubric's file holds."""
@@ -108,6 +113,11 @@ class Assignment:
         if not self.has_solution:
             return {name: _text(folder / name) for name in self.about.files}
         return {name: cut(text, f"{self.name}/{name}") for name, text in self._solution.items()}
+
+    @property
+    def given(self) -> list[Path]:
+        """The files that students may see as they are: all but those in folders."""
+        return sorted(path for path in self.folder.iterdir() if path.is_file())
 
     @property
     def has_solution(self) -> bool:

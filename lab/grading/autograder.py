@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final
 
 from lab.grading.assignment import Assignment
-from lab.grading.release import GIVEN
 from lab.refusal import Failure, Refusal
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -73,8 +72,8 @@ def _files(assignment: Assignment, versions: Sequence[str]) -> Iterator[tuple[st
         yield from _below(home / package, f"tree/{package}")
     place = f"labs/{labs}/{assignment.name}"
     yield f"labs/{labs}/__init__.py", b'"""A lab."""\n'
-    for name in GIVEN:
-        yield f"{place}/{name}", (assignment.folder / name).read_bytes()
+    for path in assignment.given:
+        yield f"{place}/{path.name}", path.read_bytes()
     for name, text in assignment.start.items():
         yield f"{place}/start/{name}", text.encode()
     yield from _below(assignment.folder / "hidden", f"{place}/hidden")

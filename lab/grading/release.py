@@ -2,12 +2,9 @@
 
 import shutil
 from pathlib import Path
-from typing import Final
 
 from lab.grading.assignment import Assignment
 from lab.refusal import Failure, Refusal
-
-GIVEN: Final = ("lab.toml", "handout.md", "contract.py", "tests.py", "rubric.toml")
 
 
 def release(assignment: Assignment, out: Path) -> Path:
@@ -27,8 +24,8 @@ def release(assignment: Assignment, out: Path) -> Path:
     try:
         (folder / "start").mkdir(parents=True)
         copy_package(assignment, labs)
-        for name in GIVEN:
-            shutil.copyfile(assignment.folder / name, folder / name)
+        for path in assignment.given:
+            shutil.copyfile(path, folder / path.name)
         for name, text in start.items():
             (folder / "start" / name).write_text(text, encoding="utf-8")
     except OSError as error:

@@ -71,8 +71,9 @@ def begin(assignment: Assignment, folder: Path, student: str) -> list[Path]:
 def copy_given(assignment: Assignment, folder: Path) -> None:
     """What the student may read: the contract and the public tests. The grader has its own."""
     folder.mkdir()
-    for name in ("contract.py", "tests.py", "rubric.toml"):
-        shutil.copyfile(assignment.folder / name, folder / name)
+    for path in assignment.given:
+        if path.name not in {"handout.md", MARK}:
+            shutil.copyfile(path, folder / path.name)
 
 
 def mark_of(folder: Path) -> Mark:

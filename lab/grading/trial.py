@@ -175,7 +175,7 @@ def _roomy(folder: str) -> Iterator[Path]:
 
 
 def _outcome(assignment: Assignment, task: Task, bench: Bench) -> Outcome:
-    tests = assignment.module("hidden.tests" if task.hidden else "tests")
+    tests = assignment.module(task.module)
     test = getattr(tests, task.name, None)
     if test is None:
         raise Refusal(f"the rubric of {assignment.name} names a test {task.name!r} that is none.")
