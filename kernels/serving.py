@@ -12,6 +12,7 @@ from textwrap import indent
 from typing import Any, Final
 
 from kernels import probe
+from kernels.arrivals import counted
 from kernels.bulk import Frame, payload_of
 from kernels.bundle import Gathered
 from kernels.frames import BUNDLE, LARGE, RESUME, SIZE, SMALL, frames_in
@@ -88,7 +89,7 @@ def _at_first(roads: list[Way], number: int, road: Road) -> Way:
 
 
 def _watched(handler: Handler) -> Handler:
-    return probe.around(Place.ARRIVED, Place.ANSWERED, handler)
+    return counted(probe.around(Place.ARRIVED, Place.ANSWERED, handler))
 
 
 _LOOP: Final = f"""\
@@ -119,7 +120,8 @@ class _Bundles:
         self._said = said
         self._operations = operations
         self._replies = Gathered()
-        self.road: Final = (self.answer, LARGE, self.answer)
+        answer = counted(self.answer)
+        self.road: Final = (answer, LARGE, answer)
 
     @cached_property
     def _handlers(self) -> list[Handler]:

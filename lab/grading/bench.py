@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from kernels import System, boot
-from lab.grading.held import settings
+from lab.grading.held import run_program, settings
 from twinos import Service
 
 
@@ -70,6 +70,19 @@ class Bench:
             if service.__qualname__ == "Subject":
                 given[service] = {**settings(self.files), **given.get(service, {})}
         return boot(self.kernel, *services, config=given, users="process", fresh=True, grace=2.0)
+
+    def run(self, system: System, uid: int = 1000, limit: float = 8.0) -> None:
+        """Run the student's file as a program of a user, in a process of its own, to its end."""
+        given = settings(self.files)
+        with system.user(uid=uid) as user:
+            process = user.process(run_program, given["source"], given["file"])
+            try:
+                status = process.join(limit)
+            except TimeoutError:
+                process.kill()
+                raise MismatchError("the program", "an end", f"none in {limit:g} s") from None
+        if status:
+            raise MismatchError("the program's exit status", "0", str(status))
 
     def expect(self, what: str, came: object, expected: object) -> None:
         """Expect a value, of the same type."""

@@ -13,6 +13,7 @@ import functools
 import importlib
 import inspect
 import linecache
+import os
 import resource
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final, TypeVar, cast, get_type_hints
 
+from kernels import User
 from kernels.cell import confine_as_possible
 from twinos import BootError, Service, operations
 
@@ -33,7 +35,7 @@ MEMORY: Final = 4 << 30
 PRINTED: Final = 64 << 20
 """Bytes that it may write to a file that is open, its standard output above all."""
 _HOOKS: Final = ("_departed", "_received", "_stopping")
-_GIVEN: Final = frozenset({"twinos", "servers", "msgspec"})
+_GIVEN: Final = frozenset({"twinos", "servers", "kernels", "msgspec"})
 _WANTED: Final = ("traceback", "collections.abc", "dataclasses", "random", "struct", "typing")
 
 
@@ -63,16 +65,31 @@ def student_class(base: type[T], source: str, file: str) -> type[T]:
     Raises:
         BootError: it can't be loaded, or has no such class, or several.
     """
-    _import_for(source)
-    confine_as_possible()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (PRINTED, PRINTED))
-    names = vars(_loaded(source, file))
+    names = vars(_locked_in(source, file))
     found: list[type[T]] = [each for each in names.values() if _is_own(each, base)]
     if len(found) != 1:
         some = "no class" if not found else f"{len(found)} classes"
         raise BootError(f"{file} has {some} that derives from {base.__name__}: write one")
     return found[0]
+
+
+def run_program(user: User, source: str, file: str) -> int:
+    """Be a student's program: lock this process in, load the file, and call its `main(user)`."""
+    module = _locked_in(source, file)
+    main = getattr(module, "main", None)
+    if not callable(main):
+        raise BootError(f"{file} has no function main(user)")
+    main(user)
+    return os.EX_OK
+
+
+def _locked_in(source: str, file: str) -> ModuleType:
+    """Lock this process in, and load a student's file."""
+    _import_for(source)
+    confine_as_possible()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (PRINTED, PRINTED))
+    return _loaded(source, file)
 
 
 def _is_own(member: object, base: type) -> bool:
