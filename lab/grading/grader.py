@@ -114,6 +114,7 @@ def grade(
     kernels: Sequence[str] = (),
     done: Callable[[Row], None] = lambda _: None,
     budget: float = BUDGET,
+    limit: float = LIMIT,
 ) -> None:
     """Run the tests of a grade, and put into it what they come to.
 
@@ -122,6 +123,7 @@ def grade(
         kernels: under these only.
         done: told of each test.
         budget: seconds for all; what does not get its turn has failed.
+        limit: seconds for one test under one kernel.
     """
     start = time.monotonic()
     for module in {row.task.module for row in grade.rows}:
@@ -129,7 +131,7 @@ def grade(
     for row in grade.rows:
         row.outcomes = dict.fromkeys(_kernels(row.task, kernels), NOT_RUN)
         for kernel in row.outcomes:
-            left = budget - (time.monotonic() - start)
+            left = min(budget - (time.monotonic() - start), limit)
             row.outcomes[kernel] = _run(grade, row.task, kernel, left)
             if not row.outcomes[kernel].passed:
                 break  # its points are lost already
@@ -146,4 +148,4 @@ def _run(grade: Grade, task: Task, kernel: str, left: float) -> Outcome:
         return NOT_RUN
     folder, submission = str(grade.assignment.folder), grade.submission
     case = Case(folder, task, kernel, submission.files, submission.seed(grade.assignment.name))
-    return run(case, min(LIMIT, left))
+    return run(case, left)

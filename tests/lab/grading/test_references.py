@@ -12,7 +12,7 @@ LABS = assignments()
 def graded(name: str, files: dict[str, str]) -> Grade:
     lab = LABS[name]
     result = failed(lab, Submission("ada", files), chosen(lab, hidden=True))
-    grade(result)
+    grade(result, budget=500, limit=100)  # the machine may be busy
     return result
 
 
