@@ -6,9 +6,6 @@ from assignments.messages.contract import LONGEST, Note, Subject, Subscribe, Tal
 from lab.grading.bench import Bench
 from twinos import Notification
 
-PATIENCE = 1.0
-"""Seconds to wait for a message that should have come at once."""
-
 
 def notes_are_numbered(bench: Bench) -> None:
     """Notes get the numbers 0, 1, 2, ..."""
@@ -50,19 +47,19 @@ def subscribers_are_welcomed(bench: Bench) -> None:
     """Subscribe, sent by sendrec, is answered with the number of notes."""
     with bench.boot(Subject) as system, system.mailbox(Talk, "ada") as box:
         peer = box.find("Board")
-        bench.expect("the answer", box.sendrec(peer, Subscribe(), PATIENCE), Welcome(0))
+        bench.expect("the answer", box.sendrec(peer, Subscribe(), bench.patience), Welcome(0))
         system[Subject].pin("one")
-        box.receive(timeout=PATIENCE)
-        bench.expect("the next", box.sendrec(peer, Subscribe(), PATIENCE), Welcome(1))
+        box.receive(timeout=bench.patience)
+        bench.expect("the next", box.sendrec(peer, Subscribe(), bench.patience), Welcome(1))
 
 
 def subscribers_are_notified(bench: Bench) -> None:
     """Each new note is a notification to who has subscribed."""
     with bench.boot(Subject) as system, system.mailbox(Talk, "ada") as box:
         peer = box.find("Board")
-        box.sendrec(peer, Subscribe(), PATIENCE)
+        box.sendrec(peer, Subscribe(), bench.patience)
         for text in ("one", "two"):
             system[Subject].pin(text)
-            source, came = box.receive(timeout=PATIENCE)
+            source, came = box.receive(timeout=bench.patience)
             bench.expect("what comes after a note", came, Notification())
             bench.expect("from whom", source, peer)

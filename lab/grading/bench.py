@@ -42,16 +42,21 @@ class Bench:
         files: the student's, by name; the first is the code.
         seed: of this student, lab and test.
         folder: for files of the test; it is removed afterwards.
+        slow: how many times slower than usual the machine is.
 
     Attributes:
+        patience: seconds to wait for what should come at once.
         random: chance, the same whenever this student's work is graded.
         figures: numbers for a leaderboard, by name.
     """
 
-    def __init__(self, kernel: str, files: Mapping[str, str], seed: str, folder: Path) -> None:
+    def __init__(
+        self, kernel: str, files: Mapping[str, str], seed: str, folder: Path, slow: float = 1.0
+    ) -> None:
         self.kernel = kernel
         self.files = files
         self.folder = folder
+        self.patience = slow
         self.random = Random(seed)
         self.figures: dict[str, float] = {}
 
@@ -71,9 +76,10 @@ class Bench:
                 given[service] = {**settings(self.files), **given.get(service, {})}
         return boot(self.kernel, *services, config=given, users="process", fresh=True, grace=2.0)
 
-    def run(self, system: System, uid: int = 1000, limit: float = 8.0) -> None:
+    def run(self, system: System, uid: int = 1000) -> None:
         """Run the student's file as a program of a user, in a process of its own, to its end."""
         given = settings(self.files)
+        limit = 8 * self.patience
         with system.user(uid=uid) as user:
             process = user.process(run_program, given["source"], given["file"])
             try:

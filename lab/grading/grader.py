@@ -113,8 +113,7 @@ def grade(
     grade: Grade,
     kernels: Sequence[str] = (),
     done: Callable[[Row], None] = lambda _: None,
-    budget: float = BUDGET,
-    limit: float = LIMIT,
+    slow: float = 1.0,
 ) -> None:
     """Run the tests of a grade, and put into it what they come to.
 
@@ -122,8 +121,8 @@ def grade(
         grade: as `failed` has made it.
         kernels: under these only.
         done: told of each test.
-        budget: seconds for all; what does not get its turn has failed.
-        limit: seconds for one test under one kernel.
+        slow: how many times slower than usual the machine is. What does not get its turn within
+            the budget has failed.
     """
     start = time.monotonic()
     for module in {row.task.module for row in grade.rows}:
@@ -131,8 +130,8 @@ def grade(
     for row in grade.rows:
         row.outcomes = dict.fromkeys(_kernels(row.task, kernels), NOT_RUN)
         for kernel in row.outcomes:
-            left = min(budget - (time.monotonic() - start), limit)
-            row.outcomes[kernel] = _run(grade, row.task, kernel, left)
+            left = BUDGET - (time.monotonic() - start) / slow
+            row.outcomes[kernel] = _run(grade, row.task, kernel, left, slow)
             if not row.outcomes[kernel].passed:
                 break  # its points are lost already
         done(row)
@@ -143,9 +142,10 @@ def _kernels(task: Task, wanted: Sequence[str]) -> Iterator[str]:
     yield from (kernel for kernel in task.kernels if not wanted or kernel in wanted)
 
 
-def _run(grade: Grade, task: Task, kernel: str, left: float) -> Outcome:
+def _run(grade: Grade, task: Task, kernel: str, left: float, slow: float) -> Outcome:
     if left <= 0:
         return NOT_RUN
     folder, submission = str(grade.assignment.folder), grade.submission
-    case = Case(folder, task, kernel, submission.files, submission.seed(grade.assignment.name))
-    return run(case, left)
+    seed = submission.seed(grade.assignment.name)
+    case = Case(folder, task, kernel, submission.files, seed, slow)
+    return run(case, min(left, LIMIT))

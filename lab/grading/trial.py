@@ -64,6 +64,7 @@ class Case(NamedTuple):
         kernel: under which.
         files: the student's.
         seed: of the student and lab.
+        slow: how many times slower than usual the machine is: the limits are that much longer.
     """
 
     folder: str
@@ -71,18 +72,19 @@ class Case(NamedTuple):
     kernel: str
     files: Mapping[str, str]
     seed: str
+    slow: float = 1.0
 
 
 def run(case: Case, limit: float = LIMIT) -> Outcome:
     """Run a test, for `limit` seconds at most. Nothing that it started lives on."""
     start = time.monotonic()
+    limit *= case.slow
     with adopting(), tempfile.TemporaryDirectory(prefix="twinos-grade-") as folder:
         before = descendants(os.getpid())
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                given = (case.folder, case.task, case.kernel, dict(case.files), case.seed, folder)
-                pid = launch(_try, theirs, *given)
+                pid = launch(_try, theirs, *case, folder)
             try:
                 told = _hear(ours, start + max(limit, SMALLEST))
             finally:
@@ -148,6 +150,7 @@ def _try(
     kernel: str,
     files: Mapping[str, str],
     seed: str,
+    slow: float,
     folder: str,
 ) -> int:
     """What the process of a test does."""
@@ -158,7 +161,7 @@ def _try(
     os.close(said)
     sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, closefd=False)
     with _roomy(folder) as room:
-        bench = Bench(kernel, dict(files), f"{seed} {task.name}", room)
+        bench = Bench(kernel, dict(files), f"{seed} {task.name}", room, slow)
         outcome = _outcome(Assignment(Path(place)), task, bench)
     connection.sendall(msgspec.json.encode(outcome))
     return os.EX_OK

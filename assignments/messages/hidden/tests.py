@@ -6,8 +6,6 @@ from assignments.messages.contract import Note, Subject, Subscribe, Talk, Unsubs
 from lab.grading.bench import Bench
 from twinos import Notification
 
-PATIENCE = 1.0
-
 
 def only_authors_take_down(bench: Bench) -> None:
     """A note is taken down by its author, once; numbers are not used again."""
@@ -44,10 +42,10 @@ def the_dead_are_forgotten(bench: Bench) -> None:
     with bench.boot(Subject) as system, system.mailbox(Talk, "ada") as box:
         peer = box.find("Board")
         with system.mailbox(Talk, "bob") as gone:
-            gone.sendrec(peer, Subscribe(), PATIENCE)
-        box.sendrec(peer, Subscribe(), PATIENCE)
+            gone.sendrec(peer, Subscribe(), bench.patience)
+        box.sendrec(peer, Subscribe(), bench.patience)
         bench.expect("pinning all the same", system[Subject].pin("hello"), 0)
-        bench.expect("what comes", box.receive(timeout=PATIENCE).message, Notification())
+        bench.expect("what comes", box.receive(timeout=bench.patience).message, Notification())
         bench.expect("pinning again", system[Subject].pin("again"), 1)
 
 
@@ -55,21 +53,21 @@ def who_does_not_wait_is_no_bug(bench: Bench) -> None:
     """Subscribe by a plain send, whose sender does not wait for an answer, counts as well."""
     with bench.boot(Subject) as system, system.mailbox(Talk, "ada") as box:
         peer = box.find("Board")
-        box.send(peer, Subscribe(), PATIENCE)
+        box.send(peer, Subscribe(), bench.patience)
         box.notify(peer)
         bench.expect("pinning", system[Subject].pin("hello"), 0)
-        bench.expect("what comes", box.receive(timeout=PATIENCE).message, Notification())
+        bench.expect("what comes", box.receive(timeout=bench.patience).message, Notification())
 
 
 def unsubscribing_ends_it(bench: Bench) -> None:
     """After Unsubscribe no notification comes, and one may subscribe again."""
     with bench.boot(Subject) as system, system.mailbox(Talk, "ada") as box:
         peer = box.find("Board")
-        box.sendrec(peer, Subscribe(), PATIENCE)
-        box.send(peer, Unsubscribe(), PATIENCE)
-        box.send(peer, Unsubscribe(), PATIENCE)
+        box.sendrec(peer, Subscribe(), bench.patience)
+        box.send(peer, Unsubscribe(), bench.patience)
+        box.send(peer, Unsubscribe(), bench.patience)
         system[Subject].pin("unheard")
-        bench.expect("the answer", box.sendrec(peer, Subscribe(), PATIENCE), Welcome(1))
+        bench.expect("the answer", box.sendrec(peer, Subscribe(), bench.patience), Welcome(1))
         bench.fails("what has come", errno.EAGAIN, box.receive_nb)
 
 
