@@ -43,7 +43,8 @@ def serve(
     handlers = roads(channel, operations, said)
     others: dict[int, Way] = {BUNDLE: _Bundles(channel, operations, said).road}
     if said is not None:
-        others[RESUME] = said.road
+        straight, room, at_length = said.road
+        others[RESUME] = (counted(straight), room, counted(at_length))
     names = {"_IndexError": IndexError, "_others": others, **transport.names}
     receive = transport.receive.format(start="request", room="room")
     text = _LOOP.format(
