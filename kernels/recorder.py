@@ -76,6 +76,7 @@ class Recorder(Journal):
         self._instance: Service | None = None
         self._now = host_time()
         self._state = self._rest = b""
+        self.reborn = bool(region.size)
         try:
             self._store = StableStore(region)
             self._load(self._store.base())
@@ -266,6 +267,7 @@ class Recorder(Journal):
     def _give_up(self, reason: BaseException) -> None:
         """Begin as in the first life: the service has what its disk has, if it has one."""
         self.conversations.clear()
+        self.reborn = False
         self._state = self._rest = b""
         self._store.void()
         self._say(f"{describe(reason)}; what was not on a disk is lost")

@@ -45,6 +45,7 @@ def marks(operation: Op) -> list[str]:
         "may wait": operation.waits,
         "knows the caller": operation.wants_caller,
         "idempotent": operation.idempotent,
+        "repeatable": operation.repeatable and not operation.idempotent,
     }
     return [mark for mark, holds in told.items() if holds]
 
@@ -60,6 +61,8 @@ def _section(service: type[Service], known: Mapping[str, type[Service]]) -> Iter
     yield f"- May call: {_listed(_handle(service, callee) for callee in asked.handles.values())}"
     yield f"- May be called by: {_listed(_clients(service, known))}"
     yield f"- Regions: {_listed(_region(name, asked.shared) for name in asked.regions)}"
+    if asked.journal:
+        yield f"- Its state survives it: {'requests are' if asked.replayed else 'it is'} recorded"
     yield f"- Settings: {_listed(f'`{setting(p)}`' for p in asked.settings.values())}"
     yield ""
     yield "| operation | errors | |"

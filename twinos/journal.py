@@ -38,10 +38,12 @@ class Journal:
 
     Attributes:
         kept: whether anything is: whether the service's state survives it.
-        replaying: whether requests of an earlier life are being carried out again.
+        reborn: whether this life goes on where an earlier one ended.
+        replaying: whether requests of that are being carried out again.
     """
 
     kept: bool = False
+    reborn: bool = False
     replaying: bool = False
 
     def time(self) -> float:

@@ -67,6 +67,8 @@ def _description(service: type[Service]) -> Iterator[str]:
     yield f"regions: {_listed(iter(asked.regions))}"
     if asked.mailboxes:
         yield f"mailbox: {_listed(kind.__name__ for kind in asked.mailboxes.values())}"
+    if asked.journal:
+        yield f"its state survives: {'requests are' if asked.replayed else 'it is'} recorded"
     if service.__overlaps__:
         together = (name for name in operations(service) if name in service.__overlaps__)
         yield f"overlaps: {_listed(together)}"

@@ -34,7 +34,7 @@ class AttributeOperations(State):
     `follow_symlinks`, which are about paths.
     """
 
-    @op
+    @op(repeatable=True)
     def stat(
         self,
         caller: Caller,
@@ -51,19 +51,19 @@ class AttributeOperations(State):
             inode = self._find(context, path, dir_fd, follow=follow_symlinks, fully=False)
         return inode.stat or self._volume.stat(inode)
 
-    @op
+    @op(repeatable=True)
     def lstat(self, caller: Caller, path: str, *, dir_fd: int | None = None) -> Stat:
         """`stat` of a symbolic link itself."""
         inode = self._find(self._context(caller), path, dir_fd, follow=False)
         return inode.stat or self._volume.stat(inode)
 
-    @op
+    @op(repeatable=True)
     def fstat(self, caller: Caller, fd: int) -> Stat:
         """What `stat` says of an open file. EBADF."""
         inode = self._file(caller, fd).inode
         return inode.stat or self._volume.stat(inode)
 
-    @op
+    @op(repeatable=True)
     def access(
         self,
         caller: Caller,

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from servers.filesystem.batch import Phase, extents
+from servers.filesystem.bits import clear_bits, count_bits, union, with_margins_taken
 from servers.filesystem.cache import BlockCache
 from servers.filesystem.layout import BITS_PER_BLOCK, BLOCK_SIZE, damaged
 from servers.filesystem.memory import Memory
@@ -50,7 +51,8 @@ class Bitmap:
         self._origin = first - 1
         self._committed = bytearray().join(cache.read_many(range(start, start + blocks)))
         self._next = self._committed[:]
-        self._in_use = _with_margins_taken(self._committed, count)
+        self._shown = self._committed
+        self._in_use = with_margins_taken(self._committed, count)
         self._blocked = self._in_use[:]
         self._first_free = 0  # no byte before this one has a bit that is not blocked
         self._free = 8 * len(self._in_use) - int.from_bytes(self._in_use, "little").bit_count()
@@ -74,6 +76,19 @@ class Bitmap:
     def held(self) -> int:
         """How many are free, but held back until the next commit."""
         return self._free - self._unblocked
+
+    def adopt(self, numbers: Iterable[int]) -> None:
+        """These are in use, though the disk calls them free."""
+        for number in numbers:
+            bit = number - self._origin
+            at, mask = bit >> 3, 1 << (bit & 7)
+            if not 1 <= bit <= self.count or self._in_use[at] & mask:
+                raise damaged(f"{number} is referred to twice, or does not exist")
+            self._in_use[at] |= mask
+            self._blocked[at] |= mask
+            self._free -= 1
+            self._unblocked -= 1
+        self._shown = self._with_nameless()
 
     def check(self, numbers: Iterable[int]) -> None:
         """EUCLEAN unless each of these exists, is in use, and is not doubtful."""
@@ -147,7 +162,7 @@ class Bitmap:
         self._next[at] &= ~mask
         self._changed.add(at // BLOCK_SIZE)
         self._free += 1
-        if self._committed[at] & mask:
+        if self._shown[at] & mask:
             self._scarce()
         else:
             self._blocked[at] &= ~mask
@@ -194,14 +209,17 @@ class Bitmap:
         """Give back what was taken. EUCLEAN, and nothing is changed, if one of these is free."""
         runs = self._runs(numbers)
         for first, count in runs:
-            _clear(self._in_use, first, count)
+            clear_bits(self._in_use, first, count)
             self._free += count
-            shown = _count(self._committed, first, count)
+            shown = count_bits(self._shown, first, count)
             if not shown:
-                self._unblocked += _clear(self._blocked, first, count)
+                self._unblocked += clear_bits(self._blocked, first, count)
                 self._first_free = min(self._first_free, first >> 3)
             elif shown < count:
                 self._unblock(first, count)
+            if shown and self._shown is not self._committed:
+                last = first + count - 1
+                self._changed.update(range(first // BITS_PER_BLOCK, last // BITS_PER_BLOCK + 1))
         self._hide(runs)
         self._scarce()
 
@@ -214,22 +232,34 @@ class Bitmap:
         for block in sorted(self._changed):
             part = slice(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE)
             now, then = self._committed[part], self._next[part]
-            both = _union(now, then)
+            both = union(now, then)
             if both != now:
                 self._cache.put(self._start + block, 0, both, Phase.TAKEN)
             if both != then:
                 self._cache.put(self._start + block, 0, then, Phase.FREED)
 
-    def committed(self) -> None:
-        """The disk says what it was to say: what was held back is free."""
+    def committed(self, *, keep: bool = False) -> None:
+        """The disk says what it was to say: what was held back is free.
+
+        Args:
+            keep: whether what is in use, and free on the disk, is to be held back until the next
+                commit when it is given back.
+        """
         for block in self._changed:
             part = slice(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE)
             now, in_use = self._next[part], self._in_use[part]
             self._committed[part] = now
-            self._blocked[part] = now if now == in_use else _union(now, in_use)
+            self._blocked[part] = now if now == in_use else union(now, in_use)
             self._first_free = min(self._first_free, part.start)
         self._changed.clear()
         self._unblocked = self._free
+        self._shown = self._with_nameless() if keep else self._committed
+
+    def _with_nameless(self) -> bytearray:
+        """What may not be given again before the next commit: what is in use, or was."""
+        if self._in_use == self._next:
+            return self._committed
+        return bytearray(union(self._committed, self._in_use))
 
     def _runs(self, numbers: Iterable[int]) -> list[tuple[int, int]]:
         """Numbers as bits in a row: the first, and how many. EUCLEAN unless all are in use."""
@@ -238,7 +268,7 @@ class Bitmap:
         for first, count in runs:
             if first < end or first + count - 1 > self.count:
                 raise damaged("something is to be freed that does not exist, or twice")
-            if _count(self._in_use, first, count) != count:
+            if count_bits(self._in_use, first, count) != count:
                 raise damaged("something is to be freed that is free")
             end = first + count
         return runs
@@ -246,13 +276,13 @@ class Bitmap:
     def _unblock(self, first: int, count: int) -> None:
         """Give free at once what the disk does not show, where some of it does."""
         for bit in range(first, first + count):
-            if not self._committed[bit >> 3] >> (bit & 7) & 1:
-                self._unblocked += _clear(self._blocked, bit, 1)
+            if not self._shown[bit >> 3] >> (bit & 7) & 1:
+                self._unblocked += clear_bits(self._blocked, bit, 1)
                 self._first_free = min(self._first_free, bit >> 3)
 
     def _hide(self, runs: Iterable[tuple[int, int]]) -> None:
         for first, count in runs:
-            if _clear(self._next, first, count):
+            if clear_bits(self._next, first, count):
                 last = first + count - 1
                 self._changed.update(range(first // BITS_PER_BLOCK, last // BITS_PER_BLOCK + 1))
 
@@ -260,31 +290,3 @@ class Bitmap:
         """Ask for a commit if little is left, and it would free something."""
         if self.held and self._unblocked - self._reserved < _SCARCE:
             self._memory.press()
-
-
-def _clear(bits: bytearray, first: int, count: int) -> int:
-    """Clear bits in a row; how many of them were set."""
-    start, end = first >> 3, (first + count + 7) >> 3
-    mask = ((1 << count) - 1) << (first & 7)
-    old = int.from_bytes(bits[start:end], "little")
-    bits[start:end] = (old & ~mask).to_bytes(end - start, "little")
-    return (old & mask).bit_count()
-
-
-def _count(bits: bytearray, first: int, count: int) -> int:
-    """How many bits in a row are set."""
-    part = int.from_bytes(bits[first >> 3 : (first + count + 7) >> 3], "little")
-    return (part >> (first & 7) & ((1 << count) - 1)).bit_count()
-
-
-def _union(one: bytearray, other: bytearray) -> bytes:
-    """The bits that are set in either."""
-    either = int.from_bytes(one, "little") | int.from_bytes(other, "little")
-    return either.to_bytes(len(one), "little")
-
-
-def _with_margins_taken(bits: bytearray, count: int) -> bytearray:
-    """A copy in which bit 0 and the bits beyond `count` are set."""
-    size = len(bits)
-    margins = ((1 << 8 * size) - 1) ^ ((1 << (count + 1)) - 2)
-    return bytearray((int.from_bytes(bits, "little") | margins).to_bytes(size, "little"))

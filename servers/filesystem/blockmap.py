@@ -10,42 +10,24 @@ from array import array
 from collections.abc import Iterable
 from typing import Final
 
+from servers.filesystem.cut import Cut
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import BLOCK_SIZE, DIRECT, FANOUT, SECTOR, damaged
 from servers.filesystem.memory import Memory
-from servers.filesystem.nodes import HOLES, LEVELS, PROMISED, Key, Nodes, child_of, runs, start_of
+from servers.filesystem.nodes import (
+    HOLES,
+    LEVELS,
+    PROMISED,
+    Key,
+    Nodes,
+    child_of,
+    filled,
+    runs,
+    start_of,
+)
 from twinos import fail
 
-_PROMISES: Final = array("I", [PROMISED]) * FANOUT
 _SECTORS: Final = BLOCK_SIZE // SECTOR
-
-
-class _Cut:
-    """What is to go when a file is cut: noted first, so that damage is found before any change."""
-
-    def __init__(self) -> None:
-        self.zones: list[int] = []
-        self.promised = 0
-        self.keys: list[Key] = []
-        self.edits: list[tuple[Key | None, array[int], slice]] = []
-        self._seen: set[int] = set()
-
-    def add(self, key: Key | None, zones: array[int], part: slice) -> None:
-        """Note a part of a node, or of the inode itself."""
-        found = zones[part]
-        count = len(found)
-        if found == HOLES[:count]:
-            return
-        self.edits.append((key, zones, part))
-        if found == _PROMISES[:count]:  # an array compares and copies faster than it counts
-            self.promised += count
-            return
-        given = [zone for zone in found if zone and zone != PROMISED]
-        self.promised += count - len(given) - found.count(0)
-        self.zones += given
-        self._seen.update(given)
-        if len(self._seen) != len(self.zones):
-            raise damaged("a file has one block in two places")
 
 
 class BlockMap(Nodes):
@@ -117,7 +99,7 @@ class BlockMap(Nodes):
         holes = len(part) if part == HOLES[: len(part)] else part.count(0)
         if holes:
             self._zones.reserve(holes)
-            zones[slot:end] = _filled(part)
+            zones[slot:end] = filled(part)
             self._change(inode, key)
             if inode.sectors >= 0:
                 inode.sectors += holes * _SECTORS
@@ -224,7 +206,11 @@ class BlockMap(Nodes):
     def hide(self, inode: Inode) -> None:
         """Free all that the file has on the disk, though it is still open."""
         if inode.sectors:
-            self._zones.hide(self._survey(inode, 0).zones)
+            self._zones.hide(self.taken(inode))
+
+    def taken(self, inode: Inode) -> list[int]:
+        """The zones that the file has, those of its map included."""
+        return self._survey(inode, 0).zones if inode.sectors else []
 
     def count(self, inode: Inode) -> int:
         """The zones that the file has or was promised, in sectors."""
@@ -252,12 +238,12 @@ class BlockMap(Nodes):
             zones = self._zones_at(inode, at)
             if zones is None:
                 raise damaged("a block map lost a node")
-            zones[slot : slot + count] = _filled(zones[slot : slot + count])
+            zones[slot : slot + count] = filled(zones[slot : slot + count])
             self._change(inode, at)
 
-    def _survey(self, inode: Inode, keep: int) -> _Cut:
+    def _survey(self, inode: Inode, keep: int) -> Cut:
         """All that lies at or beyond file block `keep`. Damage is found here, before a change."""
-        cut = _Cut()
+        cut = Cut()
         cut.add(None, inode.zones, slice(min(keep, DIRECT), DIRECT))
         for level in LEVELS:
             slot = DIRECT + level - 1
@@ -265,7 +251,7 @@ class BlockMap(Nodes):
                 cut.add(None, inode.zones, slice(slot, slot + 1))
         return cut
 
-    def _prune(self, inode: Inode, key: Key, keep: int, cut: _Cut) -> bool:
+    def _prune(self, inode: Inode, key: Key, keep: int, cut: Cut) -> bool:
         """Note what of a node goes; whether all of it does."""
         node = self._node(inode, key)
         if node is None:
@@ -301,10 +287,3 @@ class BlockMap(Nodes):
         while above is not None and self._node(inode, above) is None:
             absent, above = above, self._parent(inode, above)[0]
         return None, start_of(absent) + FANOUT ** absent[0] - block
-
-
-def _filled(part: array[int]) -> array[int]:
-    """Zone numbers with promises for holes."""
-    if part == HOLES[: len(part)]:
-        return _PROMISES[: len(part)]
-    return array("I", [zone or PROMISED for zone in part])

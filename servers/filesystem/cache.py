@@ -54,6 +54,11 @@ class BlockCache:
                 self._keep(block, data)
         return bool(self._batch)
 
+    @property
+    def batch(self) -> Batch:
+        """What the next commit writes."""
+        return self._batch
+
     def read(self, block: int) -> Bytes:
         """One block."""
         return self._here(block) or self._fetch([block])[0]

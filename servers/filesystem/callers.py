@@ -30,7 +30,7 @@ class CallerOperations(State):
         context = self._context(caller)
         self._change_directory(context, self._file(caller, fd).inode)
 
-    @op
+    @op(repeatable=True)
     def getcwd(self, caller: Caller) -> str:
         """The path of the caller's working directory. ENOENT if it has been removed."""
         here = self._settled(caller).cwd

@@ -33,7 +33,7 @@ class FileOperations(State):
         file.position += len(data)
         return data
 
-    @op
+    @op(repeatable=True)
     def pread(self, caller: Caller, fd: int, length: int, offset: int) -> bytes | Pages:
         """Read from `offset`, and leave the position alone. Errors are those of `read`."""
         if offset < 0:
@@ -48,8 +48,11 @@ class FileOperations(State):
         ENOSPC.
         """
         file = self._file(caller, fd)
-        offset = file.inode.size if file.access.append else file.position
-        written = self._write(caller, file, data, offset)
+        append = file.access.append
+        offset = file.inode.size if append else file.position
+        written = (
+            self._append(caller, file, data) if append else self._write(caller, file, data, offset)
+        )
         if written:  # of nothing even O_APPEND leaves the position alone
             file.position = offset + written
         return written
@@ -63,7 +66,9 @@ class FileOperations(State):
         if offset >> 63:
             raise fail(errno.EINVAL)
         file = self._file(caller, fd)
-        return self._write(caller, file, data, file.inode.size if file.access.append else offset)
+        if file.access.append:
+            return self._append(caller, file, data)
+        return self._write(caller, file, data, offset)
 
     @op
     def lseek(self, caller: Caller, fd: int, position: int, whence: int) -> int:
@@ -84,13 +89,13 @@ class FileOperations(State):
         file.position = target
         return target
 
-    @op
+    @op(repeatable=True)
     def fsync(self, caller: Caller, fd: int) -> None:
         """Have the file, and its name, on the medium before this returns. EBADF, EIO."""
         self._used(caller, fd)
         self._volume.sync()
 
-    @op
+    @op(repeatable=True)
     def fdatasync(self, caller: Caller, fd: int) -> None:
         """The same as `fsync` here. EBADF, EIO."""
         self._used(caller, fd)
@@ -157,6 +162,15 @@ class FileOperations(State):
         if self._memory.used > self._memory.limit:
             self._make_room()
         return written
+
+    def _append(self, caller: Caller, file: OpenFile, data: bytes) -> int:
+        """Write at the end; a commit in the middle remembers where that was."""
+        inode = file.inode
+        self._volume.appending = inode.number, inode.size
+        try:
+            return self._write(caller, file, data, inode.size)
+        finally:
+            self._volume.appending = None
 
     def _write_any(self, inode: Inode, offset: int, data: bytes) -> int:
         """Write all, or as much as there is room for."""

@@ -13,24 +13,35 @@ are the memory manager's to take away: it asks what was cut.
 
 import errno
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from servers.filesystem.content import Content
 from servers.filesystem.inode import Inode
 from servers.filesystem.lent import Lent
 from servers.filesystem.writing import PAGE
-from twinos import Region, fail
+from twinos import Journal, Region, fail
 
 REVOKED: Final = 0
 SLOTS: Final = 1
+LIFE: Final = 2
 HEADER: Final = 8
-"""Words of the region: how often something was taken back; how many slots there are; and, from
-`HEADER` on, one for each slot, which is 0 while it shows nobody's page."""
+"""Words of the region: how often something was taken back; how many slots there are; by which life
+of the service files are called; and, from `HEADER` on, one for each slot, which is 0 while it shows
+nobody's page."""
 
 
 def slots_start(slots: int) -> int:
     """Where the pages begin in a region of so many slots, in bytes."""
     return -(-(HEADER + slots) * 8 // PAGE) * PAGE
+
+
+class LentFile(NamedTuple):
+    """A file that is mapped: how often, and its slots: page, slot, whether it may be written."""
+
+    inode: int
+    mappings: int
+    slots: tuple[tuple[int, int, bool], ...]
+    cut: int
 
 
 class Lending:
@@ -41,6 +52,7 @@ class Lending:
         slots: how many it has room for.
         content: where the pages of files are that are not lent.
         changed: is told of a file that has been stored to. ENOSPC: it does not fit on the disk.
+        journal: of the service.
     """
 
     def __init__(
@@ -49,7 +61,9 @@ class Lending:
         slots: int,
         content: Content,
         changed: Callable[[Inode, int], None],
+        journal: Journal,
     ) -> None:
+        self._journal = journal
         self.slots: Final = slots if region is not None else 0
         self._content = content
         self._changed = changed
@@ -69,10 +83,13 @@ class Lending:
         self._memory = region.memory
         self._words = memoryview(region.memory)[: self._start].cast("Q")
         self._words[SLOTS] = self.slots
+        if self._journal.reborn:
+            self._life = self._words[LIFE]
+            return
         for slot in range(self.slots):
             self._words[HEADER + slot] = 0
         self._words[REVOKED] += 1
-        self._life = self._words[REVOKED] << 32
+        self._life = self._words[LIFE] = self._words[REVOKED] << 32
 
     def end(self) -> None:
         """Let go of the region: a system that is shut down keeps no memory, whoever keeps it."""
@@ -126,11 +143,51 @@ class Lending:
             raise fail(errno.ENOMEM)
         page = self._content.take(inode, index)
         slot = self._free.pop()
-        self.write(slot, 0, page.ljust(PAGE, b"\0"))
+        if not self._journal.replaying:  # or else it is there, and has perhaps been stored to
+            self.write(slot, 0, page.ljust(PAGE, b"\0"))
         self._owners[slot] = inode, index
         lent.slots[index] = slot
         self._words[HEADER + slot] = 1
         return slot
+
+    def described(self) -> tuple[int, tuple[LentFile, ...]]:
+        """What is to survive: the life by which files are called, and the files that are mapped."""
+        return self._life, tuple(
+            LentFile(
+                inode.number,
+                inode.lent.mappings,
+                inode.lent.described(),
+                self._cuts.get(number, -1),
+            )
+            for number, inode in self._files.items()
+            if inode.lent is not None
+        )
+
+    def restore(
+        self,
+        life: int,
+        files: Iterable[LentFile],
+        find: Callable[[int], Inode],
+        mark: Callable[[Inode], None],
+    ) -> None:
+        """Be what `described` told of; the pages are in their slots."""
+        self._life = life
+        for told in files:
+            inode = find(told.inode)
+            for _ in range(told.mappings):
+                number = self.open(inode)
+            if told.cut >= 0:
+                self._cuts[number] = told.cut
+            _, lent = self.file(number)
+            for index, slot, written in told.slots:
+                self._free.remove(slot)
+                self._owners[slot] = inode, index
+                lent.slots[index] = slot
+                if written:  # and who knows whether it was stored to since the commit
+                    lent.written[index] = lent[index]
+                    inode.changed.add(index)
+                    self._content.expect(inode, index)
+                    mark(inode)
 
     def take_back(self, slot: int) -> None:
         """A page is given back, or one that was taken away: its slot is free. ENOSPC."""

@@ -75,6 +75,10 @@ class Lent(dict[int, bytes]):
         start, end = _difference(self._seen.pop(index, b""), page)
         self._lending.write(slot, start, page[start:end])
 
+    def described(self) -> tuple[tuple[int, int, bool], ...]:
+        """The pages that are lent: page, slot, whether it may be written."""
+        return tuple((index, slot, index in self.written) for index, slot in self.slots.items())
+
     def cut(self) -> None:
         """The file has become shorter: what is beyond its end is nobody's, and zeros."""
         size = self._inode.size

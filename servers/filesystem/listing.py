@@ -17,7 +17,7 @@ _AT_ONCE: Final = 1024
 class ListingOperations(State):
     """Operations that read directories. None of them tells of `.` and `..`."""
 
-    @op
+    @op(repeatable=True)
     def listdir(self, caller: Caller, path: str | int = ".") -> tuple[str, ...]:
         """The names in a directory, in no order. ENOTDIR, EACCES, EBADF; path errors.
 
@@ -31,13 +31,13 @@ class ListingOperations(State):
             names.listed = tuple(names.inodes)
         return names.listed
 
-    @op
+    @op(repeatable=True)
     def scandir(self, caller: Caller, path: str | int = ".") -> tuple[DirEntry, ...]:
         """The names in a directory with what they name, all at one moment. Errors of `listdir`."""
         inode = self._listed(caller, path)
         return self._entries(inode, self._volume.directories.order(inode))
 
-    @op
+    @op(repeatable=True)
     def readdir(
         self, caller: Caller, fd: int, offset: int = 0, count: int = _AT_ONCE
     ) -> tuple[DirEntry, ...]:

@@ -102,13 +102,13 @@ class LendingOperations(State):
         for slot in slots:
             self._volume.lending.take_back(slot)
 
-    @op
+    @op(repeatable=True)
     def mapping_copy(self, caller: Caller, slot: int) -> bytes:
         """The bytes of a borrowed page. EINVAL, EPERM."""
         require_service(caller)
         return self._volume.lending.read(slot)
 
-    @op
+    @op(repeatable=True)
     def mapping_sync(self, caller: Caller, file: int) -> None:
         """Have what was stored on the medium before this returns. EBADF, EIO, ENOSPC, EPERM."""
         require_service(caller)

@@ -31,6 +31,7 @@ from servers.filesystem.memory import Memory
 PROMISED: Final = 0xFFFF_FFFF
 LEVELS: Final = (1, 2, 3)
 HOLES: Final = array("I", [0]) * FANOUT
+PROMISES: Final = array("I", [PROMISED]) * FANOUT
 _FOREIGN: Final = sys.byteorder == "big"
 
 Key = tuple[int, int]
@@ -222,3 +223,10 @@ def start_of(key: Key) -> int:
     if level == 1:
         return DIRECT + FANOUT * index
     return start_of(child_of(key, 0))
+
+
+def filled(part: array[int]) -> array[int]:
+    """Zone numbers with promises for holes."""
+    if part == HOLES[: len(part)]:
+        return PROMISES[: len(part)]
+    return array("I", [zone or PROMISED for zone in part])

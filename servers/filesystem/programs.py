@@ -14,7 +14,7 @@ from twinos import Caller, fail, op
 class ProgramOperations(State):
     """What only services may ask, on behalf of programs: EPERM for users."""
 
-    @op(idempotent=True)
+    @op(repeatable=True)
     def load(self, caller: Caller, who: Who, path: str, length: int) -> bytes:
         """The first bytes of a program that `who` may execute.
 
@@ -23,7 +23,7 @@ class ProgramOperations(State):
         require_service(caller)
         return self._content.read(self._executable(Caller(*who), path), 0, max(length, 0))
 
-    @op(idempotent=True)
+    @op
     def mapping_program(self, caller: Caller, who: Who, path: str) -> Text:
         """The file of a program that `who` may execute is mapped once more. Errors of `load`."""
         require_service(caller)
@@ -37,7 +37,7 @@ class ProgramOperations(State):
             raise fail(errno.EACCES, path)
         return inode
 
-    @op(idempotent=True)  # a new server has nothing of what an old one did
+    @op
     def inherit(
         self,
         caller: Caller,

@@ -7,6 +7,8 @@ from servers.filesystem.mapping import LendingOperations
 from servers.filesystem.opening import OpenOperations
 from servers.filesystem.programs import ProgramOperations
 from servers.filesystem.rename import RenameOperation
+from servers.filesystem.state import ACCESS
+from servers.filesystem.survival import restore
 from servers.filesystem.transfer import TransferOperations
 from servers.filesystem.whole import WholeOperations
 from twinos import Caller
@@ -46,10 +48,24 @@ class FileSystem(
             1 MiB or more. See docs/crash-consistency.md.
         pages: pages of files that programs have mapped; see `lending`.
         mapped: how many there may be, 4 KiB each.
+        journal: see `survival`.
 
     Raises:
         OSError: EINVAL, the disk holds something else; EUCLEAN, it is damaged.
     """
+
+    def _saved(self) -> None:
+        self._volume.write_back()
+
+    def _restored(self, saved: bytes) -> None:
+        if saved:
+            restore(self._volume, self._contexts, saved)
+
+    def _noted(self, data: bytes) -> None:
+        number, now = ACCESS.unpack(data)
+        inode = self._volume.table.get(number)
+        inode.atime = now
+        self._volume.table.mark(inode)
 
     def _departed(self, caller: Caller) -> None:
         context = self._contexts.pop(caller.id, None)

@@ -2,7 +2,7 @@
 
 import errno
 import os
-import time as host_time
+import struct
 from collections.abc import Callable
 from stat import S_IFDIR, S_IFLNK
 from typing import Annotated, Final
@@ -14,14 +14,17 @@ from servers.filesystem.inode import Inode
 from servers.filesystem.layout import MAX_TIME
 from servers.filesystem.path import Walker, checked
 from servers.filesystem.permission import SEARCH, SET_ID, WRITE, ownership, require, without_set_id
-from servers.filesystem.volume import Volume
-from twinos import Caller, Region, Service, fail, only, shared
+from servers.filesystem.survival import describe
+from servers.filesystem.volume import NO_JOURNAL, Volume
+from twinos import Caller, Journal, Region, Service, fail, only, replayed, shared
 
 MEMORY: Final = 64 << 20
 DESCRIPTORS: Final = 1024
 MAPPED: Final = 1024
 _SMALLEST_MEMORY: Final = 1 << 20
 _MOST_MAPPED: Final = 1 << 20
+ACCESS: Final = struct.Struct("<QQ")
+"""A note of an access: the inode, and when."""
 
 
 DiskHandle = Annotated[
@@ -43,6 +46,7 @@ class State(Service):
         log: int | None = None,
         pages: Annotated[Region, shared] = None,  # type: ignore[assignment]  # kernels give one
         mapped: int = MAPPED,
+        journal: Annotated[Journal, replayed] = NO_JOURNAL,
     ) -> None:
         if memory < _SMALLEST_MEMORY:
             raise OSError(errno.EINVAL, f"{memory} bytes of memory are too few for a file system")
@@ -51,8 +55,10 @@ class State(Service):
         if time is not None and not 0 <= time <= MAX_TIME:
             raise OSError(errno.EINVAL, f"the format has no room for the time {time}")
         keep_free_memory()
-        self._time: Callable[[], float] = host_time.time if time is None else lambda: time
-        self._volume = Volume(disk, self._now, memory, inodes, log, (pages, mapped))
+        self._time: Callable[[], float] = journal.time if time is None else lambda: time
+        self._volume = Volume(disk, self._now, memory, inodes, log, (pages, mapped), journal)
+        self._journal = journal
+        self._volume.tell = self._tell
         self._content = self._volume.content
         self._memory = self._volume.memory
         self._walker = Walker(self._volume)
@@ -62,6 +68,9 @@ class State(Service):
         self._harmless = os.O_CLOEXEC | (os.O_RDONLY if self._read_only else os.O_ACCMODE)
         self._contexts: dict[int, Context] = {}
         self._forget_asker()
+
+    def _tell(self) -> bytes:
+        return describe(self._volume, self._contexts)
 
     def _now(self) -> int:
         """The time in seconds."""
@@ -200,6 +209,7 @@ class State(Service):
         now = self._now()
         if inode.atime != now and not self._read_only:
             inode.atime = now
+            self._journal.note(ACCESS.pack(inode.number, now))
             self._volume.table.mark(inode)
 
     def _make(

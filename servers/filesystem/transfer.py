@@ -39,7 +39,11 @@ class TransferOperations(FileOperations):
             raise fail(errno.EINVAL)
         file = self._used(caller, fd)
         offset = file.inode.size if file.access.append else file.position
-        written = self._write(caller, file, b"".join(buffers), offset)
+        data = b"".join(buffers)
+        if file.access.append:
+            written = self._append(caller, file, data)
+        else:
+            written = self._write(caller, file, data, offset)
         if written:
             file.position = offset + written
         return written
@@ -58,8 +62,9 @@ class TransferOperations(FileOperations):
             raise fail(errno.EOPNOTSUPP)
         file = self._used(caller, fd)
         if file.access.append or flags & _APPEND:
-            offset = file.inode.size
-        written = self._write(caller, file, b"".join(buffers), offset)
+            written = self._append(caller, file, b"".join(buffers))
+        else:
+            written = self._write(caller, file, b"".join(buffers), offset)
         if flags & _DURABLE:
             self._volume.sync()
         return written
@@ -133,7 +138,7 @@ class TransferOperations(FileOperations):
         self._allocate(file.inode, offset, end)
         self._content_changed(file.inode, caller)
 
-    @op
+    @op(repeatable=True)
     def posix_fadvise(self, caller: Caller, fd: int, offset: int, len: int, advice: int) -> None:  # noqa: A002 (os names it so)
         """Take note of how a file will be used: nothing follows from it here. EBADF, EINVAL."""
         self._used(caller, fd)

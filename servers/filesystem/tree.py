@@ -138,7 +138,7 @@ class TreeOperations(State):
             place = self._vacant(context, dst, dir_fd)
             self._make(context, *place, S_IFLNK | 0o777, dst, target=target)
 
-    @op
+    @op(repeatable=True)
     def readlink(self, caller: Caller, path: str, *, dir_fd: int | None = None) -> str:
         """Where a symbolic link leads to. EINVAL if it is none; path errors.
 

@@ -14,7 +14,6 @@ from typing import Final
 
 from servers.disk import Disk, Extent
 from servers.filesystem.batch import Ordered, Phase
-from servers.filesystem.bitmap import Bitmap
 from servers.filesystem.blockmap import BlockMap
 from servers.filesystem.cache import BlockCache
 from servers.filesystem.content import Content
@@ -26,19 +25,18 @@ from servers.filesystem.layout import (
     MAX_SIZE,
     NAME_MAX,
     ROOT,
-    Superblock,
     damaged,
 )
 from servers.filesystem.lending import Lending
-from servers.filesystem.log import Log
 from servers.filesystem.logformat import SPAN
 from servers.filesystem.memory import Memory
-from servers.filesystem.mkfs import check_block_size, make_filesystem
+from servers.filesystem.mounting import bitmaps, mount, packed
 from servers.filesystem.results import MemoryUse, Stat, StatVFS, stat_of
 from servers.filesystem.survey import Survey
 from servers.filesystem.writing import PAGE
-from twinos import Region
+from twinos import Journal, Region
 
+NO_JOURNAL: Final = Journal()
 _KEPT_SHARE: Final = 64
 """The block cache has this part of the memory; but not fewer than so many blocks."""
 
@@ -52,6 +50,11 @@ class Volume:
         limit: bytes of memory for what is known of files, roughly.
         inodes, log: for a blank disk: see `make_filesystem`.
         mapped: the region for pages that programs map, and how many it has room for.
+        journal: what survives is saved there with each commit.
+
+    Attributes:
+        tell: says what that is, beside what the disk has.
+        appending: a file that is being appended to, and its size before; None: none is.
 
     Raises:
         OSError: EINVAL, there is something else on the disk; EUCLEAN, it is damaged.
@@ -65,11 +68,13 @@ class Volume:
         inodes: int | None = None,
         log: int | None = None,
         mapped: tuple[Region | None, int] = (None, 0),
+        journal: Journal = NO_JOURNAL,
     ) -> None:
         self._disk = disk
+        self._journal = journal
         self.now: Final = now
         self._read_only = not disk.writable()
-        superblock, logged, due = _mount(disk, now, inodes, log)
+        superblock, logged, due = mount(disk, now, inodes, log, journal)
         self._superblock = superblock
         self._log = None if self._read_only else logged
         kept = max(limit // Memory.BLOCK // _KEPT_SHARE, _KEPT_SHARE)
@@ -79,7 +84,7 @@ class Volume:
             self.memory.set_budget(self._log.budget, self._log.budget + SPAN - 1)
         elif self._read_only:
             cache.show(due)
-        self._inodes, self._zones = _bitmaps(cache, self.memory, superblock)
+        self._inodes, self._zones = bitmaps(cache, self.memory, superblock)
         bits = self._inodes.on_disk, self._zones.on_disk
         doubts = Survey(disk, superblock, *bits, due).doubts()
         self._inodes.distrust(doubts.inodes)
@@ -89,10 +94,12 @@ class Volume:
         self.content: Final = Content(
             disk, self.table, self.maps, self.memory, in_place=self._log is None
         )
-        self.lending: Final = Lending(*mapped, self.content, self.stored)
+        self.lending: Final = Lending(*mapped, self.content, self.stored, journal)
         self.directories: Final = Directories(cache, self.maps, self.memory)
         self.max_size: Final = min(superblock.max_size, MAX_SIZE)  # what an inode's size can say
         self.above_removed: Final[dict[int, Inode]] = {}
+        self.tell: Callable[[], bytes] = bytes
+        self.appending: tuple[int, int] | None = None
         self.root: Final = self.table.get(ROOT)
         if self.root.kind != stat.S_IFDIR:
             raise damaged("the root is no directory")
@@ -179,27 +186,43 @@ class Volume:
             if above is not None:
                 self.closed(above)
 
+    def adopt(self, inode: Inode, taken: list[int]) -> None:
+        """A file without a name, which an earlier life had open: the disk calls it free."""
+        self._inodes.adopt([inode.number])
+        self._zones.adopt(taken)
+        self.table.inodes[inode.number] = inode
+        self.memory.used += Memory.INODE
+        self.table.mark(inode)
+
     def write_back(self) -> bool:
         """Write everything that changed; whether it was flushed, with all that was before.
 
         All metadata goes with one commit of the block cache, after the data that it names.
         """
+        kept = self._journal.kept
+        if self._journal.replaying:
+            return True
         if self._read_only:
+            self._journal.save(self.tell())
             return True
         self.lending.gather()
-        self._stage([inode for inode in self.table.dirty() if inode.links])
+        self._stage([inode for inode in self.table.dirty() if inode.links or kept])
         self.table.stage()
         self._inodes.stage()
         self._zones.stage()
         if self._cache.changed and self._superblock.flags & CLEAN and self._log is not None:
             self._flag(0)
             self._cache.put(1, 0, self._superblock.pack(), Phase.TAKEN)
+        if kept:
+            self._journal.save(self.tell(), packed(self._cache.batch))
         lasting = self._cache.commit()
-        self._inodes.committed()
-        self._zones.committed()
+        self._inodes.committed(keep=kept)
+        self._zones.committed(keep=kept)
         self.memory.committed()
         self.content.writer.committed()
         self.lending.expect()
+        if kept:
+            self._journal.finished()
         return lasting
 
     def _stage(self, inodes: list[Inode]) -> None:
@@ -223,7 +246,7 @@ class Volume:
 
         Only where an operation has not changed anything yet, or could end.
         """
-        if not self._zones.held:
+        if not self._zones.held or self._journal.replaying:
             return False
         self.write_back()
         return True
@@ -243,7 +266,7 @@ class Volume:
         Only between operations: an operation in progress may hold what would go.
         """
         self.write_back()
-        if self.memory.used <= self.memory.bound:
+        if self.memory.used <= self.memory.bound or self._journal.replaying:
             return
         self._stage([inode for inode in self.table.dirty() if not inode.links])
         self._cache.commit()
@@ -279,31 +302,3 @@ class Volume:
             self.maps.forget(inode)
         if inode.names is not None:
             self.directories.forget(inode)
-
-
-def _mount(
-    disk: Disk, now: Callable[[], int], inodes: int | None, log: int | None
-) -> tuple[Superblock, Log | None, dict[int, bytes]]:
-    """The superblock, the log if it is of use, and blocks that are as the log says."""
-    blocks = check_block_size(disk)
-    block = disk.read(1) if blocks > 1 else bytes(BLOCK_SIZE)
-    if not any(block) and disk.blank():
-        make_filesystem(disk, inodes, now(), log)
-        block = disk.read(1)
-    superblock = Superblock.unpack(block)
-    superblock.check(block, blocks)
-    found = Log.find(disk, superblock, blocks)
-    if found is None:
-        return superblock, None, {}
-    due = found.recover()
-    superblock = Superblock.unpack(due.get(1, block))
-    superblock.check(block, blocks)
-    return superblock, found if found.budget > 0 else None, due
-
-
-def _bitmaps(cache: BlockCache, memory: Memory, superblock: Superblock) -> tuple[Bitmap, Bitmap]:
-    """Those of inodes and of zones."""
-    first = superblock.first_data_zone
-    inodes = Bitmap(cache, memory, 2, superblock.imap_blocks, ROOT, superblock.inodes)
-    start, blocks, count = superblock.zmap_start, superblock.zmap_blocks, superblock.zones - first
-    return inodes, Bitmap(cache, memory, start, blocks, first, count)

@@ -38,42 +38,42 @@ _NAMES: Final = {number: name for name, number in os.pathconf_names.items()}
 class WholeOperations(State):
     """Operations that are about all of the file system, whatever path they are given."""
 
-    @op
+    @op(repeatable=True)
     def statvfs(self, caller: Caller, path: str | int) -> StatVFS:
         """How large the file system is, and how full. EBADF; path errors."""
         self._find(self._context(caller), path, fully=False)
         return self._room()
 
-    @op
+    @op(repeatable=True)
     def fstatvfs(self, caller: Caller, fd: int) -> StatVFS:
         """`statvfs` by an open file. EBADF."""
         self._file(caller, fd)
         return self._room()
 
-    @op
+    @op(repeatable=True)
     def pathconf(self, caller: Caller, path: str | int, name: str | int) -> int:
         """A limit, by its name in `os.pathconf_names`; -1 for none. EINVAL; EBADF; path errors."""
         self._find(self._context(caller), path, fully=False)
         return _limit(name)
 
-    @op
+    @op(repeatable=True)
     def fpathconf(self, caller: Caller, fd: int, name: str | int) -> int:
         """`pathconf` by an open file. EBADF, EINVAL."""
         self._file(caller, fd)
         return _limit(name)
 
-    @op
+    @op(repeatable=True)
     def memory(self) -> MemoryUse:
         """What is kept in memory, and how much of it there may be."""
         paths = sum(len(context.known) for context in self._contexts.values())
         return self._volume.memory_use(paths)
 
-    @op
+    @op(repeatable=True)
     def sync(self) -> None:
         """Have everything on the medium before this returns. EIO."""
         self._volume.sync()
 
-    @op
+    @op(repeatable=True)
     def listxattr(
         self, caller: Caller, path: str | int | None = None, *, follow_symlinks: bool = True
     ) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ class WholeOperations(State):
         self._bare(caller, path, follow=follow_symlinks)
         return ()
 
-    @op
+    @op(repeatable=True)
     def getxattr(
         self, caller: Caller, path: str | int, attribute: str, *, follow_symlinks: bool = True
     ) -> bytes:
@@ -90,7 +90,7 @@ class WholeOperations(State):
         self._bare(caller, path, follow=follow_symlinks)
         raise fail(errno.EOPNOTSUPP, name_of(path))
 
-    @op
+    @op(repeatable=True)
     def setxattr(
         self,
         caller: Caller,
@@ -106,7 +106,7 @@ class WholeOperations(State):
         self._bare(caller, path, follow=follow_symlinks)
         raise fail(errno.EOPNOTSUPP, name_of(path))
 
-    @op
+    @op(repeatable=True)
     def removexattr(
         self, caller: Caller, path: str | int, attribute: str, *, follow_symlinks: bool = True
     ) -> None:
