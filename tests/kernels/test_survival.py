@@ -101,10 +101,10 @@ def test_what_was_done_is_not_done_again(service: type[Purse], tmp_path: Path) -
 def test_large_messages(service: type[Purse]) -> None:
     with (
         boot("microkernel", service) as system,
-        dying(system, service.__name__, seed=3, every=0.03),
+        dying(system, service.__name__, seed=3, every=0.1),
     ):
         total = 0
-        for size in (10, 20_000, 70_000, 3 << 20) * 5:
+        for size in (10, 20_000, 70_000, 1 << 20) * 8:
             data = bytes([size % 251]) * size
             assert system[service].put(data, 1) == data
             total += size
