@@ -27,6 +27,9 @@ from twinos import Service, op
 
 BLOCK: Final = bytes(4096)
 MEBIBYTE: Final = 1 << 20
+MANY: Final = 64
+TIMES: Final = 8.0
+"""How many times the throughput of one request at a time so many have at least: the aim."""
 COPIES: Final = 3.0
 """What 1 MiB of a file costs at most, in copies of 1 MiB in one process: the aim."""
 
@@ -71,7 +74,7 @@ def compare(calls: Mapping[str, Callable[[], Any]], slices: int, per_slice: int)
     floor, middle = next(iter(deciles.values())), next(iter(medians.values()))
     for name in calls:
         print(  # noqa: T201 (a program)
-            f"{name:<18} {deciles[name] / 1000:8.3f} µs  {deciles[name] / floor:6.3f}"
+            f"{name:<20} {deciles[name] / 1000:8.3f} µs  {deciles[name] / floor:6.3f}"
             f"   median {medians[name] / 1000:8.3f} µs  {medians[name] / middle:6.3f}"
         )
 
@@ -87,6 +90,22 @@ def requests(system: System) -> dict[str, Callable[[], Any]]:
         "4 KiB written": lambda: write(BLOCK),
         "4 KiB read": lambda: read(4096),
     }
+
+
+def many(system: System) -> dict[str, Callable[[], Any]]:
+    """So many null requests, one by one and in one message."""
+    null, later = system[Probe].null, system.batch(MANY)
+
+    def batched() -> None:
+        made = [later(null) for _ in range(MANY)]
+        for each in made:
+            each.result()
+
+    def one_by_one() -> None:
+        for _ in range(MANY):
+            null()
+
+    return {f"{MANY} requests": one_by_one, f"at once (<= 1/{TIMES:g})": batched}
 
 
 def bulk(system: System) -> dict[str, Callable[[], Any]]:
@@ -127,6 +146,7 @@ def main() -> None:
         for _ in range(asked.clients):
             stack.enter_context(system.user())[Probe].null()
         compare({"raw pipe": round_trip, **requests(system)}, asked.slices, 40)
+        compare(many(system), asked.slices // 2, 1)
         compare(bulk(system), asked.slices // 2, 5)
     with boot("monolithic", Probe) as system:
         calls = {"method call": method_call(), "null, monolithic": system[Probe].null}

@@ -1,7 +1,7 @@
 """Bundles: several requests in one message, and their replies in another one.
 
-    request: a frame with the code `BUNDLE`; its payload is the requests' frames, one by one
-    reply:   a frame that says OK; its payload is their replies' frames, in the same order
+    request: a frame with the code `BUNDLE`; its payload is a list of the requests' frames
+    reply:   a frame that says OK; its payload is a list of their replies' frames, in the same order
 
 The requests are carried out one after the other, each through the gate by itself, so a bundle does
 not keep other callers out. Each is checked as if it had come alone, its privilege too.
@@ -16,6 +16,7 @@ from kernels.bulk import Bulk, Frame, payload_of
 from kernels.frames import (
     BUNDLE,
     FAILED,
+    HEADER,
     LARGE,
     MAX_PAYLOAD,
     MOST,
@@ -26,6 +27,7 @@ from kernels.frames import (
     check_size,
     frame,
     frames_in,
+    together,
 )
 from kernels.line import Exchange, Hope
 from kernels.remote import ENCODE, RESULT, codec, finish_reply
@@ -38,6 +40,9 @@ from twinos.errors import put_together, take_apart
 
 _MOST_REPLIES: Final = MAX_PAYLOAD // 2
 """Bytes of large replies in one bundle; the small ones are less than the rest."""
+
+_HEAD: Final = 5
+"""Bytes that a frame takes in a bundle beside its own."""
 
 _PREPARE: Final = """\
 _check(_len(payload))
@@ -86,21 +91,25 @@ class RemoteCarrier:
 
     def carry(self, requests: Sequence[Request[Any]]) -> None:
         """Carry them in as few messages as may be."""
+        whole = sum([len(request.content) + _HEAD for request in requests])
+        if whole <= MAX_PAYLOAD and len(requests) <= MOST:
+            self._carry(requests)
+            return
         size = 0
         start = 0
         for end, request in enumerate(requests):
-            size += len(request.content)
+            size += len(request.content) + _HEAD
             if size > MAX_PAYLOAD or end - start == MOST:
                 self._carry(requests[start:end])
-                start, size = end, len(request.content)
-        self._carry(requests[start:] if start else requests)
+                start, size = end, len(request.content) + _HEAD
+        self._carry(requests[start:])
 
     def _carry(self, requests: Sequence[Request[Any]], hope: Hope | None = None) -> None:
-        payload = b"".join([request.content for request in requests])
+        payload = together([request.content for request in requests])
         try:
             message = frame(BUNDLE, payload) if len(payload) < LARGE else Bulk(BUNDLE, payload)
-            once = not all(isinstance(each, Repeatable) for each in requests)
-            exchange = self._exchange_once if self._survives and once else self._exchange
+            once = self._survives and not all(isinstance(each, Repeatable) for each in requests)
+            exchange = self._exchange_once if once else self._exchange
             replies = _replies(exchange(message, LARGE), len(requests))
         except Exception as error:  # noqa: BLE001 (it is raised where the results are asked for)
             hope = hope or Hope()
@@ -139,7 +148,7 @@ def _replies(reply: Frame, count: int) -> list[bytes]:
     if reply[SIZE - 1] != OK:
         raise put_together(error_decoder(payload_of(reply)))
     try:
-        replies = frames_in(bytes(payload_of(reply)))
+        replies = frames_in(payload_of(reply))
     except MalformedFrameError:
         replies = []
     if len(replies) != count:
@@ -168,7 +177,7 @@ class Gathered(Channel):
 
     def whole(self) -> bytes | Bulk:
         """The reply to the bundle."""
-        payload = b"".join(self.replies)
+        payload = together(self.replies)
         self.replies.clear()
         self._size = 0
         return frame(OK, payload) if len(payload) < LARGE else Bulk(OK, payload)
@@ -179,6 +188,8 @@ class Gathered(Channel):
 
     def complete(self, start: bytes) -> Frame:
         """A bundle's requests are all here."""
+        if HEADER.unpack_from(start)[0] != len(start) - SIZE:
+            raise MalformedFrameError("a request of another size than it says")
         return start
 
     def close(self) -> None:

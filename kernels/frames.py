@@ -8,9 +8,12 @@ A frame is bytes in one piece or, when its payload is large, a `kernels.bulk.Bul
 
 import errno
 import struct
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
 
 from twinos import fail
+from twinos.codec import DAMAGED, encode_plain, plain_decoder
 
 HEADER: Final = struct.Struct("<IB")
 SIZE: Final = HEADER.size
@@ -87,22 +90,22 @@ def frame(code: int, payload: bytes) -> bytes:
     return HEADER.pack(len(payload), code) + payload
 
 
-def frames_in(payload: bytes) -> list[bytes]:
+_Frame = Annotated[bytes, msgspec.Meta(min_length=SIZE)]
+_FRAMES: Final = plain_decoder(Annotated[list[_Frame], msgspec.Meta(min_length=1, max_length=MOST)])
+
+
+def together(frames: list[bytes]) -> bytes:
+    """The payload of a bundle of these."""
+    return encode_plain(frames)
+
+
+def frames_in(payload: bytes | memoryview) -> list[bytes]:
     """The frames of a bundle.
 
     Raises:
-        MalformedFrameError: it does not consist of frames, or there are none, or too many.
+        MalformedFrameError: it is no list of what may be frames, or there are none, or too many.
     """
-    if not payload:
-        raise MalformedFrameError("an empty bundle")
-    frames: list[bytes] = []
-    at, end, unpack = 0, len(payload), HEADER.unpack_from
-    while at < end:
-        if end - at < SIZE or len(frames) == MOST:
-            raise MalformedFrameError("no bundle")
-        next_at = at + SIZE + unpack(payload, at)[0]
-        if next_at > end:
-            raise MalformedFrameError("a bundle that is cut short")
-        frames.append(payload[at:next_at])
-        at = next_at
-    return frames
+    try:
+        return _FRAMES(payload)  # type: ignore[no-any-return]  # a list of bytes
+    except DAMAGED as error:
+        raise MalformedFrameError(str(error)) from None

@@ -13,7 +13,17 @@ from collections.abc import Callable
 from typing import Final
 
 from kernels.bulk import Bulk, Frame, payload_of
-from kernels.frames import BUNDLE, LARGE, OK, RESUME, SIZE, MalformedFrameError, frame, frames_in
+from kernels.frames import (
+    BUNDLE,
+    LARGE,
+    OK,
+    RESUME,
+    SIZE,
+    MalformedFrameError,
+    frame,
+    frames_in,
+    together,
+)
 from kernels.transport import Channel
 
 PLACE: Final = struct.Struct("<QQQ")
@@ -36,7 +46,7 @@ def take_up(channel: Channel, said: Said, request: bytes | Bulk, room: int) -> F
         return channel.receive(room)
     if request[SIZE - 1] != BUNDLE:
         return known[0]
-    rest = frames_in(bytes(payload_of(request)))[len(known) :]
+    rest = frames_in(payload_of(request))[len(known) :]
     if rest:
         channel.send(frame(RESUME, PLACE.pack(*said, 1)))
         channel.receive(LARGE)
@@ -44,13 +54,13 @@ def take_up(channel: Channel, said: Said, request: bytes | Bulk, room: int) -> F
         answer = channel.receive(room)
         if answer[SIZE - 1] != OK:
             raise MalformedFrameError("a bundle that failed as a whole")
-        known += frames_in(bytes(payload_of(answer)))
-    return frame(OK, b"".join(known))
+        known += frames_in(payload_of(answer))
+    return frame(OK, together(known))
 
 
 def gathered(code: int, frames: list[bytes]) -> bytes | Bulk:
     """Several frames as the payload of one."""
-    payload = b"".join(frames)
+    payload = together(frames) if frames else b""
     return frame(code, payload) if len(payload) < LARGE else Bulk(code, payload)
 
 

@@ -140,7 +140,7 @@ class _Bundles:
     def answer(self, bundle: Frame) -> None:
         """Answer one request after the other, and all of them together."""
         handlers, add = self._handlers, self._replies.replies.append
-        requests = frames_in(bytes(payload_of(bundle)))
+        requests = frames_in(payload_of(bundle))
         if self._said and not self._recorded.isdisjoint([each[SIZE - 1] for each in requests]):
             self._answer_recorded(self._said, requests)
         else:

@@ -104,6 +104,8 @@ class Echo(Service):
 
     @op
     def fails(self, code: int, text: str, name: str | None, name2: str | None) -> None:
+        if not -(2**31) < code < 2**31:
+            raise fail(errno.EINVAL)  # it would be a bug
         if name is None:
             raise OSError(code, text)
         raise OSError(code, text, name, None, name2)

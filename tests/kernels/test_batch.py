@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -266,7 +267,7 @@ class Thief(Service):
         self._vault.look()
         asked = [frame(operations(Vault)[name].number, b"") for name in ("look", "rob", "look")]
         line = line_of(self._vault)
-        return bytes(line.exchange(frame(BUNDLE, b"".join(asked)), LARGE))
+        return bytes(line.exchange(frame(BUNDLE, encode(asked)), LARGE))
 
 
 def test_a_bundle_by_hand_gets_no_further_than_a_request() -> None:
@@ -280,19 +281,15 @@ def test_a_bundle_by_hand_gets_no_further_than_a_request() -> None:
 
 def exchange(end: Any, *requests: bytes) -> list[tuple[int, bytes]]:
     """The replies to a bundle written by hand."""
-    end.send(frame(BUNDLE, b"".join(requests)))
+    end.send(frame(BUNDLE, encode(requests)))
     return split(bytes(end.receive(LARGE)))
 
 
 def split(reply: bytes) -> list[tuple[int, bytes]]:
     """The status and payload of each reply in a bundle's."""
-    payload = reply[SIZE:]
-    replies = []
-    while payload:
-        size, status = HEADER.unpack_from(payload)
-        replies.append((status, payload[SIZE : SIZE + size]))
-        payload = payload[SIZE + size :]
-    return replies
+    replies = msgspec.msgpack.decode(reply[SIZE:])
+    assert all(HEADER.unpack_from(each)[0] == len(each) - SIZE for each in replies)
+    return [(each[SIZE - 1], each[SIZE:]) for each in replies]
 
 
 def test_bundles_on_the_wire() -> None:
@@ -311,15 +308,23 @@ def test_bundles_on_the_wire() -> None:
         b"",
         b"\0",
         b"\0\0\0\0",
-        frame(0, b"")[:-1],
-        frame(0, b"") + b"\1\0\0\0\0",
-        HEADER.pack(2**32 - 1, 0),
-        HEADER.pack(2**31, 0),
-        frame(BUNDLE, frame(0, b"")),
-        frame(200, b""),
-        frame(1, b"\xc1"),
-        frame(0, b"x"),
-        frame(0, b"") * 1025,
+        frame(0, b""),
+        encode([]),
+        encode([b""]),
+        encode([frame(0, b"")[:-1]]),
+        encode([frame(0, b"")])[:-1],
+        encode([frame(0, b"")]) + b"\0",
+        encode([frame(0, b"") + b"\1\0\0\0\0"]),
+        encode([HEADER.pack(2**32 - 1, 0)]),
+        encode([HEADER.pack(2**31, 0)]),
+        encode([HEADER.pack(1, 1)]),
+        encode([frame(BUNDLE, encode([frame(0, b"")]))]),
+        encode([frame(200, b"")]),
+        encode([frame(1, b"\xc1")]),
+        encode([frame(0, b"x")]),
+        encode([7]),
+        encode([frame(0, b"")] * 1025),
+        b"\xdd\xff\xff\xff\xff",
     ],
 )
 def test_malformed_bundles_cost_their_sender_the_channel(payload: bytes) -> None:
@@ -338,7 +343,7 @@ def test_random_bundles_kill_nobody(rng: random.Random) -> None:
     with boot("microkernel", Echo) as system:
         pid = system[Echo].pid()
         for _ in range(150):
-            payload = bytearray(b"".join(rng.choices(good, k=rng.randrange(6))))
+            payload = bytearray(encode(rng.choices(good, k=rng.randrange(6))))
             for _ in range(rng.randrange(4)):
                 if payload:
                     payload[rng.randrange(len(payload))] = rng.randrange(256)
@@ -353,7 +358,9 @@ def test_random_bundles_kill_nobody(rng: random.Random) -> None:
 def test_replies_that_are_none_are_no_results(monkeypatch: pytest.MonkeyPatch) -> None:
     with boot("microkernel", Echo) as system, system.batch() as later:
         pending = later(system[Echo].number, 1)
-        for lie in (frame(OK, frame(OK, b"")[:-1]), frame(OK, b""), frame(OK, frame(OK, b"") * 2)):
+        whole = frame(OK, b"")
+        for payload in (b"", encode([whole[:-1]]), encode([whole] * 2), encode([7])):
+            lie = frame(OK, payload)
             monkeypatch.setattr(pending.carrier, "_exchange", lambda _m, _r, lie=lie: lie)
             later.flush()
             with pytest.raises(OSError, match="replies to 1 requests"):
