@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from twinos import Service, operations
-from twinos.wiring import Services, dependencies
+from twinos import Op, Service, operations
+from twinos.wiring import Services, dependencies, needs
 
 
 class Paths:
@@ -29,10 +29,18 @@ class Paths:
         """Whether an operation of `service` can lead to one that waits, in another service."""
         return any(
             operation.waits or reached.__overlaps__
-            for reached in self._below(service)
-            if reached is not service
-            for operation in operations(reached).values()
+            for reached, operation in self._reachable(service)
         )
+
+    def _reachable(self, service: type[Service]) -> Iterator[tuple[type[Service], Op]]:
+        """What may be called on behalf of `service`: all that its handles allow, and so on."""
+        wanted = needs(service)
+        for name, callee in wanted.handles.items():
+            if callee in self._services:
+                for operation in operations(callee).values():
+                    if operation.name in wanted.allowed[name]:
+                        yield callee, operation
+                yield from self._reachable(callee)
 
     def _below(self, service: type[Service]) -> Iterator[type[Service]]:
         yield service

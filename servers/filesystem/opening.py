@@ -7,7 +7,7 @@ from typing import Final
 
 from servers.filesystem.descriptors import Context, OpenFile, access_of
 from servers.filesystem.inode import Inode
-from servers.filesystem.permission import READ, WRITE, owns, require
+from servers.filesystem.permission import READ, SEARCH, WRITE, ownership, owns, require
 from servers.filesystem.state import State
 from twinos import Caller, fail, op
 
@@ -17,7 +17,8 @@ _DIRECTORY: Final = os.O_DIRECTORY
 _EXCL: Final = os.O_EXCL
 _NOFOLLOW: Final = os.O_NOFOLLOW
 _PATH: Final = os.O_PATH
-_UNUSUAL: Final = os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY | os.O_PATH
+_TMPFILE: Final = os.O_TMPFILE & ~os.O_DIRECTORY
+_UNUSUAL: Final = os.O_CREAT | _TMPFILE | os.O_PATH
 
 
 class OpenOperations(State):
@@ -36,12 +37,12 @@ class OpenOperations(State):
         """Open a file, or make one (O_CREAT); its descriptor, the lowest free from 3 on.
 
         Known flags: O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_CREAT, O_DIRECTORY, O_DSYNC, O_EXCL,
-        O_NOATIME, O_NOFOLLOW, O_PATH, O_SYNC, O_TRUNC; those about terminals, blocking and exec
-        mean nothing here. With O_PATH the descriptor only says where the file is, which needs no
-        permission: for `fstat`, `fchdir`, `dup`, and as a `dir_fd`.
+        O_NOATIME, O_NOFOLLOW, O_PATH, O_SYNC, O_TMPFILE, O_TRUNC; those about terminals, blocking
+        and exec mean nothing here. With O_PATH the descriptor only says where the file is, which
+        needs no permission: for `fstat`, `fchdir`, `dup`, and as a `dir_fd`.
 
-        EMFILE, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, EINVAL, ENOSPC; EOPNOTSUPP for
-        O_TMPFILE, ENXIO for devices, FIFOs and sockets: nobody is at their other end.
+        EMFILE, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, EINVAL, ENOSPC; ENXIO for devices,
+        FIFOs and sockets: nobody is at their other end.
         """
         context = self._asking if caller is self._asker else self._context(caller)
         if self._memory.used > self._memory.limit:
@@ -65,17 +66,14 @@ class OpenOperations(State):
     def close(self, caller: Caller, fd: int) -> None:
         """Close a descriptor. EBADF."""
         context = self._asking if caller is self._asker else self._context(caller)
-        file = context.remove(fd)
-        file.shares -= 1
-        if not file.shares:
-            self._volume.closed(file.inode)
+        self._release(caller, context.remove(fd))
 
     @op
     def closerange(self, caller: Caller, fd_low: int, fd_high: int) -> None:
         """Close the descriptors from `fd_low` to `fd_high` - 1 that there are."""
         context = self._context(caller)
         for fd in [fd for fd in context.files if fd_low <= fd < fd_high]:
-            self._release(context.remove(fd))
+            self._release(caller, context.remove(fd))
 
     @op
     def dup(self, caller: Caller, fd: int) -> int:
@@ -99,7 +97,7 @@ class OpenOperations(State):
             file.shares += 1
             context.files[fd2] = file
             if old is not None:
-                self._release(old)
+                self._release(caller, old)
         return fd2
 
     def _open_unusual(
@@ -111,8 +109,8 @@ class OpenOperations(State):
             if flags & _DIRECTORY and found.kind != S_IFDIR:
                 raise fail(errno.ENOTDIR, path)
             return found
-        if not flags & _CREAT:
-            raise fail(errno.EOPNOTSUPP, path)
+        if flags & _TMPFILE:
+            return self._make_nameless(context, path, flags, mode, dir_fd)
         if flags & _DIRECTORY:
             raise fail(errno.EINVAL, path)
         at = None if dir_fd is None else self._at(context, path, dir_fd)
@@ -125,6 +123,24 @@ class OpenOperations(State):
         if flags & _EXCL:
             raise fail(errno.EEXIST, path)
         self._open_existing(context, inode, flags, path)
+        return inode
+
+    def _make_nameless(
+        self, context: Context, path: str, flags: int, mode: int, dir_fd: int | None
+    ) -> Inode:
+        """A file in a directory that has no name, and never gets one (O_TMPFILE)."""
+        if flags & _CREAT or not flags & _DIRECTORY or flags & os.O_ACCMODE == os.O_RDONLY:
+            raise fail(errno.EINVAL, path)
+        parent = self._find(context, path, dir_fd, follow=not flags & _NOFOLLOW)
+        if parent.kind != S_IFDIR:
+            raise fail(errno.ENOTDIR, path)
+        self._require_writable(path)
+        require(parent, context.caller, WRITE | SEARCH, path)
+        mode = S_IFREG | mode & 0o7777 & ~context.umask
+        mode, uid, gid = ownership(parent, context.caller, mode)
+        inode = self._volume.table.create(mode, uid, gid, 0, self._now())
+        inode.links = 0
+        self._volume.table.hide(inode)
         return inode
 
     def _open_existing(self, context: Context, inode: Inode, flags: int, path: str) -> None:

@@ -3,6 +3,7 @@
 from servers.filesystem.attributes import AttributeOperations
 from servers.filesystem.callers import CallerOperations
 from servers.filesystem.listing import ListingOperations
+from servers.filesystem.locking import LockOperations
 from servers.filesystem.mapping import LendingOperations
 from servers.filesystem.opening import OpenOperations
 from servers.filesystem.programs import ProgramOperations
@@ -24,6 +25,7 @@ class FileSystem(
     ProgramOperations,
     WholeOperations,
     LendingOperations,
+    LockOperations,
 ):
     """Files and directories in the MINIX version 3 format.
 
@@ -71,7 +73,7 @@ class FileSystem(
         context = self._contexts.pop(caller.id, None)
         if context is not None:
             for file in context.files.values():
-                self._release(file)
+                self._release(caller, file)
                 if self._memory.used > self._memory.limit:
                     self._make_room()
             self._volume.closed(context.cwd)

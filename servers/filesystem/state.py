@@ -12,6 +12,7 @@ from servers.filesystem.descriptors import Context, OpenFile
 from servers.filesystem.heap import keep_free_memory
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import MAX_TIME
+from servers.filesystem.locks import WHOLE, Locks
 from servers.filesystem.path import Walker, checked
 from servers.filesystem.permission import SEARCH, SET_ID, WRITE, ownership, require, without_set_id
 from servers.filesystem.survival import describe
@@ -67,6 +68,7 @@ class State(Service):
         # Flags for which any regular file can be opened by the superuser.
         self._harmless = os.O_CLOEXEC | (os.O_RDONLY if self._read_only else os.O_ACCMODE)
         self._contexts: dict[int, Context] = {}
+        self._records, self._flocks = Locks(), Locks()
         self._forget_asker()
 
     def _tell(self) -> bytes:
@@ -275,10 +277,14 @@ class State(Service):
         inode.mode = without_set_id(inode.mode)
         self._volume.table.mark(inode)
 
-    def _release(self, file: OpenFile) -> None:
+    def _release(self, caller: Caller, file: OpenFile) -> None:
         """One descriptor of an open file less."""
         file.shares -= 1
+        if self._records:
+            self._records.give_back(file.inode, caller.id, WHOLE)
         if not file.shares:
+            if self._flocks:
+                self._flocks.give_back(file.inode, file, WHOLE)
             self._volume.closed(file.inode)
 
 

@@ -5,9 +5,11 @@ and answers on standard output, a line of JSON each. It needs nothing of ours, n
 root hides.
 """
 
+import fcntl
 import json
 import os
 import stat
+import struct
 import sys
 from typing import Any
 
@@ -19,6 +21,17 @@ def listing(path: Any = ".") -> Any:
             [entry.name, entry.inode(), stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode)]
             for entry in entries
         ]
+
+
+FLOCK = "hhqqi0q"
+
+
+def record_lock(fd: int, command: int, lock: Any) -> Any:
+    """`fcntl.fcntl` about a record lock, as our file system has it."""
+    return struct.unpack(FLOCK, fcntl.fcntl(fd, command, struct.pack(FLOCK, *lock)))
+
+
+OTHERS = {"scandir": listing, "fcntl": record_lock, "flock": fcntl.flock}
 
 
 def thawed(value: Any) -> Any:
@@ -41,7 +54,7 @@ def frozen(value: Any) -> Any:
 
 def answer(line: str) -> Any:
     name, arguments, keywords = json.loads(line)
-    operation = listing if name == "scandir" else getattr(os, name)
+    operation = OTHERS[name] if name in OTHERS else getattr(os, name)
     try:
         result = operation(
             *map(thawed, arguments), **{key: thawed(value) for key, value in keywords.items()}

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from itertools import product
 from typing import Any
 
@@ -230,6 +231,29 @@ def test_special_files_have_nobody_at_the_other_end(p: Place) -> None:
     fails(errno.ENXIO, p.root.open, "s", os.O_RDONLY)
     p.make("fifo", "f")
     fails(errno.ENXIO, p.root.open, "f", os.O_WRONLY | os.O_NONBLOCK)
+
+
+def test_a_file_without_a_name(p: Place) -> None:
+    p.folder("d", 0o777)
+    fd = p.ada.open("d", os.O_TMPFILE | os.O_RDWR, 0o666)
+    assert p.ada.write(fd, b"nobody sees it") == 14
+    found = p.ada.fstat(fd)
+    assert (found.st_nlink, found.st_size, found.st_uid) == (0, 14, 1000)
+    assert stat.S_IMODE(found.st_mode) == 0o644
+    assert p.root.listdir("d") == ()
+    assert p.ada.pread(fd, 99, 7) == b"sees it"
+    p.ada.close(fd)
+    p.root.rmdir("d")
+
+
+def test_where_no_file_without_a_name_can_be(p: Place) -> None:
+    p.folder("d")
+    p.file("f", mode=0o666)
+    fails(errno.EACCES, p.ada.open, "d", os.O_TMPFILE | os.O_RDWR)
+    fails(errno.EINVAL, p.root.open, "d", os.O_TMPFILE | os.O_RDONLY)
+    fails(errno.EINVAL, p.root.open, "d", os.O_TMPFILE | os.O_RDWR | os.O_CREAT)
+    fails(errno.ENOTDIR, p.root.open, "f", os.O_TMPFILE | os.O_RDWR)
+    fails(errno.ENOENT, p.root.open, "absent", os.O_TMPFILE | os.O_RDWR)
 
 
 def test_a_removed_working_directory(p: Place) -> None:

@@ -324,7 +324,6 @@ def test_devices_fifos_and_sockets(files: FileSystem) -> None:
     fails(errno.EPERM, files.mknod, ROOT, "x", stat.S_IFDIR)
     fails(errno.EINVAL, files.mknod, ROOT, "x", stat.S_IFLNK)
     fails(errno.EINVAL, files.mknod, ROOT, "x", stat.S_IFCHR, 1 << 16)
-    fails(errno.EOPNOTSUPP, files.open, ROOT, "/", os.O_TMPFILE | os.O_RDWR)
 
 
 # Anything at all.
