@@ -69,20 +69,23 @@ class _Topic:
     log: deque[bytes] = field(default_factory=deque)
     groups: dict[str, _Group] = field(default_factory=dict)
     arrived: Signal = field(default_factory=Signal)
-    drained: Signal = field(default_factory=Signal)
 
     @property
     def end(self) -> int:
         """The offset of the next message."""
         return self.start + len(self.log)
 
-    def trim(self) -> None:
-        """Forget what every group has acknowledged; without a group everything is kept."""
+    def trim(self) -> int:
+        """Forget what every group has acknowledged; without a group everything is kept.
+
+        How much room that made.
+        """
         needed = min((group.oldest() for group in self.groups.values()), default=self.start)
+        room = 0
         while self.start < needed:
-            self.log.popleft()
+            room += _room(self.log.popleft())
             self.start += 1
-            self.drained.notify()
+        return room
 
 
 class MessageQueue(Service):
@@ -90,23 +93,32 @@ class MessageQueue(Service):
 
     Args:
         capacity: messages that one topic holds; who publishes more has to wait.
+        memory: bytes, roughly, that the messages of all topics take; the same.
+        topics: how many there may be, and how many groups of each.
     """
 
-    def __init__(self, capacity: int = 10_000) -> None:
+    def __init__(self, capacity: int = 10_000, memory: int = 16 << 20, topics: int = 256) -> None:
         if capacity < 1:
             raise OSError(errno.EINVAL, "a topic holds one message at least")
         self._capacity = capacity
+        self._memory, self._used = memory, 0
+        self._most_topics = topics
         self._topics: dict[str, _Topic] = {}
+        self._drained = Signal()
 
     @op
     def publish(self, topic: str, body: bytes, patience: float = 0.0) -> Waits[int]:
-        """Add a message; its offset. EAGAIN: the topic was full for `patience` seconds."""
-        log = self._topics.setdefault(topic, _Topic())
+        """Add a message; its offset. ENOSPC: there are too many topics.
+
+        EAGAIN: the topic, or memory, was full for `patience` seconds.
+        """
+        log = self._topic(topic)
         deadline = time.monotonic() + patience
-        while len(log.log) >= self._capacity:
+        while len(log.log) >= self._capacity or self._used + _room(body) > self._memory:
             if not time.monotonic() < deadline:
                 raise fail(errno.EAGAIN, topic)
-            yield log.drained.until(deadline)
+            yield self._drained.until(deadline)
+        self._used += _room(body)
         log.log.append(body)
         log.arrived.notify()
         return log.end - 1
@@ -115,9 +127,11 @@ class MessageQueue(Service):
     def subscribe(self, topic: str, group: str, from_start: bool = True) -> None:
         """Make a group, which begins with the oldest message that there is, or with the next.
 
-        A group that exists goes on where it is.
+        A group that exists goes on where it is. ENOSPC: there are too many topics, or groups.
         """
-        log = self._topics.setdefault(topic, _Topic())
+        log = self._topic(topic)
+        if group not in log.groups and len(log.groups) >= self._most_topics:
+            raise fail(errno.ENOSPC, f"{topic}:{group}")
         log.groups.setdefault(group, _Group(log.start if from_start else log.end))
 
     @op
@@ -150,13 +164,21 @@ class MessageQueue(Service):
         if pending is None or pending.consumer != caller.id:
             raise fail(errno.EPERM, topic)
         del state.pending[offset]
-        log.trim()
+        room = log.trim()
+        if room:
+            self._used -= room
+            self._drained.notify()
 
     @op
     def backlog(self, topic: str, group: str) -> Backlog:
         """How far a group is. ENOENT."""
         log, state = self._find(topic, group)
         return Backlog(log.end - state.position + len(state.returned), len(state.pending))
+
+    def _topic(self, name: str) -> _Topic:
+        if name not in self._topics and len(self._topics) >= self._most_topics:
+            raise fail(errno.ENOSPC, name)
+        return self._topics.setdefault(name, _Topic())
 
     def _find(self, topic: str, group: str) -> tuple[_Topic, _Group]:
         log = self._topics.get(topic)
@@ -169,6 +191,11 @@ class MessageQueue(Service):
             for group in topic.groups.values():
                 _take_back(group, caller.id)
             topic.arrived.notify()
+
+
+def _room(body: bytes) -> int:
+    """Bytes that a message takes."""
+    return len(body) + 64
 
 
 def _take_back(group: _Group, consumer: int) -> None:

@@ -151,3 +151,23 @@ def test_every_message_is_acknowledged_by_every_group_once(rng: random.Random) -
                 queue.acknowledge("work", group, offset)
                 acknowledged[group, offset] += 1
         assert acknowledged == Counter({(g, n): 1 for g in groups for n in range(published)})
+
+
+def test_memory_and_the_number_of_topics_are_bounded(kernel: Kernel) -> None:
+    config = {MessageQueue: {"memory": 10_000, "topics": 2}}
+    with kernel.boot(MessageQueue, config=config) as system:
+        queue = system[MessageQueue]
+        queue.subscribe("a", "all")
+        queue.publish("a", bytes(5000))
+        queue.publish("b", bytes(4000))
+        with pytest.raises(BlockingIOError):
+            queue.publish("b", bytes(4000))
+        queue.acknowledge("a", "all", queue.receive("a", "all").offset)
+        assert queue.publish("b", bytes(4000)) == 1  # there is room again
+        for refused in (lambda: queue.publish("c", b""), lambda: queue.subscribe("c", "all")):
+            with pytest.raises(OSError, match="No space left"):
+                refused()
+        queue.subscribe("b", "one")
+        queue.subscribe("b", "two")
+        with pytest.raises(OSError, match="No space left"):
+            queue.subscribe("b", "three")
