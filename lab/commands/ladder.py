@@ -22,6 +22,7 @@ examples:
   twinos ladder --quick
   twinos ladder --bytes 1048576       large data: the rungs are grants
   twinos ladder --peers               beside Python's own, pyzmq and gRPC (extra: peers)
+  twinos ladder --aims                requests over the host's own floors, pair by pair
   twinos ladder --plot ladder.svg
 """
 
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--bytes", type=_size, default=BYTES, metavar="N", help=f"of the data; {BYTES} by default")
     add("--peers", action="store_true", help="others' ways, too, in the same run")
+    add("--aims", action="store_true", help="instead: where the fast path is, and where it aims")
     add("--quick", action="store_true", help="fewer slices")
     add("--json", action="store_true", help="print the run as JSON instead of a table")
     add("--plot", metavar="FILE", help="also draw it there, as .svg or .png (extra: report)")
@@ -46,6 +48,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.plot and not arguments.plot.lower().endswith((".svg", ".png")):
         raise Refusal(f"a plot goes into a file that ends in .svg or .png, not {arguments.plot!r}.")
     slices = QUICK_SLICES if arguments.quick else SLICES
+    if arguments.aims:
+        from lab.ladder import aims  # noqa: PLC0415 (as above)
+
+        sys.stdout.write(aims.render(aims.stand(slices)))
+        return 0
     ladder = measure.climb(arguments.bytes, slices, with_peers=arguments.peers)
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(ladder).decode() + "\n")

@@ -1,4 +1,4 @@
-"""The workload of the ladder: a service that says what it is told."""
+"""The workloads of the ladder: services that do next to nothing."""
 
 from twinos import Service, op
 
@@ -10,3 +10,22 @@ class Parrot(Service):
     def say(self, data: bytes) -> bytes:
         """The same bytes."""
         return data
+
+
+class Probe(Service):
+    """Does nothing, with arguments of several kinds."""
+
+    @op
+    def null(self) -> None:
+        """Nothing."""
+
+    @op
+    def named(self, path: str, number: int) -> int:
+        """The number."""
+        del path
+        return number
+
+    @op
+    def write(self, data: bytes) -> int:
+        """How many there were."""
+        return len(data)

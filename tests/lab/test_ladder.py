@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.ladder import loopback, peers, show
+from lab.ladder import aims, loopback, peers, show
 from lab.ladder.measure import Ladder, Step
 from tests.lab.test_cli import TWINOS, environment
 
@@ -116,3 +116,19 @@ def test_peers_give_back_what_they_get(start: object) -> None:
         "    assert say(b'x' * 99) == b'x' * 99\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
+
+
+def test_aims_are_printed_beside_what_is(tmp_path: Path) -> None:
+    done = ladder("--quick", "--aims", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    head, _, *rows = done.stdout.splitlines()
+    assert head.split("  ")[0] == "what / over what"
+    assert len(rows) >= 6
+    assert all(row.split()[-1] in {"yes", "no"} for row in rows)
+
+
+def test_an_aim_is_a_median_of_pairs() -> None:
+    aim = aims.Aim("one / other", lambda: None, lambda: None, 0.5)
+    standing = aims._standing(aim, [(1.0, 2.0), (3.0, 4.0), (9.0, 10.0)])
+    assert standing[:4] == ("one / other", 3.0, 4.0, 0.75)
+    assert aims.render([standing]).splitlines()[-1].endswith("no")
