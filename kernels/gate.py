@@ -72,9 +72,19 @@ class Gate:
         self._queues: dict[type[Service], deque[object]] = {}
         self._thread = threading.local()
 
-    def watch(self, hangup: int) -> None:
-        """This thread serves a client whose pipe is the descriptor `hangup`."""
+    def watch(self, hangup: int, before_waiting: Callable[[], None] | None = None) -> None:
+        """This thread serves a client whose pipe is the descriptor `hangup`.
+
+        It calls `before_waiting` whenever it leaves the gate to wait, or to call another service.
+        """
         self._thread.hangup = hangup
+        self._thread.before_waiting = before_waiting
+
+    def about_to_wait(self) -> None:
+        """Have done what this thread must do before it waits."""
+        before_waiting = getattr(self._thread, "before_waiting", None)
+        if before_waiting is not None:
+            before_waiting()
 
     def failed(self, error: BaseException, where: object) -> BaseException:
         """What to raise at the client for an exception that ended the operation `where`."""
@@ -178,6 +188,7 @@ class Gate:
     def left(self, busy: Busy) -> Iterator[None]:
         """Be outside the gate meanwhile; `busy` as for `drive`."""
         with self._serving_nobody(busy):
+            self.about_to_wait()
             self.lock.release()
             try:
                 yield
@@ -220,6 +231,7 @@ class Gate:
             raise CallerGoneError
 
     def _outside(self, event: int, deadline: float) -> bool:
+        self.about_to_wait()
         self.lock.release()
         try:
             return _await(event, getattr(self._thread, "hangup", -1), deadline)

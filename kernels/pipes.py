@@ -52,6 +52,7 @@ class PipeChannel(Channel):
         self.sent = sent
         self.life = life
         self.hot = (source, sink, self)
+        self.about_to_block = _do_nothing
         self._inbox = Inbox(received)
         self._outbox = Outbox(sent)
 
@@ -64,11 +65,15 @@ class PipeChannel(Channel):
         """Write one message, however many writes it takes."""
         if isinstance(message, Bulk):
             message = self._outbox.lay_down(message) if message.fits else message.whole()
+        if len(message) > LARGE + SIZE:
+            self.about_to_block()
         self.go_on(message, os.write(self.sink, message))
 
     def go_on(self, message: bytes | bytearray, sent: int) -> None:
         """Write the rest of a message, of which so many bytes have been written."""
         rest = memoryview(message)[sent:]
+        if rest:
+            self.about_to_block()
         while rest:
             rest = rest[os.write(self.sink, rest) :]
 
@@ -86,6 +91,7 @@ class PipeChannel(Channel):
         if len(start) >= SIZE and HEADER.unpack_from(start)[0] == len(start) - SIZE:
             return start
         message = bytearray(start)
+        self.about_to_block()
         while len(message) < SIZE:
             message += self._more(SIZE - len(message))
         size, _ = HEADER.unpack_from(message)
@@ -110,6 +116,10 @@ class PipeChannel(Channel):
         os.close(self.sink)
         self.received.close()
         self.sent.close()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def adopted(descriptors: Sequence[int], size: int) -> tuple[int, int, mmap.mmap, mmap.mmap]:
@@ -169,6 +179,7 @@ sent = _write(sink, {message})
 if sent != _len({message}): channel.go_on({message}, sent)""",
     receive="{start} = _read(source, {room})",
     names={"_write": os.write, "_read": os.read, "_len": len},
+    pollable=True,
 )
 
 ROUTED: Final = replace(PIPE, name="routed", routed=True)

@@ -1,28 +1,21 @@
 """A server: the process that holds one space's services under the microkernel.
 
-Its main thread takes the kernel's orders. Each channel has a thread of its own, which waits for
-that one client: no poll stands in a request's way, and the gate lets one at a time through.
+Its main thread takes the kernel's orders. Who serves its clients: see `kernels.reception`.
 """
 
 import os
 import socket
 import sys
-import threading
 import traceback
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, NoReturn
 
 from kernels.agent import Agent
-from kernels.bulk import STORE
 from kernels.cell import confine
 from kernels.control import (
     ORDERS,
-    Crowded,
     Departed,
-    Departure,
     Failed,
     LastWords,
     Ping,
@@ -32,24 +25,17 @@ from kernels.control import (
     Stop,
 )
 from kernels.counters import Counters
-from kernels.frames import MalformedFrameError
-from kernels.gate import CallerGoneError
-from kernels.parcels import Parcel, take
-from kernels.recorded import Recorded
+from kernels.parcels import take
+from kernels.reception import Reception, Work
 from kernels.recorder import Recorder
 from kernels.regions import Regions
-from kernels.serving import ask, serve
-from kernels.source import Piece
 from kernels.space import Space
 from kernels.stub import Layer
 from kernels.tasks import RemoteTasks
-from kernels.transport import Channel
 from kernels.transports import TRANSPORTS
 from kernels.watch import Watch
-from twinos import Bind, BootError, Caller, KernelPanic, Op, Region, Service, operations
-from twinos.codec import MalformedMessage
+from twinos import Bind, BootError, Caller, Region, Service
 from twinos.errors import describe, take_apart
-from twinos.privileges import denied, role
 from twinos.wiring import Services, needs
 
 BUG: Final = 70
@@ -87,8 +73,6 @@ class _Server:
             row = post.identity[post.services[0]].id
             self._agent.counters = Counters(post.tally, row)
         self._post = post
-        self._threads: defaultdict[int, list[threading.Thread]] = defaultdict(list)
-        self._departing: dict[int, threading.Thread] = {}
         self._named = {service.__name__: service for service in post.services}
 
     def obey(self, orders: socket.socket) -> int:
@@ -97,6 +81,8 @@ class _Server:
         except (OSError, BootError) as error:
             self._agent.tell(failure(error))
             return BUG
+        more = (self._transport, self._space, self._post.requests)
+        self._reception = Reception(*more, self._agent.tell, self._die)
         self._agent.tell(Ready())
         watch = Watch()
         while True:
@@ -106,12 +92,12 @@ class _Server:
                 return 0  # the kernel is gone, and the system with it
             match ORDERS(parcel.message):
                 case Serve(service, caller, allowed, number):
-                    work = _Work(self._named[service], frozenset(allowed), number)
-                    self._welcome(caller, work, parcel)
+                    work = Work(caller, self._named[service], frozenset(allowed), number)
+                    self._reception.welcome(work, parcel.descriptors)
                 case Ping():
                     self._agent.tell(Pong(watch.busiest()))
                 case Departed(caller):
-                    self._dismiss(caller)
+                    self._reception.dismiss(caller)
                 case Stop():
                     return self._stop()
 
@@ -147,85 +133,6 @@ class _Server:
     def _reach(self, client: type[Service], callee: type[Service]) -> Bind:
         return self._agent.binder(callee, self._post.identity[client])
 
-    def _welcome(self, caller: Caller, work: "_Work", parcel: Parcel) -> None:
-        """Serve a caller on a new channel; hang up if it has enough, or the host has no room.
-
-        Each request under way has a channel and a thread.
-        """
-        try:
-            channel = self._transport.adopt(parcel.descriptors, 0)
-        except OSError:
-            return
-        alive = [thread for thread in self._threads[caller.id] if thread.is_alive()]
-        if len(alive) >= self._post.requests:
-            self._agent.tell(Crowded(caller.id))
-            channel.close()
-            return
-        former = self._departing.get(caller.id)  # a service that was restarted is the same caller
-        try:
-            thread = _start(self._serve, caller, work, channel, former)
-        except RuntimeError:  # the host has no more threads
-            channel.close()
-            return
-        self._threads[caller.id] = [*alive, thread]
-
-    def _dismiss(self, caller: Caller) -> None:
-        former = self._departing.pop(caller.id, None)
-        threads = self._threads.pop(caller.id, []) + ([former] if former else [])
-        self._departing = {
-            other: departing for other, departing in self._departing.items() if departing.is_alive()
-        }
-        self._departing[caller.id] = _start(self._depart, caller, threads)
-
-    def _depart(self, caller: Caller, threads: Sequence[threading.Thread]) -> None:
-        """Free what was kept for `caller`, once the last of its requests is done."""
-        for thread in threads:
-            thread.join()
-        try:
-            self._space.depart(caller)
-        except OSError:
-            traceback.print_exc()
-        finally:
-            self._agent.tell(Departure(caller.id))
-
-    def _serve(
-        self,
-        caller: Caller,
-        work: "_Work",
-        channel: Channel,
-        former: threading.Thread | None,
-    ) -> None:
-        if former is not None:
-            former.join()
-        passages = [
-            (operation, partial(self._passage, work, operation, caller))
-            for operation in operations(work.service).values()
-        ]
-        self._space.gate.watch(channel.hangup)
-        recorder = self._space.recorders.get(work.service)
-        said = None
-        if recorder is not None:
-            lock = self._space.gate.lock
-            said = Recorded(recorder, lock, work.channel, caller, channel)
-        try:
-            serve(self._transport, channel, passages, said)
-        except (EOFError, BrokenPipeError, CallerGoneError, KernelPanic):
-            pass  # the client has closed its end, or the kernel is gone
-        except (MalformedFrameError, MalformedMessage, IndexError):
-            pass  # it costs the sender its channel, and nobody else anything
-        except Exception as error:  # noqa: BLE001 (a result that can't be encoded, say)
-            self._die(work.service.__name__, error)
-        finally:
-            channel.close()
-            if said is not None:
-                said.end()
-
-    def _passage(self, work: "_Work", operation: Op, caller: Caller, *around: Piece) -> Piece:
-        """What answers on a channel: whoever holds its other end may ask for no more."""
-        if operation.name in work.allowed:
-            return self._space.passage(work.service, operation, caller, STORE, *around)
-        return ask(denied(role(caller), operation), operation)
-
     def _stop(self) -> int:
         try:
             self._space.stop()
@@ -240,22 +147,6 @@ class _Server:
         sys.stderr.flush()
         self._agent.tell(LastWords(f"in {where}: {describe(error)}"[:_LONGEST_SENTENCE]))
         os._exit(BUG)
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What is to be served on a channel, and its number."""
-
-    service: type[Service]
-    allowed: frozenset[str]
-    channel: int
-
-
-def _start(work: Callable[..., None], caller: Caller, *arguments: Any) -> threading.Thread:
-    name = f"{work.__name__} {caller.name} {caller.id}"
-    thread = threading.Thread(target=work, args=(caller, *arguments), name=name, daemon=True)
-    thread.start()
-    return thread
 
 
 def failure(error: OSError | BootError) -> Failed:

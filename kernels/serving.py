@@ -1,59 +1,28 @@
 """Serving a channel: the server's half of `kernels.remote`.
 
-Each operation gets a handler: a request, its arguments, the operation, a reply. It and the loop
-that calls it are compiled, with the gate and the transport's way of sending and receiving in them.
+Each operation gets a handler: a request, its arguments, the operation, a reply (`kernels.road`).
+What calls it is in `kernels.loops`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from textwrap import indent
 from typing import Any, Final
 
 from kernels import probe
 from kernels.arrivals import counted
 from kernels.bulk import Frame, payload_of
 from kernels.bundle import Gathered
-from kernels.frames import BUNDLE, LARGE, RESUME, SIZE, SMALL, frames_in
+from kernels.frames import BUNDLE, LARGE, RESUME, SIZE, frames_in
 from kernels.probe import Place
 from kernels.recorded import Recorded
 from kernels.road import Handler, Road
-from kernels.source import Piece, function
-from kernels.transport import Channel, Transport
+from kernels.source import Piece
+from kernels.transport import Channel
 from twinos import Op
 
 Operations = Sequence[tuple[Op, Callable[..., Piece]]]
-
-
-def serve(
-    transport: Transport, channel: Channel, operations: Operations, said: Recorded | None = None
-) -> None:
-    """Answer one request after the other, until an exception says why not.
-
-    Args:
-        transport: the channel's.
-        channel: where the requests come from.
-        operations: the service's, by number, each with what makes the source that carries it
-            out, with something before and after it: it sets `result`, as `Space.passage` does. It
-            is made when it is first asked for: most channels carry few operations, and many don't
-            last.
-        said: what the client says is recorded there; None: it is not.
-    """
-    handlers = roads(channel, operations, said)
-    others: dict[int, Way] = {BUNDLE: _Bundles(channel, operations, said).road}
-    if said is not None:
-        straight, room, at_length = said.road
-        others[RESUME] = (counted(straight), room, counted(at_length))
-    names = {"_IndexError": IndexError, "_others": others, **transport.names}
-    receive = transport.receive.format(start="request", room="room")
-    text = _LOOP.format(
-        hot=transport.hot,
-        receive=indent(receive, "    ").lstrip(),
-        send=indent(transport.send.format(message="reply"), "        ").lstrip(),
-    )
-    loop = function("serve", ["hot", "handlers"], text, names, kind="loop")
-    loop(channel.hot, handlers)
 
 
 Way = tuple[Handler, int, Handler]
@@ -73,11 +42,9 @@ def _at_first(roads: list[Way], number: int, road: Road) -> Way:
     """What stands for an operation until it is asked for, and then makes its handlers."""
 
     def made() -> Way:
-        found = roads[number] = (
-            _watched(road.handler()),
-            road.room,
-            _watched(road.at_length),
-        )
+        found = (_watched(road.handler()), road.room, _watched(road.at_length))
+        if roads[number] is first:  # and this has not been recalled
+            roads[number] = found
         return found
 
     def straight(request: Frame) -> bytes | None:
@@ -86,30 +53,24 @@ def _at_first(roads: list[Way], number: int, road: Road) -> Way:
     def at_length(request: Frame) -> bytes | None:
         return made()[2](request)
 
-    return straight, road.room, at_length
+    first = (straight, road.room, at_length)
+    return first
+
+
+def others(channel: Channel, operations: Operations, said: Recorded | None) -> dict[int, Way]:
+    """What answers what is no request of one operation, by its number."""
+    found: dict[int, Way] = {BUNDLE: Bundles(channel, operations, said).road}
+    if said is not None:
+        straight, room, at_length = said.road
+        found[RESUME] = (counted(straight), room, counted(at_length))
+    return found
 
 
 def _watched(handler: Handler) -> Handler:
     return counted(probe.around(Place.ARRIVED, Place.ANSWERED, handler))
 
 
-_LOOP: Final = f"""\
-{{hot}} = hot
-room = {SMALL}
-while True:
-    {{receive}}
-    try:
-        handler, room, _ = handlers[request[{SIZE - 1}]]
-    except _IndexError:
-        request = channel.complete(request)
-        number = request[{SIZE - 1}]
-        _, room, handler = _others.get(number) or handlers[number]
-    reply = handler(request)
-    if reply:
-        {{send}}"""
-
-
-class _Bundles:
+class Bundles:
     """All operations on one channel, for requests that come several in a message.
 
     Attributes:

@@ -31,6 +31,8 @@ class Channel(ABC):
         hot: what a transport's source text needs of this end: a tuple, this channel the last of it.
         number: of a client's end to a server whose state survives: which channel it is. 0: none.
         messages: how many messages to be recorded went that way.
+        about_to_block: called before this end may have to wait for the other in the middle of a
+            message. A transport that is not `pollable` need not call it.
     """
 
     life: int
@@ -38,6 +40,7 @@ class Channel(ABC):
     messages: int = 0
     hangup: int
     hot: tuple[Any, ...]
+    about_to_block: Callable[[], None]
 
     @abstractmethod
     def send(self, message: Frame) -> None:
@@ -80,6 +83,7 @@ class Transport:
         receive: source that waits and sets `{start}` to the first part of a frame, if not all of
             it; `{room}` is how many bytes to expect.
         names: whatever else these two use.
+        pollable: whether `poll` on a channel's `hangup` tells that there is something to receive.
         routed: whether every message passes through the kernel proper, which then makes the ends
             another way: see `kernels.relay`.
     """
@@ -92,4 +96,5 @@ class Transport:
     send: str
     receive: str
     names: Mapping[str, Any]
+    pollable: bool = False
     routed: bool = False

@@ -9,9 +9,10 @@ from typing import Any
 
 from kernels.bulk import Frame
 from kernels.line import Line
+from kernels.loops import Served, serve
 from kernels.pipes import PIPE, PipeChannel
 from kernels.remote import deliver
-from kernels.serving import Operations, ask, roads, serve
+from kernels.serving import Operations, ask, roads
 from kernels.transport import Channel, Transport
 from lab.ladder.parrot import Parrot
 from twinos import operations
@@ -85,7 +86,7 @@ def thread() -> Iterator[Say]:
 
 def _serve(transport: Transport, channel: Channel) -> None:
     try:
-        serve(transport, channel, [(SAY, partial(ask, Parrot().say, SAY))])
+        serve(Served(transport, channel, [(SAY, partial(ask, Parrot().say, SAY))]))
     except EOFError:
         return
 

@@ -20,10 +20,11 @@ from kernels import boot, patience
 from kernels.bulk import Bulk, Frame, payload_of
 from kernels.frames import LARGE, OK, SIZE, SMALL, MalformedFrameError, frame
 from kernels.line import Line
+from kernels.loops import Served, serve
 from kernels.pipes import PipeChannel
 from kernels.remote import deliver
 from kernels.ring import ASLEEP, NEXT, SLOT, TICKET, RingChannel
-from kernels.serving import ask, serve
+from kernels.serving import ask
 from kernels.transport import Channel
 from kernels.transports import TRANSPORTS
 from tests.kernels.channels import agent, channel_pair
@@ -237,7 +238,7 @@ def test_a_server_is_killed_at_every_step(transport: str, size: int, polls: bool
         ours, theirs = channel_pair(transport)
         if polls:
             poll(ours, theirs)
-        pid = dying(step, lambda end=theirs: serve(TRANSPORTS[transport], end, roads), ours)  # type: ignore[misc]  # mypy can't infer a default's type
+        pid = dying(step, lambda end=theirs: serve(Served(TRANSPORTS[transport], end, roads)), ours)  # type: ignore[misc]  # mypy can't infer a default's type
         theirs.close()
         with suppress(EOFError, BrokenPipeError):
             for _ in range(2):
