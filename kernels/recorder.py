@@ -5,6 +5,7 @@ It stands between a server's channels and the stable store: it is the journal th
 """
 
 import sys
+import zlib
 from collections.abc import Callable
 from time import time as host_time
 from typing import Any, Final
@@ -18,10 +19,16 @@ from kernels.frames import SIZE
 from kernels.source import Piece
 from kernels.stablestore import (
     CALLER,
+    CHECKED,
     DEPARTED,
+    HEAD,
+    MOST,
     NOTE,
+    PADS,
     REPLY,
     REQUEST,
+    SOFT,
+    WORD,
     WORD_AT_WORK,
     WORD_DONE,
     WORD_FAULT,
@@ -74,7 +81,7 @@ class Recorder(Journal):
         self._introduced: set[int] = set()
         self._callers: dict[int, Caller] = {}
         self._instance: Service | None = None
-        self._now = host_time()
+        self._now = [host_time()]
         self._state = self._rest = b""
         self.reborn = bool(region.size)
         try:
@@ -90,8 +97,8 @@ class Recorder(Journal):
     def time(self) -> float:
         """See `Journal`."""
         if not self.replaying:
-            self._now = host_time()
-        return self._now
+            self._now[0] = host_time()
+        return self._now[0]
 
     def note(self, data: bytes) -> None:
         """See `Journal`."""
@@ -152,12 +159,55 @@ class Recorder(Journal):
     def _recorder(
         self, conversation: Conversation, operation: Op, caller: Caller, *, bundled: bool
     ) -> Callable[[Frame, Any], None]:
-        introduced, who, replayed, store = (
-            self._introduced,
-            caller.id,
-            self._replayed,
-            self._store,
-        )
+        if self._replayed and not bundled:
+            return self._quick_recorder(conversation, operation, caller)
+        return self._any_recorder(conversation, operation, caller, bundled=bundled)
+
+    def _quick_recorder(
+        self, conversation: Conversation, operation: Op, caller: Caller
+    ) -> Callable[[Frame, Any], None]:
+        """What records common requests without a call of its own; it leaves others to any."""
+        record_any = self._any_recorder(conversation, operation, caller, bundled=False)
+        introduced, who, now, store = self._introduced, caller.id, self._now, self._store
+        memory, words, head, pads = store.memory, store.words, HEAD.pack, PADS
+        checksum, largest, kind = zlib.crc32, CHECKED, REQUEST
+
+        def record(request: Frame, result: Any) -> None:
+            size = len(request)
+            at = store.tail
+            if (
+                at > SOFT
+                or store.count >= MOST
+                or type(request) is not bytes
+                or who not in introduced
+            ):
+                record_any(request, result)
+                return
+            conversation.results = [(operation, result)]
+            conversation.done = number = conversation.number
+            first = request if size <= largest else request[:largest]
+            checked = checksum(first, number & 0xFFFF_FFFF)
+            channel = conversation.channel
+            entry = head(0, checked, kind, 0, channel, number, who, now[0], size, 0)
+            length = (size + HEAD.size + 7) & ~7
+            if size <= largest:
+                memory[at : at + length + WORD] = entry + request + pads[size & 7]
+            else:
+                here = at + HEAD.size
+                memory[at:here] = entry
+                memory[here : here + size] = request
+                memory[here + size : at + length + WORD] = pads[size & 7]
+            words[at >> 3] = store.mark | length
+            store.tail = at + length
+            store.count += 1
+
+        return record
+
+    def _any_recorder(
+        self, conversation: Conversation, operation: Op, caller: Caller, *, bundled: bool
+    ) -> Callable[[Frame, Any], None]:
+        introduced, who, replayed = self._introduced, caller.id, self._replayed
+        store = self._store
 
         def record(request: Frame, result: Any) -> None:
             if bundled:
@@ -173,7 +223,7 @@ class Recorder(Journal):
             if who not in introduced:
                 self._introduce(caller)
             head = (REQUEST, index, conversation.channel, number, who)
-            if not store.append(head, self._now, *apart(request)):
+            if not store.append(head, self._now[0], *apart(request)):
                 self._save_all()
             elif store.crowded:
                 self._thin_out()
@@ -187,7 +237,7 @@ class Recorder(Journal):
             self._save_all()
 
     def _append(self, head: tuple[int, ...], data: bytes) -> None:
-        if not self._store.append(head, self._now, data, b""):
+        if not self._store.append(head, self._now[0], data, b""):
             self._save_all()
         elif self._store.crowded and head[0] in {REPLY, DEPARTED}:
             self._thin_out()
@@ -247,7 +297,7 @@ class Recorder(Journal):
         known = list(operations(self._service).values())
         again = [repeater(instance, operation) for operation in known]
         for entry in self._store.entries():
-            self._now = entry.time
+            self._now[0] = entry.time
             place = entry.place, entry.conversation, entry.number, entry.caller
             if entry.kind == REQUEST:
                 number = entry.frame[SIZE - 1]

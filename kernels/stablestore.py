@@ -17,6 +17,7 @@ visible what a process stored, in its order, whatever becomes of the process.
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from twinos import Region
@@ -28,13 +29,17 @@ JOURNAL: Final = 128 << 20
 BASE: Final = START + JOURNAL
 ROOM: Final = 256 << 20
 """Bytes for a state."""
-SOFT: Final = 8 << 20
+SOFT: Final = 16 << 20
 """Bytes of entries after which a state is due."""
 MOST: Final = 4096
 """Entries after which a state is due: so many requests are carried out again at most."""
-CHECKED: Final = 8192
-"""Bytes of an entry, from its start, that its checksum covers."""
+CHECKED: Final = 256
+"""Bytes of a request, from its start, that its checksum covers: what a page holds nobody checks."""
 
+MADV_POPULATE_WRITE: Final = 23
+"""Of <sys/mman.h>; Python has no name for it."""
+
+WORD: Final = 8
 WORD_MAGIC, WORD_BASE, WORD_DONE, WORD_AT_WORK, WORD_FAULT, WORD_FAULTS = range(6)
 
 HEAD: Final = struct.Struct("<QIHHQQQdII")
@@ -75,6 +80,7 @@ class StableStore:
     Attributes:
         memory, words: the region, by bytes and by words of 8.
         epoch: the number of the base.
+        mark: what entries begin with, but for their length.
         tail: where the next entry goes.
         count: entries since the base.
     """
@@ -83,14 +89,14 @@ class StableStore:
         if not region.size:
             region.resize(BASE + 2 * ROOM)
             memoryview(region.memory)[:8] = MAGIC.to_bytes(8, "little")
+            with suppress(OSError, ValueError):  # an older host gives pages one by one, later
+                region.memory.madvise(MADV_POPULATE_WRITE, 0, START + SOFT)
         self.memory = region.memory
         self.words = memoryview(region.memory).cast("Q")
-        self.tail = START
-        self.count = 0
         if self.words[WORD_MAGIC] != MAGIC:
             self.void()
             raise DamagedError("the journal's head is overwritten")
-        self.epoch: int = self.words[WORD_BASE] >> 1
+        self._begin(self.words[WORD_BASE] >> 1)
 
     def base(self) -> bytes:
         """The state; empty: none was ever saved.
@@ -120,18 +126,19 @@ class StableStore:
         self.memory[start + 16 : start + 16 + size] = state
         self.words[start >> 3] = size
         self.words[(start >> 3) + 1] = zlib.crc32(state)
-        self.epoch += 1
+        self._begin(self.epoch + 1)
         self.words[WORD_BASE] = self.epoch << 1 | other
-        self.tail = START
-        self.count = 0
 
     def void(self) -> None:
         """Forget everything."""
         self.words[WORD_MAGIC] = MAGIC
-        self.epoch = (self.words[WORD_BASE] >> 1 & 0xFFFF_FFFF) + 1
         self.words[START >> 3] = 0
         self.words[WORD_BASE] = 0
-        self.epoch = 0
+        self._begin(0)
+
+    def _begin(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.mark = (epoch & 0xFFFF_FFFF) << 32
         self.tail = START
         self.count = 0
 
@@ -159,7 +166,7 @@ class StableStore:
         pad = PADS[size & 7]
         self.memory[at + size : at + size + len(pad)] = pad
         length = size + len(pad) - 8
-        self.words[at >> 3] = (self.epoch & 0xFFFF_FFFF) << 32 | length
+        self.words[at >> 3] = self.mark | length
         self.tail = at + length
         self.count += 1
 
