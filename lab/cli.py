@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "cache": "write and read a file larger than the file system's caches, and see what they hold",
     "crash": "let the power fail at every write of a file system, and see what is left",
     "faults": "have services go wrong, the same way under each kernel, and see what comes of it",
+    "kills": "kill services under load, and see that nobody notices",
     "mutants": "put mistakes into a service's own code, and see who notices and what falls",
     "mount": "show a disk image as a directory of the host",
 }
