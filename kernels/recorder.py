@@ -5,7 +5,6 @@ It stands between a server's channels and the stable store: it is the journal th
 """
 
 import sys
-import zlib
 from collections.abc import Callable
 from time import time as host_time
 from typing import Any, Final
@@ -16,19 +15,14 @@ from kernels.again import apart, repeater, whole_reply
 from kernels.bulk import Frame
 from kernels.conversations import Conversation, Conversations, Told
 from kernels.frames import SIZE
+from kernels.quick import quick
 from kernels.source import Piece
 from kernels.stablestore import (
     CALLER,
-    CHECKED,
     DEPARTED,
-    HEAD,
-    MOST,
     NOTE,
-    PADS,
     REPLY,
     REQUEST,
-    SOFT,
-    WORD,
     WORD_AT_WORK,
     WORD_DONE,
     WORD_FAULT,
@@ -160,48 +154,10 @@ class Recorder(Journal):
         self, conversation: Conversation, operation: Op, caller: Caller, *, bundled: bool
     ) -> Callable[[Frame, Any], None]:
         if self._replayed and not bundled:
-            return self._quick_recorder(conversation, operation, caller)
+            known = self._introduced, self._now
+            otherwise = self._any_recorder(conversation, operation, caller, bundled=False)
+            return quick(self._store, *known, conversation, operation, caller.id, otherwise)
         return self._any_recorder(conversation, operation, caller, bundled=bundled)
-
-    def _quick_recorder(
-        self, conversation: Conversation, operation: Op, caller: Caller
-    ) -> Callable[[Frame, Any], None]:
-        """What records common requests without a call of its own; it leaves others to any."""
-        record_any = self._any_recorder(conversation, operation, caller, bundled=False)
-        introduced, who, now, store = self._introduced, caller.id, self._now, self._store
-        memory, words, head, pads = store.memory, store.words, HEAD.pack, PADS
-        checksum, largest, kind = zlib.crc32, CHECKED, REQUEST
-
-        def record(request: Frame, result: Any) -> None:
-            size = len(request)
-            at = store.tail
-            if (
-                at > SOFT
-                or store.count >= MOST
-                or type(request) is not bytes
-                or who not in introduced
-            ):
-                record_any(request, result)
-                return
-            conversation.results = [(operation, result)]
-            conversation.done = number = conversation.number
-            first = request if size <= largest else request[:largest]
-            checked = checksum(first, number & 0xFFFF_FFFF)
-            channel = conversation.channel
-            entry = head(0, checked, kind, 0, channel, number, who, now[0], size, 0)
-            length = (size + HEAD.size + 7) & ~7
-            if size <= largest:
-                memory[at : at + length + WORD] = entry + request + pads[size & 7]
-            else:
-                here = at + HEAD.size
-                memory[at:here] = entry
-                memory[here : here + size] = request
-                memory[here + size : at + length + WORD] = pads[size & 7]
-            words[at >> 3] = store.mark | length
-            store.tail = at + length
-            store.count += 1
-
-        return record
 
     def _any_recorder(
         self, conversation: Conversation, operation: Op, caller: Caller, *, bundled: bool
