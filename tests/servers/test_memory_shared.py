@@ -19,7 +19,8 @@ from servers.memory import (
     SegmentationFault,
     SwapDisk,
 )
-from tests.servers.spaces import errno_of, new, nothing_is_missing
+from tests.conftest import eventually
+from tests.servers.spaces import errno_of, new
 
 PAGE = 4096
 BOTH = PROT_READ | PROT_WRITE
@@ -181,7 +182,7 @@ def test_programs_count_together(kernel: str) -> None:
             ]  # fmt: skip
         memory.shm_close(fd)
         memory.shm_unlink("/counters")
-        nothing_is_missing(memory, before)
+        eventually(lambda: memory.meminfo() == before, "all have departed")
 
 
 def count(user: User, number: int) -> None:
