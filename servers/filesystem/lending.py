@@ -72,6 +72,7 @@ class Lending:
         self._files: dict[int, Inode] = {}
         self._owners: dict[int, tuple[Inode, int]] = {}
         self._cuts: dict[int, int] = {}
+        self._revoked: set[int] = set()
         self._life = 0
         if region is not None:
             self._begin(region)
@@ -135,6 +136,7 @@ class Lending:
         closed = [self.close(number) for number in times]
         self._free = list(reversed(range(self.slots)))
         self._owners.clear()
+        self._revoked.clear()
         return closed
 
     def lend(self, inode: Inode, lent: Lent, index: int) -> int:
@@ -194,6 +196,7 @@ class Lending:
         if slot not in self._owners:
             return
         inode, index = self._owners.pop(slot)
+        self._revoked.discard(slot)
         lent = inode.lent
         self._words[HEADER + slot] = 0
         self._free.append(slot)
@@ -231,6 +234,7 @@ class Lending:
         """Take a page away from whoever maps it; its slot is free when that one gives it back."""
         self._words[HEADER + slot] = 0
         self._words[REVOKED] += 1
+        self._revoked.add(slot)
 
     def cut(self, inode: Inode) -> None:
         """A file that is mapped has been cut to its size."""
@@ -238,10 +242,11 @@ class Lending:
         self._cuts[number] = min(inode.size, self._cuts.get(number, inode.size))
         self._words[REVOKED] += 1
 
-    def cuts(self) -> tuple[int, dict[int, int]]:
-        """How often something was taken back; and the least size of each file cut since asked."""
+    def cuts(self) -> tuple[int, tuple[int, ...], dict[int, int]]:
+        """How often something was taken back, what; the least size of files cut since asked."""
         cuts, self._cuts = self._cuts, {}
-        return self._words[REVOKED] if self.slots else 0, cuts
+        times = self._words[REVOKED] if self.slots else 0
+        return times, tuple(self._revoked), cuts
 
     def read(self, slot: int) -> bytes:
         """The bytes of a slot. EINVAL: there is no such slot."""

@@ -36,10 +36,12 @@ class Cuts(NamedTuple):
 
     Attributes:
         times: how often something was taken back so far; see `lending`.
+        slots: where the pages lie that were taken back, and have not been given back.
         sizes: what `mapping_open` called each, and the least size it has had, in bytes.
     """
 
     times: int
+    slots: tuple[int, ...]
     sizes: tuple[tuple[int, int], ...]
 
 
@@ -119,8 +121,8 @@ class LendingOperations(State):
     def mapping_cuts(self, caller: Caller) -> Cuts:
         """What was cut since this was last asked. EPERM."""
         require_service(caller)
-        times, sizes = self._volume.lending.cuts()
-        return Cuts(times, tuple(sizes.items()))
+        times, slots, sizes = self._volume.lending.cuts()
+        return Cuts(times, slots, tuple(sizes.items()))
 
     @op
     def mapping_reset(self, caller: Caller) -> int:

@@ -10,23 +10,25 @@ from contextlib import suppress
 from servers.memory.homes import Mapper
 from servers.memory.layout import HEADER_CUTS, PAGE_SHIFT, round_up
 from servers.memory.machine import Machine
-from servers.memory.mman import MAP_PRIVATE
 
 
 def catch_up(machine: Machine) -> None:
-    """Take private copies away of pages that files no longer have. EIO: FileSystem says nothing."""
-    times, sizes = machine.files.cuts()
+    """Take away pages that files no longer have, and private copies. EIO: nobody can be asked."""
+    times, slots, sizes = machine.files.cuts()
+    for frame in (machine.frames.own + slot for slot in slots):
+        if machine.frames.homes[frame] is not None:
+            machine.reclaim.expel(frame)
     for file, size in sizes:
         shown = machine.objects.find(file)
         if shown is not None:
-            shown.cut(round_up(size) >> PAGE_SHIFT, machine.reclaim)
+            shown.cut(round_up(size) >> PAGE_SHIFT)
     machine.tables.words[HEADER_CUTS] = times
 
 
 def count_anew(machine: Machine, space: Mapper) -> None:
     """Catch up, if it matters to what a space has, and FileSystem can be asked."""
     for area in space.areas:
-        if area.backing and area.flags & MAP_PRIVATE and machine.objects[area.backing].filed:
+        if area.backing and machine.objects[area.backing].filed:
             with suppress(OSError):
                 catch_up(machine)
             return

@@ -135,14 +135,16 @@ class Faults:
             machine.tables.words[word] = entry & ~COPY_ON_WRITE | WRITABLE
             return False
         twin = machine.reclaim.copy(self._family, page, frame)
-        if machine.tables.words[word] & PRESENT == 0:
-            machine.frames.drop([twin])  # to make room, this very page had to go
-            return False
         machine.frames.dirty[twin] = 1
         bits = permissions(area.prot) | self._copied(area) | PRESENT
+        left = machine.tables.words[word]
         machine.tables.words[word] = twin << PAGE_SHIFT | bits
         machine.slots.invalidate(self._space.number)
-        machine.frames.drop([frame])
+        if left & PRESENT:
+            machine.frames.drop([frame])
+        else:  # to make room, the very page that was copied had to go
+            self._space.resident += 1
+            machine.swap.drop([frame_of(left)] if left & SWAPPED else [])
         self.copies += 1
         return True
 

@@ -54,11 +54,8 @@ class MemoryObject(Home):
                 if area.backing == self.number and first <= page < first + area.pages:
                     yield space, (area.start >> PAGE_SHIFT) + page - first
 
-    def cut(self, pages: int, reclaim: Reclaim) -> None:
-        """It has become so short: what was beyond goes, private copies, too."""
-        for page in [page for page in self.frames if page >= pages]:
-            reclaim.expel(self.frames[page])
-        self.forget(pages)
+    def cut(self, pages: int) -> None:
+        """It has become so short: private copies of what was beyond go, too."""
         for space in list(self.shown):
             for area in [area for area in space.areas if area.backing == self.number]:
                 beyond = area.start + max(0, (pages << PAGE_SHIFT) - area.offset)
@@ -233,7 +230,10 @@ class NamedObject(MemoryObject):
         pages = round_up(size) >> PAGE_SHIFT
         commit.charge(pages - self.charged)
         self.charged, shorter, self.size = pages, size < self.size, size
-        self.cut(pages, reclaim)
+        for page in [page for page in self.frames if page >= pages]:
+            reclaim.expel(self.frames[page])
+        self.forget(pages)
+        self.cut(pages)
         page, rest = divmod(size, PAGE_SIZE)
         if shorter and rest and (page in self.frames or page in self.slots):
             frame, _ = super().frame(page, reclaim)

@@ -11,6 +11,7 @@ from servers.memory.layout import (
     ADDRESS_END,
     HEAP_START,
     PAGE_SHIFT,
+    frame_of,
     round_up,
 )
 from servers.memory.limits import Limits
@@ -213,15 +214,18 @@ class Space:
         if area is None or not permits(area.prot, access):
             raise fail(errno.EFAULT)
         self.machine.reclaim.fault()
-        replaced = self.faults.resolve(area, address >> PAGE_SHIFT, access)
+        page = address >> PAGE_SHIFT
+        replaced = self.faults.resolve(area, page, access)
         if self.resident << PAGE_SHIFT > self.limits.bytes(RLIMIT_RSS):
-            self._shrink()
+            self._shrink(page)
         return replaced
 
-    def _shrink(self) -> None:
-        """Give up a page of one's own: there are more in memory than there may be."""
+    def _shrink(self, page: int) -> None:
+        """Give up another page of one's own: there are more in memory than there may be."""
+        tables = self.machine.tables
+        frame = frame_of(tables.words[tables.find(self.root, page)])
         try:
-            self.machine.reclaim.evict(within=lambda space: space is self)
+            self.machine.reclaim.evict(within=lambda space: space is self, sparing=frame)
         except OSError as error:
             if error.errno != errno.ENOMEM:
                 raise

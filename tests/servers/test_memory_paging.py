@@ -23,6 +23,7 @@ from servers.memory import (
     MAP_LOCKED,
     MAP_POPULATE,
     MAP_PRIVATE,
+    MAP_SHARED,
     PROT_NONE,
     PROT_READ,
     PROT_WRITE,
@@ -309,6 +310,31 @@ def test_who_has_more_in_memory_than_allowed_pages_against_itself(kernel: str) -
         assert (space.statm().resident, space.statm().swapped) == (3, 5)
         assert other.statm().resident == 4
         assert other.statm().major == 0
+
+
+def test_whoever_may_have_nothing_in_memory_still_gets_on() -> None:
+    with machine("monolithic", 4, policy="ageing") as system, new(system) as space:
+        place = space.mmap(4 * PAGE)
+        space.setrlimit(RLIMIT_RSS, 0)
+        for page in range(4):
+            space.store(place + page * PAGE - (page > 0), b"xy")
+        assert space.load(place, 2 * PAGE)[PAGE - 1 : PAGE + 1] == b"xy"
+
+
+@KERNELS
+def test_one_frame_is_enough_to_copy_what_is_shared_by_name(kernel: str) -> None:
+    with machine(kernel, 1) as system, new(system) as space:
+        memory = system[MemoryManager]
+        fd = memory.shm_open("/one", os.O_RDWR | os.O_CREAT)
+        memory.shm_truncate(fd, PAGE)
+        shared = space.mmap(PAGE, 3, MAP_SHARED, fd=fd)
+        space.store(shared, b"shared")
+        own = space.mmap(PAGE, 3, MAP_PRIVATE, fd=fd)
+        space.store(own + 6, b" and private")
+        assert space.load(own, 18) == b"shared and private"
+        assert space.load(shared, 18) == b"shared".ljust(18, b"\0")
+        memory.shm_close(fd)
+        memory.shm_unlink("/one")
 
 
 def test_what_is_locked_stays() -> None:
