@@ -13,6 +13,7 @@ are the memory manager's to take away: it asks what was cut.
 
 import errno
 from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
 from servers.filesystem.content import Content
@@ -44,6 +45,20 @@ class LentFile(NamedTuple):
     cut: int
 
 
+class LentState(NamedTuple):
+    """What of lending survives.
+
+    Attributes:
+        life: by which files are called.
+        files: those that are mapped.
+        revoked: slots that were taken away, and not given back.
+    """
+
+    life: int
+    files: tuple[LentFile, ...]
+    revoked: tuple[int, ...]
+
+
 class Lending:
     """The region of the pages that are lent.
 
@@ -68,7 +83,7 @@ class Lending:
         self._content = content
         self._changed = changed
         self._start = slots_start(slots)
-        self._free = list(reversed(range(self.slots)))
+        self._free = list(range(self.slots))
         self._files: dict[int, Inode] = {}
         self._owners: dict[int, tuple[Inode, int]] = {}
         self._cuts: dict[int, int] = {}
@@ -134,7 +149,7 @@ class Lending:
         """Close everything, as often as it was opened: whoever had mapped it is no more."""
         times = [number for number in self._files for _ in range(self.file(number)[1].mappings)]
         closed = [self.close(number) for number in times]
-        self._free = list(reversed(range(self.slots)))
+        self._free = list(range(self.slots))
         self._owners.clear()
         self._revoked.clear()
         return closed
@@ -144,7 +159,7 @@ class Lending:
         if not self._free:
             raise fail(errno.ENOMEM)
         page = self._content.take(inode, index)
-        slot = self._free.pop()
+        slot = heappop(self._free)  # the lowest: done again, it is the same
         if not self._journal.replaying:  # or else it is there, and has perhaps been stored to
             self.write(slot, 0, page.ljust(PAGE, b"\0"))
         self._owners[slot] = inode, index
@@ -152,9 +167,9 @@ class Lending:
         self._words[HEADER + slot] = 1
         return slot
 
-    def described(self) -> tuple[int, tuple[LentFile, ...]]:
-        """What is to survive: the life by which files are called, and the files that are mapped."""
-        return self._life, tuple(
+    def described(self) -> LentState:
+        """What is to survive."""
+        files = tuple(
             LentFile(
                 inode.number,
                 inode.lent.mappings,
@@ -164,17 +179,17 @@ class Lending:
             for number, inode in self._files.items()
             if inode.lent is not None
         )
+        return LentState(self._life, files, tuple(self._revoked))
 
     def restore(
-        self,
-        life: int,
-        files: Iterable[LentFile],
-        find: Callable[[int], Inode],
-        mark: Callable[[Inode], None],
+        self, state: LentState, find: Callable[[int], Inode], mark: Callable[[Inode], None]
     ) -> None:
         """Be what `described` told of; the pages are in their slots."""
-        self._life = life
-        for told in files:
+        self._life = state.life
+        for slot in state.revoked:
+            self._free.remove(slot)
+            self._revoked.add(slot)
+        for told in state.files:
             inode = find(told.inode)
             for _ in range(told.mappings):
                 number = self.open(inode)
@@ -193,14 +208,16 @@ class Lending:
 
     def take_back(self, slot: int) -> None:
         """A page is given back, or one that was taken away: its slot is free. ENOSPC."""
-        if slot not in self._owners:
+        if slot not in self._owners and slot not in self._revoked:
+            return
+        heappush(self._free, slot)
+        if slot in self._revoked:
+            self._revoked.remove(slot)
             return
         inode, index = self._owners.pop(slot)
-        self._revoked.discard(slot)
         lent = inode.lent
         self._words[HEADER + slot] = 0
-        self._free.append(slot)
-        if lent is None or lent.slots.get(index) != slot:
+        if lent is None:
             return
         try:
             self._gather(inode, lent, [index])
@@ -234,6 +251,7 @@ class Lending:
         """Take a page away from whoever maps it; its slot is free when that one gives it back."""
         self._words[HEADER + slot] = 0
         self._words[REVOKED] += 1
+        del self._owners[slot]
         self._revoked.add(slot)
 
     def cut(self, inode: Inode) -> None:

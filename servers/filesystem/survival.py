@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from servers.filesystem.descriptors import Access, Context, OpenFile
 from servers.filesystem.inode import Inode
-from servers.filesystem.lending import LentFile
+from servers.filesystem.lending import LentState
 from servers.filesystem.volume import Volume
 from twinos import Caller
 from twinos.codec import decoder, encode
@@ -57,7 +57,7 @@ class Kept(NamedTuple):
     nameless: tuple[Nameless, ...]
     opened: tuple[Opened, ...]
     callers: tuple[Told, ...]
-    lent: tuple[int, tuple[LentFile, ...]]
+    lent: LentState
     appending: tuple[int, int] | None
 
 
@@ -80,7 +80,7 @@ def describe(volume: Volume, contexts: dict[int, Context]) -> bytes:
         files = tuple((number, places[id(file)]) for number, file in context.files.items())
         callers.append(Told(context.caller, context.cwd.number, context.umask, files))
     lent = volume.lending.described()
-    used.update(file.inode for file in lent[1])
+    used.update(file.inode for file in lent.files)
     nameless = _nameless(volume, used)
     return encode(Kept(nameless, tuple(opened), tuple(callers), lent, volume.appending))
 
@@ -115,7 +115,7 @@ def restore(volume: Volume, contexts: dict[int, Context], saved: bytes) -> None:
         for number, place in told.files:
             context.files[number] = opened[place]
             opened[place].shares += 1
-    volume.lending.restore(kept.lent[0], kept.lent[1], volume.table.get, volume.table.mark)
+    volume.lending.restore(kept.lent, volume.table.get, volume.table.mark)
     if kept.appending is not None:
         number, size = kept.appending
         inode = volume.table.get(number)

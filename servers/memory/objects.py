@@ -182,8 +182,10 @@ class FileObject(MemoryObject):
         if self.frames.get(page) == frame:
             return
         self._lose(page, reclaim)
-        if self._frames.homes[frame] is not None:
-            reclaim.expel(frame)  # of an earlier life of FileSystem
+        if self._frames.homes[frame] is not None:  # of a life of FileSystem that was forgotten
+            reclaim.expel(frame)
+            self._borrow(page, reclaim, write=write)  # now it has been given back
+            return
         self._frames.adopt(frame, self, page)
         self.frames[page] = frame
         reclaim.brought += 1
