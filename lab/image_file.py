@@ -1,7 +1,6 @@
 """Image files on the host: recognised, and changed as a whole or not at all."""
 
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -172,7 +171,31 @@ def _umask() -> int:
 
 
 def _remove(place: str) -> None:
-    if os.path.isdir(place) and not os.path.islink(place):
-        shutil.rmtree(place, ignore_errors=True)
-    else:
+    """Remove a file, or a directory and all that is in it, however deep."""
+    if not _is_directory(place):
         os.unlink(place)
+        return
+    with suppress(OSError):
+        while names := os.listdir(place):
+            for name in names:
+                _flatten(os.path.join(place, name), place)
+        os.rmdir(place)
+
+
+def _flatten(path: str, place: str) -> None:
+    """Remove a file, or a directory from which what is in it is moved up to `place`."""
+    if not _is_directory(path):
+        os.unlink(path)
+        return
+    os.chmod(path, 0o700)
+    for name in os.listdir(path):
+        inside = os.path.join(path, name)
+        if _is_directory(inside):
+            os.rename(inside, tempfile.mkdtemp(prefix=".going-", dir=place))
+        else:
+            os.unlink(inside)
+    os.rmdir(path)
+
+
+def _is_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)

@@ -158,7 +158,9 @@ class FilesWriter:
         if entry.link is not None:
             source = self._place(entry.link)
             self._reach(source.rpartition("/")[0])
-            if source != place:
+            if source == place:
+                self._files.lstat(source)  # a name of itself: it has to be there
+            else:
                 self._in_place_of(place, lambda: self._files.link(source, place))
         elif entry.kind == stat.S_IFDIR:
             self._directories.append((place, entry))

@@ -6,7 +6,7 @@ from stat import S_IFDIR
 from servers.filesystem.descriptors import Context
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import LINK_MAX, damaged
-from servers.filesystem.path import MAX_DEPTH, Place, is_plain
+from servers.filesystem.path import Place, is_plain
 from servers.filesystem.permission import WRITE, require, require_removable
 from servers.filesystem.tree import SHAPES_PATHS, TreeOperations
 from twinos import Caller, fail, op
@@ -92,13 +92,13 @@ class RenameOperation(TreeOperations):
             return
         volume = self._volume
         here = lower
-        for _ in range(MAX_DEPTH):
+        for _ in range(volume.statvfs().f_files):
             if here is upper:
                 raise fail(code)
             if here is volume.root or not here.links:
                 return
             here = volume.table.get(volume.directories.names(here).parent)
-        raise damaged("directories lead in a circle, or are too deep in one another")
+        raise damaged("directories lead in a circle")
 
     def _check_rename(
         self,

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -324,6 +325,26 @@ def test_a_failed_export_leaves_nothing(
     assert image_of("export", linux_image, tmp_path / target) == cli.FAILED
     assert "twinos image check` says more" in capsys.readouterr().err
     assert os.listdir(tmp_path) == ["linux.img"]
+
+
+def test_a_tree_too_deep_for_paths_is_not_exported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What had been written of it goes, though it is deeper than Python can call itself."""
+    config: Any = {Disk: {"image": str(tmp_path / "image"), "blocks": 8000}}
+    with boot("monolithic", FileSystem, config=config) as system:
+        files = system[FileSystem]
+        for _ in range(2500):
+            files.mkdir("d")
+            files.chdir("d")
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        assert image_of("export", tmp_path / "image", tmp_path / name) == cli.FAILED
+        said = capsys.readouterr().err
+        assert "File name too long" in said
+        assert said.count("\n") == 1
+    assert sorted(os.listdir(tmp_path)) == ["empty", "image"]
+    assert os.listdir(tmp_path / "empty") == []
 
 
 def test_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

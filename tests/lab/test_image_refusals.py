@@ -109,6 +109,7 @@ LINK = member("link", tarfile.SYMTYPE, linkname="/elsewhere")
         [member("a/../../up")],
         [member("hard", tarfile.LNKTYPE, linkname="../up")],
         [member("hard", tarfile.LNKTYPE, linkname="missing")],
+        [member("hard", tarfile.LNKTYPE, linkname="hard")],
         [LINK, member("link/through")],
         [LINK, member("hard", tarfile.LNKTYPE, linkname="link/through")],
         [LINK, member("link", tarfile.DIRTYPE)],

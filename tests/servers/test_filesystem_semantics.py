@@ -411,3 +411,14 @@ def test_a_read_of_anything_asks_for_no_more_than_there_is(files: FileSystem) ->
     fails(errno.EFBIG, files.ftruncate, ROOT, descriptor, 2**31)
     fails(errno.EINVAL, files.pwrite, ROOT, descriptor, b"x", 2**63)
     fails(errno.EFBIG, files.pwrite, ROOT, descriptor, b"x", 2**62)
+
+
+def test_a_directory_does_not_move_into_itself_however_deep_that_is() -> None:
+    with mounted(blocks=6000, inodes=2800) as files:
+        for _ in range(2500):
+            files.mkdir(ROOT, "d")
+            files.chdir(ROOT, "d")
+        fails(errno.EINVAL, files.rename, ROOT, "/d", "e")
+        files.mkdir(ROOT, "/other")
+        files.rename(ROOT, "/other", "e")
+        fails(errno.ENAMETOOLONG, files.getcwd, ROOT)
