@@ -331,12 +331,12 @@ def test_a_tree_too_deep_for_paths_is_not_exported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What had been written of it goes, though it is deeper than Python can call itself."""
-    config: Any = {Disk: {"image": str(tmp_path / "image"), "blocks": 8000}}
+    config: Any = {Disk: {"image": str(tmp_path / "image"), "blocks": 4000}}
     with boot("monolithic", FileSystem, config=config) as system:
         files = system[FileSystem]
-        for _ in range(2500):
-            files.mkdir("d")
-            files.chdir("d")
+        for _ in range(1100):
+            files.mkdir("ddd")
+            files.chdir("ddd")
     (tmp_path / "empty").mkdir()
     for name in ("new", "empty"):
         assert image_of("export", tmp_path / "image", tmp_path / name) == cli.FAILED
