@@ -3,7 +3,8 @@
 Bottom up:
 
 model      a file system in a dictionary, which knows nothing of the real one
-clients    what clients do, by chance; each records what it was told
+clients, spawning
+           what clients do, by chance; each records what it was told
 census     what processes, descriptors and memory a system has
 campaign   the kills, and what is asked at the end
 """

@@ -17,18 +17,27 @@ from kernels import System, User, boot
 from kernels.host import adopting
 from lab.kills.census import Census, count, kernel_process
 from lab.kills.clients import FileClient
+from lab.kills.spawning import ProcessClient
+from servers.console import Console
 from servers.disk import Disk
 from servers.filesystem import FileSystem
 from servers.filesystem.check import MemoryImage, Severity, check
+from servers.process import ProcessManager
 from twinos import KernelPanic, Service, Supervision
 
-VICTIMS: Final[dict[str, type[Service]]] = {"FileSystem": FileSystem, "Disk": Disk}
+VICTIMS: Final[dict[str, type[Service]]] = {
+    "FileSystem": FileSystem,
+    "Disk": Disk,
+    "ProcessManager": ProcessManager,
+}
+SERVICES: Final = (FileSystem, ProcessManager, Console)
 CLIENTS: Final = 4
 BLOCKS: Final = 16_384
 _PAUSE_S: Final = 0.01
 _BOTH, _AGAIN, _CLIENT = 0.15, 0.3, 0.97
 """Chances: all victims at once; the victim once more while it recovers; from there on, a client."""
 _READY_S: Final = 30.0
+_WARM_S: Final = 0.3
 _KEPT_ALIVE: Final = Supervision(at_once=10**9, most=10**9)
 _BULK: Final = 200_000
 """Bytes in each write of the client that dies with a grant."""
@@ -80,10 +89,13 @@ def campaign(
         image = Path(name) / "image"
         # Kills are no loss of power: nobody has to wait for the medium.
         config: Any = {Disk: {"image": str(image), "blocks": BLOCKS, "durable": False}}
-        with boot("microkernel", FileSystem, config=config) as system:
+        with boot("microkernel", *SERVICES, config=config) as system:
             _warm_up(system)
             before = count(system)
-            clients = [FileClient(system, f"client-{at}", f"{seed}/{at}") for at in range(CLIENTS)]
+            clients: list[FileClient | ProcessClient] = [
+                FileClient(system, f"client-{at}", f"{seed}/{at}") for at in range(CLIENTS)
+            ]
+            clients.append(ProcessClient(system, f"{seed}"))
             done, recoveries = _kill_all(system, services, kills, rng, tick)
             for client in clients:
                 client.end()
@@ -174,11 +186,13 @@ def _until_ready(system: System, killed: Collection[int]) -> None:
 
 def _warm_up(system: System) -> None:
     """One life and one client each: what is made once for all is there."""
-    with system.user() as user:
-        user[FileSystem].listdir("/")
-        _until_ready(system, [_kill(system, name) for name in VICTIMS])
-        user[FileSystem].listdir("/")
-    time.sleep(0.2)
+    _until_ready(system, [_kill(system, name) for name in VICTIMS])
+    clients = [FileClient(system, "warm-up", "0"), ProcessClient(system, "0")]
+    time.sleep(_WARM_S)
+    for client in clients:
+        client.end()
+        client.leave()
+    time.sleep(_WARM_S)
 
 
 def _settled(system: System, before: Census) -> Census:

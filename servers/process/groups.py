@@ -14,7 +14,7 @@ LEAST_NICE: Final = -20
 class Groups(Sending):
     """Process groups, sessions, the terminal's group, and how nice a process is."""
 
-    @op
+    @op(repeatable=True)
     def getpgid(self, caller: Caller, pid: int) -> int:
         """The group of a process; 0 is the caller. ESRCH."""
         return self._named(caller, pid).group
@@ -39,7 +39,7 @@ class Groups(Sending):
         entry.group = pgid or entry.pid
         self._keep()
 
-    @op
+    @op(repeatable=True)
     def getsid(self, caller: Caller, pid: int) -> int:
         """The session of a process; 0 is the caller. ESRCH."""
         return self._named(caller, pid).session

@@ -11,7 +11,7 @@ from servers.filesystem import FileSystem
 from servers.memory import MemoryManager
 from servers.pipes import Pipes
 from servers.process.accounts import usage
-from servers.process.ledger import Ledger
+from servers.process.ledger import read
 from servers.process.signals import CHILD, IGNORE
 from servers.process.starting import Starting
 from servers.process.table import (
@@ -25,7 +25,7 @@ from servers.process.table import (
     selected,
 )
 from servers.who import Who
-from twinos import Caller, Region, Tasks, Waits, fail, only, op
+from twinos import Caller, Journal, Tasks, Waits, fail, only, op
 
 PROCESSES: Final = 128
 """Processes that there may be, zombies included."""
@@ -46,7 +46,7 @@ class ProcessManager(Starting):
         pipes: to hand on ends of pipes.
         addresses: to make the address spaces of programs.
         tasks: starts and signals processes of the host.
-        table: keeps the process table, should this server die.
+        journal: keeps the process table, should this server die.
         processes: how many there may be, zombies included.
         memory: bytes of the host's address space that a program may map beside what it starts with.
     """
@@ -57,16 +57,21 @@ class ProcessManager(Starting):
         pipes: Annotated[Pipes, only("inherit")],
         addresses: Annotated[MemoryManager, only("exec", "inherit", "leave")],
         tasks: Tasks,
-        table: Region,
+        journal: Journal,
         processes: int = PROCESSES,
         memory: int = MEMORY,
     ) -> None:
-        super().__init__(tasks, processes, Ledger(table))
+        del journal  # the kernel keeps it
+        super().__init__(tasks, processes)
         self._files = files
         self._pipes = pipes
         self._addresses = addresses
         self._memory = memory
-        self._table.restore(*self._ledger.read())
+
+    def _restored(self, saved: bytes) -> None:
+        if not saved:
+            return
+        self._table.restore(*read(saved))
         for entry in self._table:
             if entry.alive and self._has_gone(entry):
                 self._end(entry, entry.cause or self._unexpected(entry))
@@ -85,7 +90,7 @@ class ProcessManager(Starting):
         self._keep()
         return pid
 
-    @op(idempotent=True)  # who has ended is told ESRCH
+    @op
     def exit(self, caller: Caller, status: int) -> None:
         """End: nothing of the process is left but its status, for its parent. ESRCH."""
         self._end(self._table.of_caller(caller), exited(status))
@@ -121,17 +126,17 @@ class ProcessManager(Starting):
                 return 0, 0
             yield parent.changed
 
-    @op
+    @op(repeatable=True)
     def getpid(self, caller: Caller) -> int:
         """The caller's process id. ESRCH: it is no process."""
         return self._table.of_caller(caller).pid
 
-    @op
+    @op(repeatable=True)
     def getppid(self, caller: Caller) -> int:
         """Its parent's. ESRCH."""
         return self._table.of_caller(caller).parent
 
-    @op
+    @op(repeatable=True)
     def processes(self) -> tuple[ProcessInfo, ...]:
         """All processes, after ps(1)."""
         return tuple(_info(entry, self._host(entry)) for entry in self._table)

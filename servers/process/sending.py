@@ -5,7 +5,7 @@ import signal as host_signal
 from contextlib import suppress
 from typing import Final
 
-from servers.process.ledger import Ledger
+from servers.process.ledger import written
 from servers.process.signals import (
     CATCH,
     CERTAIN,
@@ -33,14 +33,19 @@ class Sending(Service):
     signal, pokes the process, and the process asks what has come.
     """
 
-    def __init__(self, tasks: Tasks, processes: int, ledger: Ledger) -> None:
+    def __init__(self, tasks: Tasks, processes: int) -> None:
         self._tasks = tasks
         self._table = Table(processes)
-        self._ledger = ledger
+        self._book = b""
 
     def _keep(self) -> None:
-        """Write the table down: what happened is not forgotten with this server."""
-        self._ledger.write(self._table.last, self._table)
+        """The table changed: what happened is not to be forgotten with this server."""
+        self._book = b""
+
+    def _saved(self) -> bytes:
+        if not self._book:
+            self._book = written(self._table.last, self._table)
+        return self._book
 
     @op
     def kill(self, caller: Caller, pid: int, signal: int) -> None:
@@ -99,7 +104,7 @@ class Sending(Service):
         self._keep()
         return old
 
-    @op
+    @op(repeatable=True)
     def sigpending(self, caller: Caller) -> int:
         """The signals that have come and must wait: a set. ESRCH."""
         entry = self._table.of_caller(caller)

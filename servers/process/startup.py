@@ -15,7 +15,10 @@ def run(user: User) -> int:
     from servers.process.manager import ProcessManager  # noqa: PLC0415 (which imports this)
     from servers.process.process import Process  # noqa: PLC0415 (the same)
 
-    beginning = user[ProcessManager].begin()
+    try:
+        beginning = user[ProcessManager].begin()
+    except ProcessLookupError:
+        return 1  # the manager died when it had started this, and had it started again
     process = Process(user, beginning)
     process.leave_behind(beginning.left)
     with suppress(KernelPanic):  # then nobody is left to be told
