@@ -187,7 +187,8 @@ def _until_ready(system: System, killed: Collection[int]) -> None:
 def _warm_up(system: System) -> None:
     """One life and one client each: what is made once for all is there."""
     _until_ready(system, [_kill(system, name) for name in VICTIMS])
-    clients = [FileClient(system, "warm-up", "0"), ProcessClient(system, "0")]
+    clients: list[FileClient | ProcessClient] = [FileClient(system, "warm-up", "0")]
+    clients.append(ProcessClient(system, "0"))
     time.sleep(_WARM_S)
     for client in clients:
         client.end()
