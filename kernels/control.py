@@ -157,6 +157,19 @@ class Cradle(Ask, frozen=True):
     child: int
 
 
+class Arm(Ask, frozen=True):
+    """Says, from a driver, in how many seconds its device is to raise its line."""
+
+    driver: str
+    seconds: float
+
+
+class Raise(Ask, frozen=True):
+    """Asks, from the superuser, that a driver's device raises its line now."""
+
+    driver: str
+
+
 class Born(Ask, frozen=True):
     """Says, from a forked child, on that connection, which process it is: its pidfd comes along."""
 
@@ -245,6 +258,7 @@ class Reported(Answer, frozen=True):
 
     servers: tuple[ServerStatus, ...]
     events: tuple[Event, ...]
+    interrupts: tuple[tuple[str, int], ...]
 
 
 class Panicked(Answer, frozen=True):
@@ -253,36 +267,10 @@ class Panicked(Answer, frozen=True):
     sentence: str
 
 
-class Order(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """What the kernel tells a server."""
-
-
-class Serve(Order, frozen=True):
-    """Serve this caller on the channel that comes along, and no other operations than these."""
-
-    service: str
-    caller: Caller
-    operations: tuple[str, ...]
-    channel: int
-
-
-class Departed(Order, frozen=True):
-    """This caller is gone."""
-
-    caller: Caller
-
-
-class Ping(Order, frozen=True):
-    """Give a sign of life."""
-
-
-class Stop(Order, frozen=True):
-    """Write back, and exit."""
-
-
 News = Departure | Crowded | Ready | Failed | LastWords | Pong
 Tasking = Start | Replace | Bear | Host | Send | Renice | Status
 Forking = Cradle | Born
+Lines = Arm | Raise
 Users = (
     Connect
     | Inquest
@@ -296,10 +284,8 @@ Users = (
     | Tour
     | Report
 )
-Asks = Users | Tasking | Forking | News | Boot | Shutdown
+Asks = Users | Tasking | Forking | Lines | News | Boot | Shutdown
 Answers = Granted | Refused | Started | Ended | Verdict | Reported | Panicked
-Orders = Serve | Departed | Stop | Ping
 
 ASKS: Final = decoder(Asks)
 ANSWERS: Final = decoder(Answers)
-ORDERS: Final = decoder(Orders)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kernels.agent import Agent
 from kernels.bundle import RemoteCarrier
-from kernels.control import Become, Boot, Hello, Report, Reported, Shutdown
+from kernels.control import Become, Boot, Hello, Raise, Report, Reported, Shutdown
 from kernels.counters import Counters
 from kernels.forking import fork_program
 from kernels.launch import launch, spawn
@@ -106,6 +106,14 @@ class Remote:
     def events(self) -> tuple[Event, ...]:
         """What has happened to them lately."""
         return self._report().events
+
+    def interrupts(self) -> Mapping[str, int]:
+        """Interrupts since boot, by driver."""
+        return dict(self._report().interrupts)
+
+    def interrupt(self, driver: type[Service]) -> None:
+        """Have a driver's device raise its line."""
+        self._agent.ask(Raise(driver.__name__))
 
     def _report(self) -> Reported:
         answer, _ = self._agent.ask(Report())

@@ -4,13 +4,16 @@ A trap costs a checked call through one lock; nothing is encoded. A bug in any s
 the whole system: after it, nothing answers any more.
 """
 
+import errno
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from kernels.forks import running
+from kernels.hardware import LocalDevices, LocalLine
 from kernels.interrupts import shield
 from kernels.mail import LocalCounter, LocalOffice
 from kernels.regions import create_regions, find_region, identities
@@ -20,10 +23,10 @@ from kernels.status import Counts, Event, ServerStatus
 from kernels.stub import Layer, layered
 from kernels.system import SHUT_DOWN, Process
 from kernels.tasks import NoTasks, refuse
-from twinos import Bind, Caller, KernelPanic, Op, Region, Service, WiringError
+from twinos import Bind, Caller, KernelPanic, Op, Region, Service, WiringError, fail
 from twinos.errors import describe
 from twinos.privileges import narrowed, role, unmappable
-from twinos.wiring import Services, may_map, users_privileges
+from twinos.wiring import Services, drivers, may_map, users_privileges
 
 
 class Monolithic:
@@ -45,9 +48,12 @@ class Monolithic:
         self._regions = create_regions(order)
         self._callers = len(order)
         self._office = LocalOffice(order)
+        self._devices = LocalDevices(self._interrupted)
+        self._drivers = drivers(order)
         self._booted_at = time.monotonic()
+        self._space: Space | None = None
         try:
-            self._space: Space | None = Space(
+            Space(
                 order,
                 settings=settings,
                 regions=self._regions,
@@ -57,8 +63,11 @@ class Monolithic:
                 on_bug=self._panic,
                 layers=layers,
                 tasks=NoTasks(),
+                line=partial(LocalLine, self._devices),
+                begun=self._begin,
             )
         except BaseException:
+            self._devices.close()
             self._close_regions()  # now: whoever keeps the error would keep the image locked
             raise
         shield.raise_()
@@ -119,6 +128,16 @@ class Monolithic:
         """Nothing: what happens to this kernel happens to whoever asks."""
         return ()
 
+    def interrupts(self) -> Mapping[str, int]:
+        """Interrupts since boot, by driver."""
+        return dict(self._devices.counts)
+
+    def interrupt(self, driver: type[Service]) -> None:
+        """Have a driver's device raise its line: the kernel calls the driver."""
+        if driver not in self._drivers:
+            raise fail(errno.EINVAL)
+        self._devices.interrupt(driver)
+
     def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
         """Not from here: this kernel lives in its user's process."""
         del caller, function, arguments
@@ -137,6 +156,7 @@ class Monolithic:
         space, self._space = self._space, None
         if space is None:
             return
+        self._devices.close()
         self._office.close(partial(KernelPanic, SHUT_DOWN))
         try:
             if not space.gate.is_down:
@@ -153,6 +173,16 @@ class Monolithic:
             reason = f"this system belongs to process {os.getppid()}"
             self._space.gate.after_fork(reason)
             self._office.abandon(partial(KernelPanic, reason))
+
+    def _begin(self, space: Space) -> None:
+        self._space = space
+
+    def _interrupted(self, driver: type[Service]) -> None:
+        """A device has raised its line."""
+        space = self._space
+        if space is not None and not space.gate.is_down:
+            with suppress(KernelPanic):  # nobody is there who could be told
+                space.interrupt(driver)
 
     def _close_regions(self) -> None:
         for regions in self._regions.values():

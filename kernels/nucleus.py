@@ -10,8 +10,6 @@ import math
 import os
 import resource
 import socket
-from contextlib import suppress
-from functools import partial
 from itertools import count
 from typing import Any
 
@@ -28,20 +26,23 @@ from kernels.control import (
     Granted,
     Hello,
     Inquest,
+    Lines,
     OpenMailbox,
     Panicked,
     Refused,
     Report,
     Reported,
-    Serve,
     Share,
     Shutdown,
     Tasking,
     Tour,
 )
+from kernels.doors import Doors
+from kernels.hardware import Devices
 from kernels.host import adopt_orphans, name_process
 from kernels.launch import close_all_but, settle
-from kernels.parcels import Parcel, close_all, socket_pair, take
+from kernels.orders import Serve
+from kernels.parcels import Parcel, close_all
 from kernels.postoffice import PostOffice
 from kernels.programs import Programs
 from kernels.records import Credentials, Peer, Server
@@ -50,7 +51,7 @@ from kernels.relay import Relay
 from kernels.supervisor import Plan, Supervisor
 from kernels.switchboard import Switchboard
 from kernels.transports import TRANSPORTS
-from twinos import Caller, ServerDied, WiringError, fail
+from twinos import Caller, ServerDied, Service, WiringError, fail
 from twinos.errors import take_apart
 from twinos.privileges import role, unmappable
 from twinos.wiring import may_map, privileges, users_privileges
@@ -85,7 +86,7 @@ class _Nucleus:
         self._next_channel = count(1).__next__
         self._stopping = False
         self._shutdown: tuple[Peer, int] | None = None
-        self._doors: dict[Credentials, tuple[socket.socket, socket.socket]] = {}
+        self._doors = Doors(self._board)
         self._post_office = PostOffice(self._board, plan.order)
         self._programs = Programs(
             plan,
@@ -94,6 +95,7 @@ class _Nucleus:
             self._supervisor.forget,
             self._post_office.close_those_of,
         )
+        self._devices = Devices(self._board, plan.order, self._interrupt)
         self._board.admit(Peer(connection, owner=True))
 
     def run(self) -> None:
@@ -111,6 +113,10 @@ class _Nucleus:
         if self._shutdown is not None:
             peer, number = self._shutdown
             peer.answer(_outcome(failure), number)
+
+    def _interrupt(self, driver: type[Service]) -> None:
+        """A device has raised its line: notify its driver."""
+        self._post_office.interrupt(self._supervisor.identity[driver])
 
     def _stop(self) -> None:
         self._stopping = True
@@ -139,6 +145,8 @@ class _Nucleus:
             self._programs.handle(peer, parcel.number, ask)
         elif isinstance(ask, Forking):
             self._programs.handle_forking(peer, parcel, ask)
+        elif isinstance(ask, Lines):
+            self._devices.handle(peer, parcel.number, ask)
         elif isinstance(ask, OpenMailbox):
             self._open_mailbox(peer, parcel.number, ask)
         else:
@@ -170,13 +178,14 @@ class _Nucleus:
 
     def _report(self, peer: Peer, number: int) -> None:
         statuses = tuple(server.status() for server in self._supervisor.servers)
-        peer.answer(Reported(statuses, tuple(self._supervisor.log)), number)
+        interrupts = tuple(self._devices.counts.items())
+        peer.answer(Reported(statuses, tuple(self._supervisor.log), interrupts), number)
 
     def _tour(self, peer: Peer, number: int) -> None:
         """Hand over what a user's process needs beside its connection."""
         tally = self._supervisor.tally
         others = [] if tally is None else [tally.descriptor]
-        peer.answer(Granted(), number, (self._door(peer.credentials), *others))
+        peer.answer(Granted(), number, (self._doors.outside(peer.credentials), *others))
 
     def _connect(self, peer: Peer, number: int, caller: int, service: str) -> None:
         allowed = self._allowed(peer, caller, service)
@@ -267,31 +276,11 @@ class _Nucleus:
         if ask.caller not in peer.callers or ask.sockets not in {1, 2}:
             raise fail(errno.EPERM)
         caller = peer.callers[ask.caller]
-        endpoint, descriptors = self._post_office.open(caller, ask.name, ask.sockets)
+        endpoint, descriptors = self._post_office.open(
+            caller, ask.name, ask.sockets, driver=peer.server is not None and ask.sockets == 1
+        )
         peer.answer(Granted(endpoint=endpoint), number, tuple(descriptors))
         close_all(descriptors)
-
-    def _door(self, credentials: Credentials) -> int:
-        """The outside of the door for processes of a user with these credentials."""
-        if credentials not in self._doors:
-            self._doors[credentials] = socket_pair()
-            inside, _ = self._doors[credentials]
-            inside.setblocking(False)
-            self._board.watch(inside, partial(self._open_door, inside, credentials))
-        return self._doors[credentials][1].fileno()
-
-    def _open_door(self, door: socket.socket, credentials: Credentials) -> None:
-        """Somebody who holds the door wants a connection: a new process of that user's."""
-        try:
-            parcel = take(door)
-        except (EOFError, BlockingIOError):
-            return
-        with suppress(OSError):  # no socket: that was nobody
-            if parcel.descriptors:
-                connection = socket.socket(fileno=parcel.descriptors[0])
-                parcel.descriptors.pop(0)
-                self._board.admit(Peer(connection, credentials))
-        close_all(parcel.descriptors)
 
     def _when_booted(self, peer: Peer, number: int) -> None:
         def settled() -> bool:

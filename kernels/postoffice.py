@@ -17,7 +17,7 @@ from kernels.switchboard import Switchboard
 from twinos import Caller
 from twinos.codec import MalformedMessage
 from twinos.letters import PRIMITIVES, Outcomes
-from twinos.message import Endpoint
+from twinos.message import HARDWARE, Endpoint
 from twinos.wiring import Services, may_talk
 
 
@@ -42,8 +42,16 @@ class PostOffice:
         self._rendezvous = Rendezvous(partial(may_talk, order), say_circle)
         self._boxes: list[_Box] = []
 
-    def open(self, caller: Caller, name: str, sockets: int) -> tuple[Endpoint, list[int]]:
+    def open(
+        self, caller: Caller, name: str, sockets: int, *, driver: bool = False
+    ) -> tuple[Endpoint, list[int]]:
         """A new mailbox: its endpoint, and as descriptors the other ends of its sockets.
+
+        Args:
+            caller: whose it is.
+            name: by which it can be looked up; empty: it can't.
+            sockets: how many.
+            driver: it is for interrupts alone, and nobody's partner.
 
         Raises:
             OSError: see `Parties.enter`; or the host has no room for it.
@@ -53,7 +61,8 @@ class PostOffice:
             for ours, theirs in pairs:
                 undo.callback(ours.close)
                 undo.callback(theirs.close)
-            box = _Box(self._rendezvous.enter(name, caller))
+            machine = self._rendezvous
+            box = _Box(machine.enter_driver(caller) if driver else machine.enter(name, caller))
             undo.pop_all()
         self._boxes.append(box)
         for ours, _ in pairs:
@@ -61,6 +70,15 @@ class PostOffice:
             box.connections.append(ours)
             self._board.watch(ours, partial(self._hear, box, ours))
         return box.party.endpoint, [theirs.detach() for _, theirs in pairs]
+
+    def interrupt(self, driver: Caller) -> None:
+        """Notify a driver that its device has raised its line; one that is not there hears nothing.
+
+        What a driver is notified at is the mailbox without an endpoint.
+        """
+        for box in self._boxes:
+            if box.party.caller == driver and box.party.endpoint == HARDWARE:
+                self._rendezvous.interrupt(box.party)
 
     def close_those_of(self, caller: Caller) -> None:
         """A caller is gone, with all of its mailboxes."""

@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from kernels.control import Answer, Departed, Failed, Order, Refused, Stop, Verdict
+from kernels.control import Answer, Failed, Refused, Verdict
+from kernels.orders import Departed, Order, Stop
 from kernels.parcels import post
 from kernels.status import ServerStatus
 from twinos import Caller, ServerDied, Supervision

@@ -23,6 +23,7 @@ from twinos.message import (
     EDEADSRCDST,
     ELOCKED,
     ENOTREADY,
+    HARDWARE,
     KERNEL,
     LONGEST_MESSAGE,
     Deliver,
@@ -33,6 +34,8 @@ MOST_LINES: Final = 256
 """Lines of a table given to `senda`."""
 
 _EVERY_HOW: Final = (Deliver.NOREPLY | Deliver.NOTIFY | Deliver.NOTIFY_ERR).value
+
+_NO_PARTIES: Final = {endpoint.slot: endpoint for endpoint in (KERNEL, HARDWARE)}
 
 MayTalk = Callable[[Caller, Caller], bool]
 
@@ -54,6 +57,10 @@ class Rendezvous:
         """Somebody new; see `Parties.enter`."""
         return self._parties.enter(name, caller)
 
+    def enter_driver(self, caller: Caller) -> Party:
+        """A party that only the hardware reaches: it has no slot, and so no endpoint."""
+        return Party(HARDWARE, f"driver {caller.name}", caller)
+
     def leave(self, party: Party) -> None:
         """It is gone: whoever waits for it is told, and what it sent and nobody took is lost."""
         if self._parties.at(party.endpoint) is not party:
@@ -69,6 +76,10 @@ class Rendezvous:
             for line in other.table:
                 if line.to == party.endpoint and not line.done:
                     self._settle(other, line, EDEADSRCDST)
+
+    def interrupt(self, driver: Party) -> None:
+        """The hardware notifies a driver."""
+        self._notify(driver, HARDWARE)
 
     # The primitives.
 
@@ -135,7 +146,7 @@ class Rendezvous:
     def _receive(
         self, party: Party, source: Endpoint, told: Told, *, wait: bool
     ) -> Outcomes | None:
-        other = None if source in {ANY, KERNEL} else self._party(source)
+        other = None if source in {ANY, KERNEL, HARDWARE} else self._party(source)
         party.receives_from, party.told = source, told
         if self._look(party):
             return None
@@ -187,7 +198,7 @@ class Rendezvous:
 
     def _take_note(self, party: Party) -> bool:
         for slot in sorted(party.notes):
-            source = KERNEL if slot == KERNEL.slot else self._parties.in_slot(slot).endpoint
+            source = _NO_PARTIES.get(slot) or self._parties.in_slot(slot).endpoint
             if not party.in_sendrec and party.wants(source):
                 party.notes.discard(slot)
                 _deliver(party, source, None)

@@ -6,26 +6,21 @@ Its main thread takes the kernel's orders. Who serves its clients: see `kernels.
 import os
 import socket
 import sys
+import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from kernels.agent import Agent
 from kernels.cell import confine
-from kernels.control import (
-    ORDERS,
-    Departed,
-    Failed,
-    LastWords,
-    Ping,
-    Pong,
-    Ready,
-    Serve,
-    Stop,
-)
+from kernels.control import Failed, LastWords, Pong, Ready
 from kernels.counters import Counters
-from kernels.parcels import take
+from kernels.hardware import RemoteLine
+from kernels.orders import ORDERS, Departed, Orders, Ping, Serve, Stop
+from kernels.parcels import Parcel, take
 from kernels.reception import Reception, Work
 from kernels.recorder import Recorder
 from kernels.regions import Regions
@@ -34,9 +29,12 @@ from kernels.stub import Layer
 from kernels.tasks import RemoteTasks
 from kernels.transports import TRANSPORTS
 from kernels.watch import Watch
-from twinos import Bind, BootError, Caller, Region, Service
+from twinos import Bind, BootError, Caller, KernelPanic, Region, Service, WiringError
 from twinos.errors import describe, take_apart
-from twinos.wiring import Services, needs
+from twinos.letters import Receive
+from twinos.mailbox import Counter
+from twinos.message import HARDWARE
+from twinos.wiring import Services, drivers, needs
 
 BUG: Final = 70
 """Exit status of a server that met a bug in a service (EX_SOFTWARE of sysexits.h)."""
@@ -73,6 +71,7 @@ class _Server:
             row = post.identity[post.services[0]].id
             self._agent.counters = Counters(post.tally, row)
         self._post = post
+        self._watch = Watch()
         self._named = {service.__name__: service for service in post.services}
 
     def obey(self, orders: socket.socket) -> int:
@@ -84,22 +83,27 @@ class _Server:
         more = (self._transport, self._space, self._post.requests)
         self._reception = Reception(*more, self._agent.tell, self._die)
         self._agent.tell(Ready())
-        watch = Watch()
+        if self._post.sandbox:  # no thread before it is locked in
+            self._attend(self._space)
         while True:
             try:
                 parcel = take(orders)
             except EOFError:
                 return 0  # the kernel is gone, and the system with it
-            match ORDERS(parcel.message):
-                case Serve(service, caller, allowed, number):
-                    work = Work(caller, self._named[service], frozenset(allowed), number)
-                    self._reception.welcome(work, parcel.descriptors)
-                case Ping():
-                    self._agent.tell(Pong(watch.busiest()))
-                case Departed(caller):
-                    self._reception.dismiss(caller)
-                case Stop():
-                    return self._stop()
+            order = ORDERS(parcel.message)
+            if isinstance(order, Stop):
+                return self._stop()
+            self._carry_out(order, parcel)
+
+    def _carry_out(self, order: Orders, parcel: Parcel) -> None:
+        match order:
+            case Serve(service, caller, allowed, number):
+                work = Work(caller, self._named[service], frozenset(allowed), number)
+                self._reception.welcome(work, parcel.descriptors)
+            case Ping():
+                self._agent.tell(Pong(self._watch.busiest()))
+            case Departed(caller):
+                self._reception.dismiss(caller)
 
     def _build(self) -> Space:
         post = self._post
@@ -114,6 +118,8 @@ class _Server:
             layers=post.layers,
             tasks=RemoteTasks(self._agent),
             recorders=self._recorders(),
+            line=lambda driver: RemoteLine(self._agent, driver.__name__),
+            begun=None if post.sandbox else self._attend,
             built=confine if post.sandbox else None,
         )
 
@@ -129,6 +135,14 @@ class _Server:
             for service in post.services
             if post.survives
         }
+
+    def _attend(self, space: Space) -> None:
+        """Receive notifications of interrupts, in a thread for each driver."""
+        for driver in drivers(self._post.services):
+            mailbox = self._agent.mailbox(self._post.identity[driver], "")
+            name = f"interrupts of {driver.__name__}"
+            work = partial(_attend, mailbox, partial(space.interrupt, driver))
+            threading.Thread(target=work, name=name, daemon=True).start()
 
     def _reach(self, client: type[Service], callee: type[Service]) -> Bind:
         return self._agent.binder(callee, self._post.identity[client])
@@ -147,6 +161,13 @@ class _Server:
         sys.stderr.flush()
         self._agent.tell(LastWords(f"in {where}: {describe(error)}"[:_LONGEST_SENTENCE]))
         os._exit(BUG)
+
+
+def _attend(mailbox: Counter, interrupt: Callable[[], None]) -> None:
+    with suppress(KernelPanic, WiringError):  # the kernel is gone
+        while True:
+            mailbox.ask(Receive(HARDWARE), None)
+            interrupt()
 
 
 def failure(error: OSError | BootError) -> Failed:

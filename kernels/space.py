@@ -4,6 +4,8 @@ This is all that differs between the kernels as far as a service can tell: which
 plain method calls, because the other service is in the same space, and which send messages.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,14 +22,15 @@ from kernels.probe import Place
 from kernels.recorder import NOBODY, Recorder
 from kernels.regions import Regions
 from kernels.source import NOTHING, Piece, gate, offer
-from kernels.stub import Layer, checked_stub, layered, plain_stub
+from kernels.stub import Layer, checked_stub, layered, observed, plain_stub
 from kernels.system import SHUT_DOWN
-from kernels.turns import Turns, outside
+from kernels.turns import Turns, in_turn, outside
 from twinos import (
     Bind,
     BootError,
     Caller,
     Journal,
+    Line,
     Message,
     Op,
     Post,
@@ -65,6 +68,8 @@ class Space:
         layers: binders around every handle.
         tasks: what is given to those that manage processes.
         recorders: the journals that keep something; for others there is one that does not.
+        line: the line of a driver's device.
+        begun: called with this before any service is built: from then on there may be interrupts.
         built: called when all services are built, and before any thread is started for them.
 
     Raises:
@@ -85,6 +90,8 @@ class Space:
         layers: Sequence[Layer] = (),
         tasks: Tasks,
         recorders: Mapping[type[Service], Recorder] | None = None,
+        line: Callable[[type[Service]], Line],
+        begun: Callable[[Space], None] | None = None,
         built: Callable[[], None] | None = None,
     ) -> None:
         self.gate = Gate(on_bug)
@@ -95,9 +102,12 @@ class Space:
         self._layers = layers
         self._tasks = tasks
         self.recorders: Final = recorders or {}
+        self._line = line
         self._instances: dict[type[Service], Service] = {}
         self._paths = Paths(services)
         self._turns = {s: Turns(self.gate, s) for s in services if s.__overlaps__}
+        if begun is not None:
+            begun(self)
         with self.gate.lock:  # a constructor may call what waits
             for service in services:
                 self.gate.inside = service
@@ -173,6 +183,12 @@ class Space:
         if failures:
             raise failures[0]
 
+    def interrupt(self, driver: type[Service]) -> None:
+        """Have a driver deal with an interrupt of its device."""
+        with observed(self._layers, driver), self._entered(driver):
+            if driver in self._instances:
+                self._carefully(self._instances[driver]._interrupted)  # noqa: SLF001 (its hook)
+
     def stop(self) -> None:
         """Have every service write back what it holds, callers before those that they call.
 
@@ -212,11 +228,12 @@ class Space:
             for name, conversation in wanted.mailboxes.items()
         }
         tasks = dict.fromkeys(wanted.tasks, self._tasks)
+        lines = {name: self._line(service) for name in wanted.lines}
         try:
             kept: dict[str, Any] = {name: regions[name] for name in wanted.regions}
             if wanted.journal:
                 kept[wanted.journal] = self.recorders.get(service) or Journal()
-            return service(**handles, **kept, **tasks, **mailboxes, **settings)
+            return service(**handles, **kept, **tasks, **lines, **mailboxes, **settings)
         except Exception as error:
             if is_failure(error):
                 raise
@@ -276,7 +293,8 @@ class Space:
         if operation.paged:
             method = joined(method, operation)
         if callee in self._turns:
-            return self._in_turn(client, callee, operation, method)
+            busy = partial(self._in_the_middle, client)
+            return in_turn(self._turns[callee], operation, busy, method)
         if not operation.waits:
             return method
 
@@ -284,26 +302,6 @@ class Space:
             return self.gate.drive(method(*args, **keywords), self._in_the_middle(client))
 
         return drive
-
-    def _in_turn(
-        self,
-        client: type[Service],
-        callee: type[Service],
-        operation: Op,
-        method: Callable[..., Any],
-    ) -> Callable[..., Any]:
-        """A call to a service of this space that overlaps its waits."""
-        turns, together = self._turns[callee], operation.name in callee.__overlaps__
-
-        def call(*args: Any, **keywords: Any) -> Any:
-            turns.begin(together, self._in_the_middle(client))
-            try:
-                result = method(*args, **keywords)
-                return turns.drive(result, together) if operation.waits else result
-            finally:
-                turns.end()
-
-        return call
 
     def _in_the_middle(self, client: type[Service]) -> Services:
         """Services that serve nobody while `client`, to which a call has led, waits."""

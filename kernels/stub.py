@@ -6,6 +6,7 @@ types, as a system call does, and hands them to whatever the binder gave to deli
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Any, NoReturn, Protocol, TypeVar, cast, runtime_checkable
 
@@ -27,6 +28,23 @@ class ClientLayer(Protocol):
 
 Layer = Callable[[Bind], Bind] | ClientLayer
 """A binder around a binder: tracing, counting, fault injection."""
+
+
+@runtime_checkable
+class InterruptLayer(Protocol):
+    """A layer that is told of interrupts, too, in the process of the driver."""
+
+    def interrupted(self, driver: str) -> AbstractContextManager[None]:
+        """Entered before a driver deals with an interrupt, and left afterwards."""
+
+
+def observed(layers: Sequence[object], driver: type[Service]) -> ExitStack:
+    """What to deal with an interrupt in."""
+    stack = ExitStack()
+    for layer in layers:
+        if isinstance(layer, InterruptLayer):
+            stack.enter_context(layer.interrupted(driver.__name__))
+    return stack
 
 
 class Handle:

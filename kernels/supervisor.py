@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from kernels.control import Asks, Crowded, Departure, Failed, LastWords, Ping, Pong, Ready
+from kernels.control import Asks, Crowded, Departure, Failed, LastWords, Pong, Ready
 from kernels.host import bury_strangers, die_with_parent, hear_no_children, name_process
 from kernels.launch import close_all_but, fork
+from kernels.orders import Ping
 from kernels.parcels import socket_pair
 from kernels.records import REST, Peer, Server
 from kernels.regions import create_regions, identities
@@ -67,6 +68,7 @@ class Supervisor:
         tally: the table of counts, if messages are counted.
         servers: callees first.
         log: what has happened to them lately.
+        identity: who each service is.
         panic: why the monolithic kernel's one space died, if it has.
     """
 
@@ -81,7 +83,7 @@ class Supervisor:
         self._beat = min([BEAT, *(server.policy.hang / 4 for server in self.servers)])
         self._plan = plan
         self._board = board
-        self._identity = identities(plan.order)
+        self.identity = identities(plan.order)
         self.panic = ""
 
     def start_all(self) -> None:
@@ -233,7 +235,7 @@ class Supervisor:
             ordered.close()
             undo.pop_all()
         orders.setblocking(False)
-        callers = [self._identity[service] for service in server.services]
+        callers = [self.identity[service] for service in server.services]
         peer = Peer(ask, callers={caller.id: caller for caller in callers}, server=server)
         server.born(pid, orders, peer)
         self._note(server, "started" if server.life == 1 else f"started, life {server.life}")
@@ -257,7 +259,7 @@ class Supervisor:
             services=server.services,
             settings=self._plan.settings,
             regions=self.regions,
-            identity=self._identity,
+            identity=self.identity,
             layers=self._plan.layers,
             tally=self.tally,
             transport=self._plan.transport,

@@ -17,6 +17,9 @@ from twinos.errors import take_apart
 Handle = Callable[[Peer, Parcel, Asks], None]
 """Deals with what a peer asks, which came in that parcel. An OSError is a refusal."""
 
+Timer = tuple[float, Callable[[], None]]
+"""When something is to be done, and what."""
+
 
 class Switchboard:
     """Connections to processes, questions that are still open, and whatever else can be waited for.
@@ -31,7 +34,7 @@ class Switchboard:
         self._left = left
         self._selector = selectors.DefaultSelector()
         self._questions: list[Question] = []
-        self._timers: list[tuple[float, Callable[[], None]]] = []
+        self._timers: list[Timer] = []
         self.peers: list[Peer] = []
 
     def turn(self, deadline: float = math.inf) -> None:
@@ -44,9 +47,15 @@ class Switchboard:
         self._ring()
         self._answer_questions()
 
-    def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something a little later."""
-        self._timers.append((time.monotonic() + seconds, action))
+    def after(self, seconds: float, action: Callable[[], None]) -> Timer:
+        """Do something a little later; what `cancel` takes."""
+        timer = (time.monotonic() + seconds, action)
+        self._timers.append(timer)
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Don't do it, if it has not been done."""
+        self._timers = [other for other in self._timers if other is not timer]
 
     def watch(self, source: int | socket.socket, happened: Callable[[], object]) -> None:
         """Call `happened` whenever `source` can be read."""
@@ -107,7 +116,7 @@ class Switchboard:
         now = time.monotonic()
         due = [timer for timer in self._timers if timer[0] <= now]
         for timer in due:
-            self._timers.remove(timer)
+            self.cancel(timer)
             timer[1]()
 
     def _answer_questions(self) -> None:

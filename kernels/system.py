@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
@@ -66,6 +66,12 @@ class Kernel(Protocol):
 
     def events(self) -> tuple[Event, ...]:
         """What has happened to them lately, oldest first."""
+
+    def interrupts(self) -> Mapping[str, int]:
+        """Interrupts since boot, by driver."""
+
+    def interrupt(self, driver: type[Service]) -> None:
+        """Have a driver's device raise its line. EINVAL: it has none; EPERM."""
 
     def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
         """Run `function(user, *arguments)` in a process of its own, with `caller`'s credentials."""
@@ -279,6 +285,19 @@ class System(User):
     def events(self) -> tuple[Event, ...]:
         """What has happened to them lately, oldest first."""
         return self._kernel.events()
+
+    def interrupts(self) -> Mapping[str, int]:
+        """Interrupts since boot, by driver; exact under every kernel. See `twinos.line`."""
+        return self._kernel.interrupts()
+
+    def interrupt(self, driver: type[Service]) -> None:
+        """Have a driver's device raise its line, as one does who presses a key.
+
+        Raises:
+            OSError: EINVAL: that service is no driver.
+        """
+        self._require(driver)
+        self._kernel.interrupt(driver)
 
     def close(self) -> None:
         """Shut the system down: everything written back, no process left."""

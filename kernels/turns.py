@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kernels.gate import Gate, Waiting
-from twinos import Service, Signal
+from twinos import Op, Service, Signal
 from twinos.wiring import Services
 
 R = TypeVar("R")
@@ -37,6 +37,10 @@ class Turns:
         self._alone: int | None = None
         self._waiting: deque[object] = deque()
         self._changed = Signal()
+
+    def may_overlap(self, operation: Op) -> bool:
+        """Whether an operation may be in the middle together with others."""
+        return operation.name in self._service.__overlaps__
 
     def enter(self, together: bool) -> None:
         """Take the lock, and a turn."""
@@ -97,6 +101,30 @@ class Turns:
         finally:
             self._waiting.remove(ticket)
             self._changed.notify()  # the next one may be free to go, too
+
+
+def in_turn(
+    turns: Turns, operation: Op, busy: Callable[[], Services], method: Callable[..., Any]
+) -> Callable[..., Any]:
+    """A call of a method, from inside the gate, by a service of the same space.
+
+    Args:
+        turns: of the service that is called.
+        operation: the operation that the method is.
+        busy: which services are in the middle of what led there.
+        method: it.
+    """
+    together = turns.may_overlap(operation)
+
+    def call(*args: Any, **keywords: Any) -> Any:
+        turns.begin(together, busy())
+        try:
+            result = method(*args, **keywords)
+            return turns.drive(result, together) if operation.waits else result
+        finally:
+            turns.end()
+
+    return call
 
 
 def outside(gate: Gate, busy: Callable[[], Services], call: Callable[..., R]) -> Callable[..., R]:

@@ -5,7 +5,8 @@ import math
 import time as host
 from typing import Final
 
-from twinos import Caller, Service, Signal, Waits, fail, op
+from servers.timer import Timer
+from twinos import NO_DEVICE, Caller, Line, Service, Signal, Waits, fail, op
 
 LONGEST_WAIT: Final = 86_400.0
 """Seconds of one wait: a timer holds only so much, so a longer wait is made of several."""
@@ -47,7 +48,10 @@ class Alarm:
 class Clock(Service):
     """The time of day, waiting, and alarms. The names are those of Python's `time` module.
 
+    Who waits is woken by an interrupt, which the clock raises when it is time.
+
     Args:
+        tick: raised when it is time.
         time: hold the time that is told still at this many seconds since 1970, for runs that
             repeat to the last bit. Sleeps and alarms still take the time that they take.
 
@@ -55,10 +59,11 @@ class Clock(Service):
         OSError: EINVAL: `time` is more than 292 years from 1970.
     """
 
-    def __init__(self, time: int | None = None) -> None:
+    def __init__(self, tick: Line = NO_DEVICE, time: int | None = None) -> None:
         if time is not None and abs(time) > LATEST:
             raise OSError(errno.EINVAL, f"time must be within {LATEST} s of 1970, not {time}")
         self._held = time
+        self._timer = Timer(tick)
         self._alarms: dict[int, Alarm] = {}
 
     @op(idempotent=True)
@@ -83,9 +88,12 @@ class Clock(Service):
     @op
     def sleep(self, seconds: float) -> Waits[None]:
         """Wait for `seconds`. EINVAL: negative, or not a number."""
-        deadline = host.monotonic() + _checked(seconds)
-        while (now := host.monotonic()) < deadline:
-            yield Signal().until(min(deadline, now + LONGEST_WAIT))
+        deadline, over = host.monotonic() + _checked(seconds), Signal()
+        try:
+            while (now := host.monotonic()) < deadline:
+                yield self._timer.until(min(deadline, now + LONGEST_WAIT), over)
+        finally:
+            self._timer.forget(over)
 
     @op
     def alarm(self, caller: Caller, seconds: float) -> float:
@@ -121,11 +129,16 @@ class Clock(Service):
             if alarm.deadline is None:
                 yield alarm.changed
             else:
-                yield alarm.changed.until(min(alarm.deadline, now + LONGEST_WAIT))
+                yield self._timer.until(min(alarm.deadline, now + LONGEST_WAIT), alarm.changed)
         alarm.deadline = None
 
+    def _interrupted(self) -> None:
+        self._timer.expired()
+
     def _departed(self, caller: Caller) -> None:
-        self._alarms.pop(caller.id, None)
+        alarm = self._alarms.pop(caller.id, None)
+        if alarm is not None:
+            self._timer.forget(alarm.changed)
 
     def _alarm(self, caller: Caller) -> Alarm:
         return self._alarms.setdefault(caller.id, Alarm())

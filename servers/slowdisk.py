@@ -5,17 +5,18 @@
 A seek takes `settle` and grows with the square root of the distance to `stroke` (the curve that
 Ruemmler and Wilkes measured: An introduction to disk drive modeling, IEEE Computer 27(3), 1994);
 then half a turn goes by on average, here always. A request that begins where the one before ended
-pays the transfer alone. Requests are served in the order in which they come, one at a time.
+pays the transfer alone. Requests are served in the order in which they come, one at a time; when
+one is done, the disk raises an interrupt.
 """
 
 import errno
 import math
-import time
 from collections.abc import Iterable
 from typing import Final
 
 from servers.disk import BLOCK_SIZE, Disk, Extent
-from twinos import Region, Signal, Waits, op
+from servers.timer import Timer, VirtualTimer
+from twinos import NO_DEVICE, Line, Region, Signal, Waits, op
 
 SETTLE: Final = 0.002
 STROKE: Final = 0.016
@@ -68,6 +69,7 @@ class SlowDisk(Disk):
 
     Args:
         store: as for `Disk`.
+        done: raised when the blocks of a request have passed.
         image: as for `Disk`.
         blocks: as for `Disk`.
         settle: seconds of the shortest seek.
@@ -75,6 +77,7 @@ class SlowDisk(Disk):
         turn: seconds of one turn.
         rate: bytes in a second.
         speed: how many times faster it all goes; 0: nothing takes any time.
+        virtual: go by a clock of its own, which jumps to when the disk is done: for tests.
 
     Raises:
         OSError: those of `Disk`; EINVAL, a time or rate is negative.
@@ -83,6 +86,7 @@ class SlowDisk(Disk):
     def __init__(
         self,
         store: Region,
+        done: Line = NO_DEVICE,
         image: str | None = None,
         blocks: int | None = None,
         settle: float = SETTLE,
@@ -90,6 +94,7 @@ class SlowDisk(Disk):
         turn: float = TURN,
         rate: float = RATE,
         speed: float = 1.0,
+        virtual: bool = False,
     ) -> None:
         if min(settle, stroke, turn, speed) < 0 or rate <= 0:
             raise OSError(
@@ -97,6 +102,7 @@ class SlowDisk(Disk):
             )
         super().__init__(store, image, blocks)
         self._speed = speed
+        self._timer = VirtualTimer(done) if virtual else Timer(done)
         self._arm = Arm(super().geometry().blocks, BLOCK_SIZE / rate, settle, stroke, turn)
 
     @op(idempotent=True)
@@ -129,8 +135,14 @@ class SlowDisk(Disk):
         """Wait until the blocks have passed."""
         if not self._speed:
             return
-        now = time.monotonic() * self._speed
+        now = self._timer.now() * self._speed
         done = self._arm.serve(extents, now) / self._speed
-        nothing = Signal()
-        while time.monotonic() < done:
-            yield nothing.until(done)
+        passed = Signal()
+        try:
+            while self._timer.now() < done:
+                yield self._timer.until(done, passed)
+        finally:
+            self._timer.forget(passed)
+
+    def _interrupted(self) -> None:
+        self._timer.expired()

@@ -21,6 +21,7 @@ from twinos.errors import (
 )
 from twinos.journal import Journal, replayed
 from twinos.later import Later, Pending
+from twinos.line import NO_DEVICE, Line
 from twinos.mailbox import Mailbox, Post
 from twinos.message import ANY, Deliver, Endpoint, Message, Notification, Posting, Received
 from twinos.operation import Bind, Op, op
@@ -34,6 +35,7 @@ from twinos.tasks import Task, Tasks
 
 __all__ = [
     "ANY",
+    "NO_DEVICE",
     "Bind",
     "BootError",
     "Caller",
@@ -43,6 +45,7 @@ __all__ = [
     "Journal",
     "KernelPanic",
     "Later",
+    "Line",
     "Mailbox",
     "Message",
     "Notification",

@@ -62,6 +62,8 @@ ANY: Final = Endpoint(-1, 0)
 """To receive from whoever comes."""
 KERNEL: Final = Endpoint(-2, 0)
 """Who notifies of messages sent by `senda`."""
+HARDWARE: Final = Endpoint(-3, 0)
+"""Who notifies drivers of interrupts; see `twinos.line`."""
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):

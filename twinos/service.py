@@ -79,6 +79,9 @@ class Service:
     def _noted(self, data: bytes) -> None:
         """`Journal.note(data)` was called here, in an earlier life."""
 
+    def _interrupted(self) -> None:
+        """The device of this driver has raised an interrupt; see `Line`."""
+
     def _stopping(self) -> None:
         """The system shuts down in good order. Override to write back what is only in memory."""
 

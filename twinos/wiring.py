@@ -5,7 +5,7 @@ gets a handle to Disk, and can reach nothing else.
 """
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 from twinos.caller import Caller
 from twinos.errors import ContractError, WiringError
 from twinos.journal import Journal, Replayed
+from twinos.line import Line
 from twinos.mailbox import Post
 from twinos.message import Message, message_decoder
 from twinos.privileges import Only, Shared, role
@@ -38,6 +39,7 @@ class Needs:
         regions: the memory that the kernel keeps for it.
         shared: which of it every user may map.
         tasks: parameters by which it may start processes.
+        lines: of devices whose driver it is: one at most.
         mailboxes: the conversations that it takes part in: one at most.
         journal: the parameter that gets its journal; none: its state dies with it.
         replayed: whether its requests are recorded, and not its state after each.
@@ -49,6 +51,7 @@ class Needs:
     regions: tuple[str, ...]
     shared: frozenset[str]
     tasks: tuple[str, ...]
+    lines: tuple[str, ...]
     mailboxes: Mapping[str, type[Message]]
     settings: Mapping[str, inspect.Parameter]
     journal: str = ""
@@ -67,6 +70,7 @@ def needs(service: type[Service]) -> Needs:
     shared: set[str] = set()
     regions: list[str] = []
     tasks: list[str] = []
+    lines: list[str] = []
     mailboxes: dict[str, type[Message]] = {}
     settings: dict[str, inspect.Parameter] = {}
     journals: dict[str, bool] = {}
@@ -83,13 +87,15 @@ def needs(service: type[Service]) -> Needs:
             journals[parameter.name] = any(isinstance(mark, Replayed) for mark in marks)
         elif kind is Tasks:
             tasks.append(parameter.name)
+        elif kind is Line:
+            lines.append(parameter.name)
         elif get_origin(kind) is Post:
             mailboxes[parameter.name] = _conversation(service, parameter.name, kind)
         else:
             settings[parameter.name] = parameter.replace(annotation=kind)
             _check_setting(service, settings[parameter.name])
-    if len(mailboxes) > 1:
-        raise ContractError(f"{service.__name__}.__init__: a service has one mailbox")
+    _check_one(service, "a service has one mailbox", mailboxes)
+    _check_one(service, "a driver has one device", lines)
     if journals:
         _check_survivor(service, journals)
     return Needs(
@@ -98,11 +104,22 @@ def needs(service: type[Service]) -> Needs:
         tuple(regions),
         frozenset(shared),
         tuple(tasks),
+        tuple(lines),
         mailboxes,
         settings,
         journal=next(iter(journals), ""),
         replayed=any(journals.values()),
     )
+
+
+def _check_one(service: type[Service], rule: str, found: Collection[str]) -> None:
+    if len(found) > 1:
+        raise ContractError(f"{service.__name__}.__init__: {rule}")
+
+
+def drivers(order: Services) -> Services:
+    """Those services that have the line of a device."""
+    return tuple(service for service in order if needs(service).lines)
 
 
 def dependencies(service: type[Service]) -> Services:

@@ -90,15 +90,17 @@ class Lesson:
         if not arguments:
             raise ShellFault("usage: count COMMAND [ARGUMENT...]")
         system = self._machine.system
+        interrupts = sum(system.interrupts().values())
         before, start = system.counts(), time.perf_counter()
         status = self._command(shell, arguments)
         seconds = time.perf_counter() - start
         after = system.counts()
         shell.process.stdout.flush()
+        interrupts = sum(system.interrupts().values()) - interrupts
         messages, size = after.messages - before.messages, after.bytes - before.bytes
         shell.process.stderr.write(
             f"{messages:,} messages of {size:,} bytes, {messages:,} switches, "
-            f"{seconds * 1000:,.1f} ms\n"
+            f"{seconds * 1000:,.1f} ms{f', {interrupts:,} interrupts' if interrupts else ''}\n"
         )
         return status
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from lab.shell.machine import Machine
+from lab.trace.recorder import HARDWARE
 
 
 def crosses(machine: Machine) -> Callable[[str, str], bool]:
@@ -14,6 +15,8 @@ def crosses(machine: Machine) -> Callable[[str, str], bool]:
     }
 
     def is_message(client: str, service: str) -> bool:
+        if client == HARDWARE:  # a notification, or a call of the one kernel there is
+            return len(set(space_of.values())) > 1
         return space_of.get(client, -1) != space_of.get(service, -2)
 
     return is_message

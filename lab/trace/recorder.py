@@ -29,6 +29,8 @@ SHORT: Final = 28
 KEYBOARD: Final = frozenset(["wanted", "typed"])
 """What the terminal itself asks of the console."""
 PEOPLE: Final = "user"
+HARDWARE: Final = "hardware"
+"""Who interrupts."""
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
@@ -93,6 +95,18 @@ class Tracer(msgspec.Struct, frozen=True):
 
         return bound
 
+    @contextmanager
+    def interrupted(self, driver: str) -> Iterator[None]:
+        """Note that a driver dealt with an interrupt, as if the hardware had asked it to."""
+        tap = _Tap(self.folder, HARDWARE)
+        start = time.monotonic_ns()
+        try:
+            yield
+        finally:
+            if tap.switch[0]:
+                tap.write(start, driver, "interrupt", "", "")
+            tap.switch.close()
+
 
 class _Tap:
     """One process's way to the files."""
@@ -105,17 +119,13 @@ class _Tap:
         self._client = client if client not in {"root", PEOPLE} else _program()
 
     def note(self, operation: Op, start: int, arguments: tuple[Any, ...], outcome: str) -> None:
-        request = Request(
-            start,
-            time.monotonic_ns(),
-            self._client,
-            os.getpid(),
-            threading.get_ident(),
-            operation.service,
-            operation.name,
-            ", ".join(map(shortened, arguments)),
-            outcome,
-        )
+        told = ", ".join(map(shortened, arguments))
+        self.write(start, operation.service, operation.name, told, outcome)
+
+    def write(self, start: int, service: str, operation: str, arguments: str, outcome: str) -> None:
+        thread = threading.get_ident()
+        own = (time.monotonic_ns(), self._client, os.getpid(), thread)
+        request = Request(start, *own, service, operation, arguments, outcome)
         log = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         try:
             os.write(log, msgspec.json.encode(request) + b"\n")
