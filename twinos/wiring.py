@@ -68,9 +68,7 @@ def needs(service: type[Service]) -> Needs:
     handles: dict[str, type[Service]] = {}
     allowed: dict[str, frozenset[str]] = {}
     shared: set[str] = set()
-    regions: list[str] = []
-    tasks: list[str] = []
-    lines: list[str] = []
+    regions, tasks, lines = list[str](), list[str](), list[str]()
     mailboxes: dict[str, type[Message]] = {}
     settings: dict[str, inspect.Parameter] = {}
     journals: dict[str, bool] = {}
