@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Final
 from tabulate import tabulate
 
 from lab.grading import outcome, report
-from lab.grading.assignment import BOTH, Assignment, assignments, find
+from lab.grading.assignment import BOTH, LABS, Assignment, assignments, find
 from lab.grading.autograder import archive
 from lab.grading.grader import Grade, Row, chosen, failed, grade
 from lab.grading.release import release
@@ -142,14 +143,19 @@ def _grade(arguments: argparse.Namespace) -> int:
         return 0
     tasks = chosen(lab, hidden=arguments.hidden, names=tests, kernels=kernels)
     result = failed(lab, _submission(arguments, lab), tasks)
+    import_nothing_from(arguments.folder)
     _write(arguments, result)  # before anything of the student's runs
 
     def done(row: Row) -> None:
         print("\n".join(outcome.told(row)), flush=True)
 
     print(_title(result))
-    grade(result, kernels, done, arguments.slow)
-    _write(arguments, result)
+    if arguments.hidden and result.open_to_reading:
+        print("note: this host can't keep the student's code from reading files: run it as root")
+    try:
+        grade(result, kernels, done, arguments.slow)
+    finally:
+        _write(arguments, result)  # if it is interrupted, what there is
     print(outcome.last(result))
     return 0 if result.score == result.most else 1
 
@@ -195,6 +201,13 @@ def _times(text: str) -> float:
     if not 1 <= times <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 1000")
     return times
+
+
+def import_nothing_from(folder: Path) -> None:
+    """Whatever modules a student has left beside the work, they are not ours (`python -m lab`)."""
+    here = folder.resolve()
+    if here != LABS.parent:
+        sys.path[:] = [each for each in sys.path if Path(each or ".").resolve() != here]
 
 
 def _title(result: Grade) -> str:

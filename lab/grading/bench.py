@@ -130,9 +130,14 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
 
 
+def harmless(text: str) -> str:
+    """A line that was not written by us, without what would move a terminal's cursor."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def failure(error: BaseException) -> str:
     """An error in a sentence, with its number's name."""
     number = error.errno if isinstance(error, OSError) else None
     name = f" ({errno.errorcode[number]})" if number and number in errno.errorcode else ""
-    text = " ".join(str(error).split())[:1500]
+    text = harmless(" ".join(str(error).split())[:1500])
     return f"{type(error).__name__}{name}: {text}" if text else f"{type(error).__name__}{name}"

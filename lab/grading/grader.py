@@ -86,6 +86,11 @@ class Grade:
         """What the host could not take away from the student's process."""
         return [name for name, closed in locks().items() if not closed]
 
+    @property
+    def open_to_reading(self) -> bool:
+        """Whether the student's code can read what whoever grades can."""
+        return {"another user", "no files (Landlock)"} <= set(self.unlocked)
+
 
 def chosen(
     assignment: Assignment, *, hidden: bool, names: Iterable[str] = (), kernels: Sequence[str] = ()

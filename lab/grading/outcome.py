@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from lab.grading.bench import harmless
 from lab.grading.grader import Grade, Row
 from lab.refusal import Failure
 
 Format = dict[str, Any]
 
+LINES: Final = 12
+"""Of what a student's code printed that are shown, the last."""
 TEACHERS: Final = "after_published"
 """When Gradescope shows students what a hidden test said."""
 
@@ -26,7 +29,7 @@ def told(row: Row) -> Iterator[str]:
         yield f"      expected:  {outcome.expected or 'that it passes'}"
         yield f"      came:      {outcome.came}"
         yield f"      look at:   {row.task.look}"
-        yield from (f"      | {line}" for line in outcome.said.splitlines()[-12:])
+        yield from (f"      | {harmless(line)}" for line in outcome.said.splitlines()[-LINES:])
 
 
 def last(grade: Grade) -> str:

@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from lab.grading import outcome
 from lab.grading.assignment import Assignment
+from lab.grading.bench import harmless
 from lab.grading.grader import Grade, chosen, failed, grade
 from lab.grading.likeness import Pair, alike
 from lab.grading.submission import submitted
@@ -122,7 +123,7 @@ def histogram(scores: Sequence[int], most: int) -> str:
 
 
 def _table(entries: Sequence[Entry]) -> str:
-    rows = [[entry.student, entry.score, entry.remark] for entry in entries]
+    rows = [[harmless(entry.student), entry.score, harmless(entry.remark)] for entry in entries]
     return tabulate(rows, ["student", "score", "not passed"])
 
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from kernels.host import adopting, close_to_others
+from kernels.host import adopting, close_to_others, die_with_parent
 from kernels.launch import launch
 from lab.grading.assignment import Assignment, Task
 from lab.grading.bench import Bench, MismatchError, failure
@@ -154,6 +154,7 @@ def _try(
     folder: str,
 ) -> int:
     """What the process of a test does."""
+    die_with_parent(os.getppid())
     close_to_others()
     said = os.open(os.path.join(folder, "said"), os.O_WRONLY | os.O_CREAT, 0o600)
     for descriptor in (1, 2):

@@ -115,6 +115,7 @@ sys.stderr.write("Score: 25/25\\n")
 """,
         "7",
     ),
+    "moves the cursor": ('print("\\033[2J\\033[HScore: 25/25\\r")', "7"),
     "writes to every descriptor": (
         """
 import json
@@ -259,7 +260,7 @@ def end():
     command = [sys.executable, "-m", "lab", "lab", "grade", "1", "notes_are_read"]
     grader = subprocess.Popen(
         [*command, "--in", str(work), "--gradescope", str(results)],
-        env={**os.environ, "PYTHONPATH": str(LAB.folder.parents[1])},
+        env={**os.environ, "PYTHONPATH": str(LAB.folder.parents[1]), "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
     )
     try:
@@ -285,6 +286,15 @@ def test_what_lies_beside_the_work_changes_nothing(tmp_path: Path) -> None:
     done = grade(tmp_path, "notes_are_numbered")
     assert done.stdout.splitlines()[-1] == "Score: 0/1"
     assert done.returncode == 1
+
+
+def test_what_is_printed_moves_no_cursor(tmp_path: Path) -> None:
+    escape = 'print("\\033[2J\\033[HScore: 25/25\\r\\udc80")'
+    raised = "(_ for _ in ()).throw(OSError(5, '\\033[2J'))"
+    (tmp_path / "board.py").write_text(source(escape, raised))
+    done = grade(tmp_path, "notes_are_numbered")
+    assert done.stdout.splitlines()[-1] == "Score: 0/1"
+    assert "\033" not in done.stdout
 
 
 def test_nothing_that_was_started_lives_on() -> None:
