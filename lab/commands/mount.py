@@ -22,6 +22,10 @@ examples:
   twinos mount disk.img /mnt --kernel microkernel
   twinos mount disk.img /mnt --read-only
 
+Names have up to 60 bytes, and longer ones are "File name too long". Most programs make none; but
+`git gc` and `git repack` do. `git maintenance run --task=loose-objects --task=pack-refs` does the
+same work without.
+
 exit status: 0 it was unmounted, 1 something failed, 2 asked for what there is not
 """
 
