@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "replay": "price the counts of a run on machines of other years",
     "services": "list the services and their operations, or describe one",
     "paging": "run page replacement policies on reference strings, or set an exercise",
+    "scheduling": "run scheduling policies on tasks and servers, or set an exercise",
     "memory": "show address spaces, frames and counters, step by step",
     "privileges": "who may call which operations, and map which regions",
     "shell": "a shell: programs, pipes and services to use and to break",
