@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from lab import cli
+from lab.grading.assignment import Assignment
 from lab.grading.submission import Submission
+from tests.lab.grading.dice import dice
 from tests.lab.grading.work import LABS, lab, solved
 
 
@@ -45,23 +47,28 @@ def test_a_student_starts_and_grades(tmp_path: Path) -> None:
 
 
 def test_results_for_gradescope_and_others(tmp_path: Path) -> None:
-    work = solved(tmp_path / "work", "paging")
-    (work / "nru.py").write_text((work / "nru.py").read_text().replace("2 * (p", "0 * (p"))
+    labs = dice(tmp_path)
+    text = Assignment(labs / "dice").reference["dice.py"]
+    (tmp_path / "dice.py").write_text(text.replace("roll > found", "roll < found"))
     files = ["--gradescope", str(tmp_path / "results.json"), "--json", str(tmp_path / "plain")]
-    done = lab("grade", "--in", str(work), "--hidden", *files)
+    done = lab("grade", "dice", "--labs", str(labs), "--in", str(tmp_path), "--hidden", *files)
     told = json.loads((tmp_path / "results.json").read_text())
     plain = json.loads((tmp_path / "plain").read_text())
-    score = sum(test["score"] for test in told["tests"])
-    assert 0 < score < sum(test["max_score"] for test in told["tests"])
-    assert told["score"] == plain["score"] == score
-    assert done.stdout.splitlines()[-1] == f"Score: {score}/{plain['max_score']}"
+    assert told["score"] == plain["score"] == 2
+    assert done.stdout.splitlines()[-1] == "Score: 2/3"
     by_name = {test["name"]: test for test in told["tests"]}
-    assert by_name["referenced_pages_stay"]["status"] == "failed"
-    assert "look at:" in by_name["referenced_pages_stay"]["output"]
-    assert by_name["locked_pages_stay"]["visibility"] == "after_published"
-    assert {test["visibility"] for test in told["tests"]} == {"visible", "after_published"}
-    assert told["leaderboard"][0] == {"name": "score", "value": score, "order": "desc"}
+    right, wrong = by_name["rolls_are_added"], by_name["the_largest_is_found"]
+    assert (right["score"], right["max_score"], right["status"]) == (2, 2, "passed")
+    assert (wrong["score"], wrong["max_score"], wrong["status"]) == (0, 1, "failed")
+    for line in ("expected:  5", "came:      1", "look at:   max"):
+        assert line in wrong["output"]
+    assert (right["visibility"], wrong["visibility"]) == ("visible", "after_published")
+    assert told["leaderboard"] == [
+        {"name": "score", "value": 2, "order": "desc"},
+        {"name": "rolls", "value": 2, "order": "asc"},
+    ]
     assert {"score", "execution_time", "output", "visibility", "tests"} <= told.keys()
+    assert plain["figures"] == {"rolls": 2}
 
 
 def test_one_kernel_only(tmp_path: Path) -> None:

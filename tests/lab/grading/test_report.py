@@ -7,9 +7,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.grading.assignment import Assignment
 from lab.grading.likeness import RUN, WINDOW, alike, fingerprints
 from lab.grading.report import histogram
-from tests.lab.grading.work import LABS, lab, solved
+from tests.lab.grading.dice import dice
+from tests.lab.grading.work import LABS, lab
 
 SOLUTION = LABS["reincarnation"].reference["reincarnation.py"]
 START = LABS["reincarnation"].start["reincarnation.py"]
@@ -53,20 +55,25 @@ def test_a_histogram_counts_everybody_once(scores: list[int]) -> None:
 
 
 def test_a_report(tmp_path: Path) -> None:
-    folder = tmp_path / "class"
-    for student in ("ada", "bob"):
-        solved(folder / student, "paging", student)
-    (folder / "eve").mkdir()
+    labs = dice(tmp_path)
+    right = Assignment(labs / "dice").reference["dice.py"]
+    works = {"ada": right, "bob": right.replace("found", "largest").replace("found + ", "0 + ")}
+    works["cem"] = right.replace("return sum_so_far", "return 3 if rolls else 0")
+    for student, text in works.items():
+        (tmp_path / "class" / student).mkdir(parents=True)
+        (tmp_path / "class" / student / "dice.py").write_text(text)
+    (tmp_path / "class" / "eve").mkdir()
     out = tmp_path / "report.json"
-    done = lab("report", str(folder), "--public", "--json", str(out))
+    words = ["--lab", "dice", "--labs", str(labs), "--json", str(out)]
+    done = lab("report", str(tmp_path / "class"), *words)
     assert done.returncode == 0, done.stderr
     told = json.loads(out.read_text())
     scores = {each["student"]: each["score"] for each in told["submissions"]}
-    assert scores["eve"] == 0
-    assert scores["ada"] > 0
+    assert scores == {"ada": 3, "bob": 3, "cem": 3, "eve": 0}
     assert "is not there" in done.stdout
-    assert "3 submissions" in done.stdout
-    assert [set(pair.values()) >= {"ada", "bob"} for pair in told["alike"]] == [True]
+    assert "4 submissions" in done.stdout
+    assert "median 3, mean 2.2, of 3" in done.stdout
+    assert {"one": "ada", "other": "bob", "share": 1.0}.items() <= told["alike"][0].items()
 
 
 def test_a_report_of_nobody(tmp_path: Path) -> None:
