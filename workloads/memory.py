@@ -13,6 +13,10 @@ TOUCHED: Final = 128
 """Pages that one call of a fault workload touches."""
 
 
+SLICES: Final = 1000
+"""Slices that one call of their workloads takes."""
+
+
 def space_of(memory: MemoryManager, user: User) -> AddressSpace:
     """A new address space of `user`."""
     frames, tables = (user.region(MemoryManager, name) for name in ("frames", "tables"))
@@ -87,16 +91,28 @@ def fork(memory: MemoryManager, user: User, pages: int) -> Program:
     yield from _forking(memory, user, pages)
 
 
-@workload("memory", {f"fork-{pages}": {"pages": pages} for pages in (100, 10_000)}, extra=True)
+@workload(
+    "memory",
+    {f"fork-{pages}": {"pages": pages} for pages in (100, 10_000, 100_000)},
+    config={MemoryManager: {"pages": 1 << 17}},
+    extra=True,
+)
 def fork_large(memory: MemoryManager, user: User, pages: int) -> Program:
     """Fork an address space of {pages:,} resident pages, store to one, and end the copy."""
     yield from _forking(memory, user, pages)
 
 
-def _forking(memory: MemoryManager, user: User, pages: int) -> Program:
+@workload("memory", extra=True)
+def fork_spread(memory: MemoryManager, user: User, pages: int = 64) -> Program:
+    """Fork an address space of {pages:,} resident pages, each in a page table of its own."""
+    yield from _forking(memory, user, pages, 512)
+
+
+def _forking(memory: MemoryManager, user: User, pages: int, apart: int = 1) -> Program:
     with space_of(memory, user) as parent:
-        start = parent.mmap(pages * PAGE_SIZE)
-        store_each(parent, start, pages, b"p")
+        start = parent.mmap(pages * apart * PAGE_SIZE)
+        for address in range(start, start + pages * apart * PAGE_SIZE, apart * PAGE_SIZE):
+            parent.store(address, b"p")
 
         def fork_and_store() -> bytes:
             with parent.fork() as child:
@@ -142,6 +158,33 @@ def store(memory: MemoryManager, user: User) -> Program:
         start = space.mmap(PAGE_SIZE)
         yield Operation(lambda: space.store(start, b"twinos!!"))
         equals(b"twinos!!")(space.load(start, 8))
+
+
+@workload("memory")
+def slice_load(memory: MemoryManager) -> Program:
+    """What a load is measured by: a slice of 8 bytes of a bytearray, and no call; a thousand."""
+    del memory
+    data, start = bytearray(PAGE_SIZE), 64
+
+    def slices() -> None:
+        for _ in range(SLICES):
+            data[start : start + 8]
+
+    yield Operation(slices, ops=SLICES)
+
+
+@workload("memory")
+def slice_store(memory: MemoryManager) -> Program:
+    """What a store is measured by: 8 bytes into a slice of a bytearray, no call; a thousand."""
+    del memory
+    data, start = bytearray(PAGE_SIZE), 64
+
+    def slices() -> None:
+        for _ in range(SLICES):
+            data[start : start + 8] = b"twinos!!"
+
+    yield Operation(slices, ops=SLICES)
+    equals(b"twinos!!")(data[start : start + 8])
 
 
 LARGE: Final[Config] = {MemoryManager: {"pages": 1 << 17}}

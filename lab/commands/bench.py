@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from kernels.transports import TRANSPORTS
-from lab import archive, bench, host_counts, making, placement, selection
+from lab import archive, bench, host_counts, making, memory_aims, placement, selection
 from lab.archive import runs_folder, unused
 from lab.choice import carried_by, grouped, parse
 from lab.commands import bench_peers as peers
@@ -32,6 +32,7 @@ each also with @ring behind it: messages in shared memory instead of pipes (docs
 examples:
   twinos bench --quick                everything, roughly, in under 30 s
   twinos bench null files             two groups (`twinos workloads` lists them)
+  twinos bench memory --full          virtual memory with its aims, faults a second, and growth
   twinos bench null --placement two   user and servers on different processors
   twinos bench null --placement two --kernel microkernel --kernel microkernel@ring
   twinos bench macro --precision 5    as many boots as intervals of ±5 % take, by a pilot
@@ -124,6 +125,8 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _texts(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:
     shown = [render(run, page_width()) + "\n" for run in runs]
+    aims = [memory_aims.standing(run) for run in runs]
+    shown = [text + (f"\n{aim}\n" if aim else "") for text, aim in zip(shown, aims, strict=True)]
     if arguments.counters:
         shown = [f"{text}\n{counters(run)}\n" for text, run in zip(shown, runs, strict=True)]
     if arguments.validate:

@@ -15,7 +15,7 @@ from workloads.catalogue import catalogue
 from workloads.workload import Workload
 
 KERNELS = ("monolithic", "microkernel")
-LOCAL = {"load", "store"}
+LOCAL = {"load", "store", "slice-load", "slice-store"}
 """What the MMU, on the user's side, does alone."""
 MICRO = [one for one in catalogue().values() if not one.macro and not one.spawns]
 SPAWNING = [one for one in catalogue().values() if one.spawns]
