@@ -7,4 +7,5 @@ clients, spawning
            what clients do, by chance; each records what it was told
 census     what processes, descriptors and memory a system has
 campaign   the kills, and what is asked at the end
+endurance  the same clients for a long time, without kills
 """

@@ -1,6 +1,7 @@
 """A census: what a system has of the host's processes, descriptors and memory."""
 
 import os
+import resource
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +39,15 @@ def count(system: System) -> Census:
                     if target.startswith("/memfd:"):
                         memory.add(os.stat(f"/proc/{pid}/fd/{entry}").st_ino)
     return Census(len(pids), descriptors, len(memory), threads)
+
+
+def resident(system: System) -> int:
+    """Bytes that all processes of a system have in memory; what they share counts for each."""
+    pages = 0
+    for pid in _family(_kernel_of(system)):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
 
 
 def kernel_process(system: System) -> int:

@@ -11,8 +11,8 @@ from lab.kills.model import Failed, Line, Model
 ROOT = Path(__file__).parents[2]
 
 
-def twinos(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lab", "kills", *arguments]
+def twinos(*arguments: str, name: str = "kills") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lab", name, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -48,3 +48,13 @@ def test_the_model_finds_what_is_lost_done_twice_or_refused() -> None:
     assert wrong(("open", ("a", 2), Failed(errno.ENOENT, "FileNotFoundError"))) == []
     assert wrong(opened, ("unlink", ("a",), None), ("listdir", (), ("a",)))
     assert wrong(opened, ("read", (3, 5), b""), ("lseek", (3, 7, 0), 6))
+
+
+def test_clients_at_work_leave_memory_and_descriptors_flat() -> None:
+    """The full one: `twinos endure --minutes 30`."""
+    done = twinos("--seconds", "4", "--json", name="endure")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["kernel"] for each in found] == ["monolithic", "microkernel"]
+    assert all(each["requests"] > 100 for each in found)
+    assert twinos("--kernel", "hybrid", name="endure").returncode == 2
