@@ -15,7 +15,7 @@ EPILOG: Final = """\
 Clients do with files whatever programs do, and a model that knows nothing of the system checks what
 they are told. Meanwhile the processes, threads, descriptors, memory files and resident memory of
 the system are counted: at the end there may be no more of them than in the first third of the time.
-(Of memory 5 % and 8 MiB more: heaps breathe.) The monolithic kernel is a process beside its clients.
+(Memory: 5 % and 8 MiB more, for heaps breathe.) The monolithic kernel is a process beside them.
 
 examples:
   twinos endure                          a minute for each kernel
