@@ -5,8 +5,9 @@ with boot("microkernel", FileSystem) as system:
 """
 
 from kernels.boot import KERNELS, boot
+from kernels.kernel import Process
 from kernels.status import Counts
 from kernels.stub import Layer
-from kernels.system import Process, System, User
+from kernels.system import System, User
 
 __all__ = ["KERNELS", "Counts", "Layer", "Process", "System", "User", "boot"]

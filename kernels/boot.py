@@ -6,10 +6,12 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal
 
 from kernels import cell
+from kernels.kernel import Kernel
 from kernels.launch import fill_standard
 from kernels.monolithic import Monolithic
+from kernels.scheduling import policies
 from kernels.stub import Layer
-from kernels.system import Kernel, System
+from kernels.system import System
 from kernels.transports import TRANSPORTS
 from twinos import Service, WiringError
 from twinos.settings import check_config
@@ -39,6 +41,7 @@ def boot(
     requests: int = REQUESTS,
     fresh: bool = False,
     stable: bool = True,
+    scheduler: str | None = None,
 ) -> System:
     """Boot a kernel with `services` and all that they depend on.
 
@@ -65,6 +68,8 @@ def boot(
             this process's memory; slower. What travels there is found by name.
         stable: have the state of services with a journal survive them (see `twinos.journal`), where
             they are alone in an address space.
+        scheduler: which of the requests that wait at an address space goes next: the name of a
+            policy of `kernels.scheduling`; None: who comes first, as the host likes (quicker).
 
     Raises:
         WiringError: the services can't be put together as asked.
@@ -76,6 +81,7 @@ def boot(
     if users not in {"inline", "process"}:
         raise WiringError(f"users are 'inline' or 'process', not {users!r}")
     _check_transport(transport)
+    _check_scheduler(scheduler)
     _check_options(cpus, grace, requests, stable)
     if not services:
         raise WiringError("there is nothing to boot: name a service")
@@ -94,7 +100,7 @@ def boot(
     order = boot_order(services)
     settings = check_config(order, config or {})
     if kernel == "monolithic" and users == "inline":
-        running: Kernel = Monolithic(order, settings, layers)
+        running: Kernel = Monolithic(order, settings, layers, scheduler)
     else:
         from kernels.microkernel import Microkernel  # noqa: PLC0415 (its start-up costs)
 
@@ -113,6 +119,7 @@ def boot(
             requests=requests,
             fresh=fresh,
             stable=stable and kernel != "monolithic",
+            scheduler=scheduler,
         )
     return System(running, order, kernel)
 
@@ -122,6 +129,11 @@ def _check_transport(name: str) -> None:
         raise WiringError(f"there is no transport {name!r}: choose from {', '.join(TRANSPORTS)}")
     if reason := TRANSPORTS[name].unusable():
         raise WiringError(f"the transport {name!r} does not work here: {reason}")
+
+
+def _check_scheduler(name: str | None) -> None:
+    if name is not None and name not in (known := policies()):
+        raise WiringError(f"there is no scheduler {name!r}: choose from {', '.join(known)}")
 
 
 def _check_options(cpus: object, grace: object, requests: object, stable: object) -> None:

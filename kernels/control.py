@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from kernels.status import Event, ServerStatus
+from kernels.turnstile import Passages
 from twinos import Caller
 from twinos.codec import decoder
 from twinos.errors import ErrorParts
@@ -259,6 +260,7 @@ class Reported(Answer, frozen=True):
     servers: tuple[ServerStatus, ...]
     events: tuple[Event, ...]
     interrupts: tuple[tuple[str, int], ...]
+    passages: tuple[tuple[str, Passages], ...]
 
 
 class Panicked(Answer, frozen=True):

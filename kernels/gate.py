@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from kernels.baton import Baton
 from kernels.system import LeftError
+from kernels.turnstile import Turnstile
 from twinos import Caller, KernelPanic, Service, Signal, Until
 from twinos.errors import as_delivered, is_failure
 from twinos.signal import Wake
@@ -52,6 +53,7 @@ class Gate:
 
     Args:
         on_bug: what becomes of a bug in a service.
+        lock: at which a scheduler decides; None: who comes first enters first.
 
     Attributes:
         lock: held by the thread that is inside.
@@ -59,8 +61,8 @@ class Gate:
             another service.
     """
 
-    def __init__(self, on_bug: OnBug) -> None:
-        self.lock = Baton()
+    def __init__(self, on_bug: OnBug, lock: Turnstile | None = None) -> None:
+        self.lock: Final[Baton | Turnstile] = lock or Baton()
         self.inside: type[Service] = Service
         self._down: list[Refusal] = []  # why nobody may enter any more; empty: the gate is open
         self._closer: int | None = None
@@ -71,6 +73,18 @@ class Gate:
         self._idle = Signal()
         self._queues: dict[type[Service], deque[object]] = {}
         self._thread = threading.local()
+
+    def entering(self, caller: Caller, enter: Callable[[], Any]) -> Callable[[], Any]:
+        """`enter`, for that caller, if it matters who it is."""
+        lock = self.lock
+        if isinstance(lock, Baton):
+            return enter
+
+        def entered() -> Any:
+            lock.serve(caller)
+            return enter()
+
+        return entered
 
     def watch(self, hangup: int, before_waiting: Callable[[], None] | None = None) -> None:
         """This thread serves a client whose pipe is the descriptor `hangup`.

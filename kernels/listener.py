@@ -9,10 +9,13 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from twinos import KernelPanic, Post, Received, WiringError
+from twinos import Caller, KernelPanic, Post, Received, WiringError
 from twinos.letters import Receive
 from twinos.mailbox import Counter
 from twinos.message import ANY
+
+Mail = Callable[[Caller, str], tuple[Counter, Counter]]
+"""Opens a mailbox of that name for a service: one counter to receive at, one for the rest."""
 
 
 class Listener(threading.Thread):

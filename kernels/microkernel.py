@@ -5,8 +5,6 @@ address space reaches it.
 """
 
 import os
-import select
-import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,9 +12,11 @@ from typing import Any, Final
 
 from kernels.agent import Agent
 from kernels.bundle import RemoteCarrier
+from kernels.child import Child
 from kernels.control import Become, Boot, Hello, Raise, Report, Reported, Shutdown
 from kernels.counters import Counters
 from kernels.forking import fork_program
+from kernels.kernel import Process
 from kernels.launch import launch, spawn
 from kernels.mail import SocketCounter
 from kernels.nucleus import run_nucleus
@@ -24,8 +24,9 @@ from kernels.parcels import post, socket_pair
 from kernels.records import Credentials
 from kernels.status import Counts, Event, ServerStatus
 from kernels.stub import Layer, layered
-from kernels.system import Process, User
+from kernels.system import User
 from kernels.transports import TRANSPORTS
+from kernels.turnstile import Passages
 from twinos import Bind, BootError, Caller, KernelPanic, Region, Service
 from twinos.privileges import narrowed, role
 from twinos.wiring import Services, users_privileges
@@ -55,7 +56,7 @@ class Remote:
         self._layers = layers
         self._transport = transport
         self._agent = Agent(connection, TRANSPORTS[transport])
-        self._processes: list[_Child] = []
+        self._processes: list[Child] = []
 
     def enter(self, caller: Caller | None = None) -> None:
         """Take up what the kernel gives a user's process, `caller`'s if that is known."""
@@ -107,6 +108,10 @@ class Remote:
         """What has happened to them lately."""
         return self._report().events
 
+    def passages(self) -> Mapping[str, Passages]:
+        """What came of those who wanted to enter, by address space."""
+        return dict(self._report().passages)
+
     def interrupts(self) -> Mapping[str, int]:
         """Interrupts since boot, by driver."""
         return dict(self._report().interrupts)
@@ -137,7 +142,7 @@ class Remote:
                 function,
                 arguments,
             )
-        process = _Child(pid)
+        process = Child(pid)
         self._processes.append(process)
         return process
 
@@ -181,6 +186,7 @@ class Microkernel(Remote):
         requests: how many a caller may have under way at one server.
         fresh: whether to start in a fresh interpreter.
         stable: whether the state of services that have a journal survives them.
+        scheduler: which request goes next: a policy's name; None: as the host likes.
     """
 
     def __init__(
@@ -199,18 +205,18 @@ class Microkernel(Remote):
         requests: int,
         fresh: bool,
         stable: bool,
+        scheduler: str | None,
     ) -> None:
         ours, theirs = socket_pair()
         super().__init__(order, ours, layers, transport)
         self._owner = os.getpid()
         pins, kept = sorted(cpus or ()), tuple(layers)
         plan = (order, spaces, settings, pins, counting, kept, self._owner, grace, panics)
+        more = (transport, sandbox, requests, stable, scheduler)
         start = spawn if fresh else launch
         try:
             with theirs:
-                self._nucleus = _Child(
-                    start(run_nucleus, theirs, *plan, transport, sandbox, requests, stable)
-                )
+                self._nucleus = Child(start(run_nucleus, theirs, *plan, *more))
         except BaseException:
             self._agent.close()
             raise
@@ -239,42 +245,6 @@ class Microkernel(Remote):
         finally:
             self._agent.close()
             self._nucleus.end_within(PATIENCE)
-
-
-class _Child:
-    """A child of this process; see `kernels.system.Process`."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._handle = os.pidfd_open(pid)
-        self._status: int | None = None
-
-    def join(self, timeout: float | None = None) -> int:
-        if self._status is None:
-            poll = select.poll()
-            poll.register(self._handle, select.POLLIN)
-            if not poll.poll(None if timeout is None else timeout * 1000):
-                raise TimeoutError(f"process {self.pid} still runs after {timeout} s")
-            try:
-                _, status = os.waitpid(self.pid, 0)
-            except ChildProcessError:
-                status = 0  # somebody else has reaped it, and knows
-            self._status = os.waitstatus_to_exitcode(status)
-            os.close(self._handle)
-        return self._status
-
-    def kill(self) -> None:
-        if self._status is None:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-
-    def end_within(self, timeout: float) -> None:
-        """Wait for the end, and bring it about if it does not come."""
-        try:
-            self.join(timeout)
-        except TimeoutError:
-            self.kill()
-            self.join()
 
 
 def _run_program(

@@ -15,14 +15,16 @@ from typing import Any
 from kernels.forks import running
 from kernels.hardware import LocalDevices, LocalLine
 from kernels.interrupts import shield
+from kernels.kernel import Process
 from kernels.mail import LocalCounter, LocalOffice
 from kernels.regions import create_regions, find_region, identities
 from kernels.request import LocalCarrier
 from kernels.space import Space
 from kernels.status import Counts, Event, ServerStatus
 from kernels.stub import Layer, layered
-from kernels.system import SHUT_DOWN, Process
+from kernels.system import SHUT_DOWN
 from kernels.tasks import NoTasks, refuse
+from kernels.turnstile import Passages, Queues
 from twinos import Bind, Caller, KernelPanic, Op, Region, Service, WiringError, fail
 from twinos.errors import describe
 from twinos.privileges import narrowed, role, unmappable
@@ -36,6 +38,7 @@ class Monolithic:
         order: the services, in boot order.
         settings: checked constructor parameters.
         layers: binders around every call.
+        scheduler: which request goes next: a policy's name; None: who comes first.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Monolithic:
         order: Services,
         settings: Mapping[type[Service], Mapping[str, Any]],
         layers: Sequence[Layer],
+        scheduler: str | None = None,
     ) -> None:
         self._layers = layers
         self._regions = create_regions(order)
@@ -50,6 +54,7 @@ class Monolithic:
         self._office = LocalOffice(order)
         self._devices = LocalDevices(self._interrupted)
         self._drivers = drivers(order)
+        self._queues = Queues(scheduler, ["+".join(service.__name__ for service in order)])
         self._booted_at = time.monotonic()
         self._space: Space | None = None
         try:
@@ -65,6 +70,7 @@ class Monolithic:
                 tasks=NoTasks(),
                 line=partial(LocalLine, self._devices),
                 begun=self._begin,
+                lock=self._queues.seat(0).lock(),
             )
         except BaseException:
             self._devices.close()
@@ -128,6 +134,10 @@ class Monolithic:
         """Nothing: what happens to this kernel happens to whoever asks."""
         return ()
 
+    def passages(self) -> Mapping[str, Passages]:
+        """What came of those who wanted to enter, by address space."""
+        return dict(self._queues.passages())
+
     def interrupts(self) -> Mapping[str, int]:
         """Interrupts since boot, by driver."""
         return dict(self._devices.counts)
@@ -185,6 +195,7 @@ class Monolithic:
                 space.interrupt(driver)
 
     def _close_regions(self) -> None:
+        self._queues.close()
         for regions in self._regions.values():
             for region in regions.values():
                 region.close()

@@ -94,6 +94,7 @@ class _Nucleus:
             self._new_caller,
             self._supervisor.forget,
             self._post_office.close_those_of,
+            self._supervisor.queues.weigh,
         )
         self._devices = Devices(self._board, plan.order, self._interrupt)
         self._board.admit(Peer(connection, owner=True))
@@ -178,8 +179,8 @@ class _Nucleus:
 
     def _report(self, peer: Peer, number: int) -> None:
         statuses = tuple(server.status() for server in self._supervisor.servers)
-        interrupts = tuple(self._devices.counts.items())
-        peer.answer(Reported(statuses, tuple(self._supervisor.log), interrupts), number)
+        interrupts, log = tuple(self._devices.counts.items()), tuple(self._supervisor.log)
+        peer.answer(Reported(statuses, log, interrupts, self._supervisor.queues.passages()), number)
 
     def _tour(self, peer: Peer, number: int) -> None:
         """Hand over what a user's process needs beside its connection."""

@@ -61,6 +61,7 @@ class Programs:
         new_caller: makes a caller with these credentials.
         forget: drops, in a child, the memory that is not its own.
         superseded: told of a caller whose process is replaced by another.
+        weigh: told of the priority of a caller's requests.
     """
 
     def __init__(
@@ -70,12 +71,14 @@ class Programs:
         new_caller: Callable[[Credentials], Caller],
         forget: Callable[[], None],
         superseded: Callable[[Caller], None],
+        weigh: Callable[[int, int], None],
     ) -> None:
         self._plan = plan
         self._new_caller = new_caller
         self._board = board
         self._forget = forget
         self._superseded = superseded
+        self._weigh = weigh
         self._cradles = Cradles(board)
         self._running: dict[int, _Program] = {}  # by caller
         self._statuses: dict[int, int] = {}  # of those that have ended
@@ -105,6 +108,7 @@ class Programs:
                 peer.answer(Granted(), number)
             case Renice(other, nice):
                 os.setpriority(os.PRIO_PROCESS, self._program(other).pid, nice)
+                self._weigh(other, nice)
                 peer.answer(Granted(), number)
             case Status():
                 has_ended, answer = partial(self._has_ended, ask), partial(self._status, ask)

@@ -28,6 +28,7 @@ from kernels.space import Space
 from kernels.stub import Layer
 from kernels.tasks import RemoteTasks
 from kernels.transports import TRANSPORTS
+from kernels.turnstile import Seat
 from kernels.watch import Watch
 from twinos import Bind, BootError, Caller, KernelPanic, Region, Service, WiringError
 from twinos.errors import describe, take_apart
@@ -54,6 +55,7 @@ class Post:
     transport: str
     sandbox: bool
     requests: int
+    seat: Seat
     survives: bool
     fault: bool
 
@@ -119,6 +121,7 @@ class _Server:
             tasks=RemoteTasks(self._agent),
             recorders=self._recorders(),
             line=lambda driver: RemoteLine(self._agent, driver.__name__),
+            lock=post.seat.lock(),
             begun=None if post.sandbox else self._attend,
             built=confine if post.sandbox else None,
         )

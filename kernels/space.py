@@ -15,7 +15,7 @@ from typing import Any, Final
 from kernels import probe
 from kernels.check import NAMES, container, joined, result_of
 from kernels.gate import Gate, OnBug, refuse
-from kernels.listener import Listener
+from kernels.listener import Listener, Mail
 from kernels.passage import passage_text
 from kernels.paths import Paths
 from kernels.probe import Place
@@ -25,6 +25,7 @@ from kernels.source import NOTHING, Piece, gate, offer
 from kernels.stub import Layer, checked_stub, layered, observed, plain_stub
 from kernels.system import SHUT_DOWN
 from kernels.turns import Turns, in_turn, outside
+from kernels.turnstile import Turnstile
 from twinos import (
     Bind,
     BootError,
@@ -40,12 +41,8 @@ from twinos import (
     Tasks,
 )
 from twinos.errors import describe, is_failure
-from twinos.mailbox import Counter
 from twinos.privileges import narrowed
 from twinos.wiring import Services, needs
-
-Mail = Callable[[Caller, str], tuple[Counter, Counter]]
-"""Opens a mailbox of that name for a service: one counter to receive at, one for the rest."""
 
 Reach = Callable[[type[Service], type[Service]], Bind]
 """How requests of the first service are delivered to the second, which is in another space."""
@@ -69,7 +66,8 @@ class Space:
         tasks: what is given to those that manage processes.
         recorders: the journals that keep something; for others there is one that does not.
         line: the line of a driver's device.
-        begun: called with this before any service is built: from then on there may be interrupts.
+        lock: see `Gate`.
+        begun: called with this before any service is built; then there may be interrupts.
         built: called when all services are built, and before any thread is started for them.
 
     Raises:
@@ -91,10 +89,11 @@ class Space:
         tasks: Tasks,
         recorders: Mapping[type[Service], Recorder] | None = None,
         line: Callable[[type[Service]], Line],
+        lock: Turnstile | None = None,
         begun: Callable[[Space], None] | None = None,
         built: Callable[[], None] | None = None,
     ) -> None:
-        self.gate = Gate(on_bug)
+        self.gate = Gate(on_bug, lock)
         self._identity = identity
         self._reach = reach
         self._mail = mail
@@ -162,6 +161,7 @@ class Space:
             names["_drive"] = partial(turns.drive, together=together)
         elif self._paths.may_be_busy(service):
             names["_enter"] = probe.entered(partial(self.gate.enter_when_idle, service))
+        names["_enter"] = self.gate.entering(caller, names["_enter"])
         text = passage_text(operation, before, after)
         return Piece(text, names)
 
@@ -227,13 +227,13 @@ class Space:
             name: self._mailbox(service, conversation)
             for name, conversation in wanted.mailboxes.items()
         }
-        tasks = dict.fromkeys(wanted.tasks, self._tasks)
-        lines = {name: self._line(service) for name in wanted.lines}
+        others: dict[str, Any] = dict.fromkeys(wanted.tasks, self._tasks)
+        others |= {name: self._line(service) for name in wanted.lines}
         try:
             kept: dict[str, Any] = {name: regions[name] for name in wanted.regions}
             if wanted.journal:
                 kept[wanted.journal] = self.recorders.get(service) or Journal()
-            return service(**handles, **kept, **tasks, **lines, **mailboxes, **settings)
+            return service(**handles, **kept, **others, **mailboxes, **settings)
         except Exception as error:
             if is_failure(error):
                 raise

@@ -24,6 +24,7 @@ from kernels.server import Post, run_server
 from kernels.status import Event
 from kernels.stub import Layer
 from kernels.switchboard import Switchboard
+from kernels.turnstile import Queues
 from twinos import Caller, Region, Service, Supervision, fail
 from twinos.supervision import most_patient
 from twinos.wiring import Services, needs
@@ -46,6 +47,7 @@ class Plan:
     sandbox: bool
     requests: int
     stable: bool
+    scheduler: str | None
 
 
 EVENTS: Final = 200
@@ -66,6 +68,7 @@ class Supervisor:
     Attributes:
         regions: the memory that services are given.
         tally: the table of counts, if messages are counted.
+        queues: at the gates, if a scheduler decides there.
         servers: callees first.
         log: what has happened to them lately.
         identity: who each service is.
@@ -79,6 +82,7 @@ class Supervisor:
             Server(space, _policy(space), survives=survives(space, stable=plan.stable))
             for space in plan.spaces
         ]
+        self.queues = Queues(plan.scheduler, [server.name for server in self.servers])
         self.log: deque[Event] = deque(maxlen=EVENTS)
         self._beat = min([BEAT, *(server.policy.hang / 4 for server in self.servers)])
         self._plan = plan
@@ -206,8 +210,8 @@ class Supervisor:
         for regions in self.regions.values():
             for region in regions.values():
                 region.close()
-        if self.tally is not None:
-            self.tally.close()
+        for region in filter(None, (self.tally, self.queues.region)):
+            region.close()
 
     def _start(self, server: Server) -> None:
         """Start a server, or try again a little later if the host has no room for it."""
@@ -247,7 +251,7 @@ class Supervisor:
     ) -> int:
         """What a server's process does, from its first instruction on."""
         own = [region for service in server.services for region in self.regions[service].values()]
-        tally = [self.tally] if self.tally is not None else []
+        tally = [each for each in (self.tally, self.queues.region) if each is not None]
         kept = {each for region in own + tally for each in region.descriptors}
         hear_no_children()
         close_all_but(kept | {ask.fileno(), orders.fileno()})
@@ -265,6 +269,7 @@ class Supervisor:
             transport=self._plan.transport,
             sandbox=self._plan.sandbox,
             requests=self._plan.requests,
+            seat=self.queues.seat(self.servers.index(server)),
             survives=server.survives,
             fault=server.fault,
         )

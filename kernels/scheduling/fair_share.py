@@ -1,6 +1,7 @@
 """Fair share: users get equal parts of the processor, however many processes they have."""
 
-from collections import Counter
+from collections import defaultdict
+from weakref import WeakKeyDictionary
 
 from kernels.scheduling.policy import Policy, Task
 
@@ -19,8 +20,8 @@ class FairShare(Policy):
     def __init__(self, quantum: float = 2, seed: int = 0) -> None:
         super().__init__(quantum, seed)
         self._ready: dict[Task, int] = {}
-        self._by_user: Counter[str] = Counter()
-        self._by_task: Counter[Task] = Counter()
+        self._by_user: defaultdict[str, float] = defaultdict(float)
+        self._by_task: WeakKeyDictionary[Task, float] = WeakKeyDictionary()
         self._running: Task | None = None
         self._count = 0
 
@@ -41,7 +42,7 @@ class FairShare(Policy):
         del now
 
         def order(task: Task) -> tuple[float, float, int]:
-            return self._by_user[task.user], self._by_task[task], self._ready[task]
+            return self._by_user[task.user], self._by_task.get(task, 0.0), self._ready[task]
 
         self._running = min(self._ready, key=order, default=None)
         if self._running is not None:
@@ -50,5 +51,5 @@ class FairShare(Policy):
 
     def ran(self, task: Task, time: float) -> None:
         """It is on its user's account."""
-        self._by_user[task.user] += time  # type: ignore[assignment]  # time need not be whole
-        self._by_task[task] += time  # type: ignore[assignment]  # the same
+        self._by_user[task.user] += time
+        self._by_task[task] = self._by_task.get(task, 0.0) + time

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
-from lab.refusal import Refusal
+from kernels.scheduling import policies
+from lab.refusal import Refusal, unknown
 from lab.shell.machine import Machine
 from lab.shell.terminal import Terminal, run_script
 from lab.trace.recorder import recording
@@ -40,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--kernel", default="microkernel", metavar="K", help="microkernel by default")
     add("--image", metavar="I", help="an image on the host; without it, a disk in memory")
+    add("--scheduler", metavar="P", help=f"which request is next: {', '.join(policies())}")
     add("-c", dest="script", metavar="SCRIPT", help="carry out a script and leave")
     add("file", nargs="?", metavar="FILE", help="carry out a file of the host and leave")
     add("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="for it: $1, $2, ...")
@@ -50,6 +52,8 @@ def execute(arguments: argparse.Namespace) -> int:
     rest = [argument for argument in (arguments.file, *arguments.arguments) if argument is not None]
     if arguments.image is not None and not os.path.exists(arguments.image):
         raise Refusal(f"there is no image {arguments.image!r}; `twinos image create` makes one.")
+    if arguments.scheduler not in {None, *policies()}:
+        raise unknown("scheduler", arguments.scheduler, policies(), "twinos shell --help")
     name, text = "sh", arguments.script
     if text is not None:
         name, rest = (rest[0], rest[1:]) if rest else (name, rest)
@@ -65,7 +69,13 @@ def execute(arguments: argparse.Namespace) -> int:
         signal.signal(number, _leave)  # in good order: nothing stays behind
     with (
         recording() as record,
-        Machine(arguments.kernel, arguments.image, terminal=terminal, record=record) as machine,
+        Machine(
+            arguments.kernel,
+            arguments.image,
+            terminal=terminal,
+            record=record,
+            scheduler=arguments.scheduler,
+        ) as machine,
     ):
         if text is None:
             return Terminal(machine).run()

@@ -44,6 +44,7 @@ class Machine:
         terminal: whether a person sits at standard input and output.
         record: where its messages are noted, when that is switched on.
         config: settings of services.
+        scheduler: as `boot` calls it.
 
     Raises:
         Refusal: it does not boot.
@@ -57,9 +58,11 @@ class Machine:
         terminal: bool = False,
         record: Recording | None = None,
         config: Mapping[type[Service], Mapping[str, Any]] | None = None,
+        scheduler: str | None = None,
     ) -> None:
         self._choice = parse(kernel)
         self.record = record
+        self._scheduler = scheduler
         self._layers = () if record is None else (record.layer,)
         disk = {"blocks": BLOCKS} if image is None else {"image": image}
         self._config = {Disk: disk, Console: {"terminal": terminal}, **(config or {})}
@@ -73,7 +76,7 @@ class Machine:
 
     def _start(self) -> None:
         try:
-            self.system = _booted(self._choice, self._config, self._layers)
+            self.system = _booted(self._choice, self._config, self._layers, self._scheduler)
         except (OSError, WiringError, BootError) as error:
             raise Refusal(f"{self._choice.name} does not boot: {describe(error)}.") from error
         try:
@@ -122,7 +125,10 @@ def _deaf_to(*numbers: signal.Signals) -> Iterator[None]:
 
 
 def _booted(
-    choice: Choice, config: Mapping[type[Service], Mapping[str, Any]], layers: Sequence[Layer]
+    choice: Choice,
+    config: Mapping[type[Service], Mapping[str, Any]],
+    layers: Sequence[Layer],
+    scheduler: str | None,
 ) -> System:
     order = boot_order(SERVICES)
     groups = tuple(tuple(s for s in group if s in order) for group in choice.groups)
@@ -135,6 +141,7 @@ def _booted(
         count=True,
         layers=layers,
         grace=5.0,
+        scheduler=scheduler,
     )
 
 
