@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from kernels import boot
 from lab.peers import mounts
+from lab.peers.alone import Alone, alone
 from lab.peers.mixes import (
     DATA,
     LARGE,
@@ -75,11 +76,13 @@ class Measured(NamedTuple):
         times: by peer and operation, nanoseconds of each round.
         missing: peers that are not here, and why.
         seed: of the order of visits.
+        alone: what our kernels come to beside the mix.
     """
 
     times: Mapping[str, Mapping[str, Sequence[float]]]
     missing: Mapping[str, str]
     seed: int
+    alone: Mapping[str, Alone] = {}
 
     def scores(self, peer: str, base: str = BASE) -> list[float]:
         """How many times as fast as `base` a peer was, by the geometric mean, round by round."""
@@ -125,7 +128,8 @@ def measure(rounds: int, seed: int, cpus: Cpus) -> Measured:
                 for operation, taken in visit(peers[name]):
                     times[name][operation].append(taken)
             progress.step()
-    return Measured(times, missing, seed)
+    ours = {kernel: alone(kernel, cpus) for kernel in (MONOLITHIC, MICROKERNEL)}
+    return Measured(times, missing, seed, ours)
 
 
 def _all_peers(stack: ExitStack, cpus: Cpus) -> tuple[dict[str, Peer], dict[str, str]]:

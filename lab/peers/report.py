@@ -1,12 +1,13 @@
 """A run with peers as text, and as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Final
 
 from tabulate import tabulate
 
+from lab.peers.alone import FEW, MANY
 from lab.peers.measure import (
     BASE,
     BINDFS,
@@ -24,6 +25,9 @@ AIMS: Final = (
     (MICROKERNEL, MFUSEPY, 2.5),
     (MICROKERNEL, BINDFS, 2.0),
 )
+LOOKUP_AIM: Final = 1.5
+IMPORT_AIM: Final = 2000
+"""Files of the standard library."""
 
 
 def render(run: Measured) -> str:
@@ -56,7 +60,17 @@ def _aims(run: Measured) -> str:
         for peer, base, aim in AIMS
         if peer in run.times and base in run.times
     ]
+    rows += _alone(run)
     return tabulate(rows, ["times as fast", "", "aim"], disable_numparse=True)
+
+
+def _alone(run: Measured) -> Iterator[list[str]]:
+    for kernel, found in run.alone.items():
+        among = f"lookup among {MANY:,} names / among {FEW}"
+        yield [f"{kernel}: {among}", _score(found.lookup), f"at most {LOOKUP_AIM}"]
+    for kernel, found in run.alone.items():
+        aim = f"at least {IMPORT_AIM:,}" if kernel == MONOLITHIC else ""
+        yield [f"{kernel}: files imported a second", f"{median(found.imported):,.0f}", aim]
 
 
 def _score(scores: Sequence[float]) -> str:

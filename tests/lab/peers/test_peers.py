@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab import cli, placement
-from lab.peers import measure, mixes, mounts, report
+from lab.peers import alone, measure, mixes, mounts, report
 from lab.peers.measure import (
     BASE,
     BINDFS,
@@ -23,6 +23,14 @@ from lab.peers.measure import (
 from lab.peers.mixes import by_descriptors
 
 ALL = {BASE, MONOLITHIC, MICROKERNEL, "fsspec memory", "MemoryFS", MFUSEPY, BINDFS}
+
+
+@pytest.fixture(autouse=True)
+def _shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured alone takes seconds."""
+    monkeypatch.setattr(alone, "FILES", 30)
+    monkeypatch.setattr(alone, "MANY", 300)
+    monkeypatch.setattr(alone, "ROUNDS", 1)
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +57,10 @@ def test_every_peer_is_measured_or_said_to_be_missing() -> None:
     for times in run.times.values():
         assert list(times) == list(OPERATIONS)
         assert all(len(values) == 2 and min(values) > 0 for values in times.values())
+    assert run.alone.keys() == {MONOLITHIC, MICROKERNEL}
+    assert all(min(*found.lookup, *found.imported) > 0 for found in run.alone.values())
     text = report.render(run)
+    assert "monolithic: files imported a second" in text
     for name, why in run.missing.items():
         assert f"Left out: {name}, because {why}." in text
     assert json.loads(report.to_json(run))["times"].keys() == run.times.keys()
@@ -69,6 +80,13 @@ def test_the_score_is_a_geometric_mean_round_by_round() -> None:
     assert "monolithic / tmpfs" in text
     assert "microkernel / mfusepy" not in text
     assert "Left out: mfusepy, because it is away." in text
+
+
+def test_what_is_imported_is_the_standard_library() -> None:
+    found = [entry.path for entry in alone._library()]
+    assert len(found) == 30
+    assert "abc.py" in found
+    assert not any("site-packages" in path or "__pycache__" in path for path in found)
 
 
 def test_missing_peers_are_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
