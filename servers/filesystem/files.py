@@ -2,7 +2,7 @@
 
 import errno
 import os
-from stat import S_IFDIR
+from stat import S_IFDIR, S_IFIFO
 from typing import Final
 
 from servers.filesystem.content import MASK, SHIFT, STEP
@@ -38,7 +38,11 @@ class FileOperations(State):
         """Read from `offset`, and leave the position alone. Errors are those of `read`."""
         if offset < 0:
             raise fail(errno.EINVAL)
-        return self._read(self._file(caller, fd), offset, length)
+        file = self._file(caller, fd)
+        data = self._read(file, offset, length)
+        if not data and file.inode.kind == S_IFIFO:
+            raise fail(errno.ESPIPE)
+        return data
 
     @op
     def write(self, caller: Caller, fd: int, data: bytes) -> int:
@@ -78,6 +82,8 @@ class FileOperations(State):
         """
         file = self._used(caller, fd)
         inode = file.inode
+        if inode.kind == S_IFIFO:
+            raise fail(errno.ESPIPE)
         if whence in {os.SEEK_DATA, os.SEEK_HOLE}:
             target = self._seek_content(inode, position, data=whence == os.SEEK_DATA)
         elif whence in {os.SEEK_SET, os.SEEK_CUR, os.SEEK_END}:

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from stat import S_IFDIR, S_IFLNK, S_IFREG
+from stat import S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG
 from typing import Final
 
 from servers.filesystem.descriptors import Context, OpenFile, access_of
@@ -17,6 +17,7 @@ _DIRECTORY: Final = os.O_DIRECTORY
 _EXCL: Final = os.O_EXCL
 _NOFOLLOW: Final = os.O_NOFOLLOW
 _PATH: Final = os.O_PATH
+_ALONE: Final = os.O_ACCMODE | os.O_NONBLOCK | os.O_TRUNC
 _TMPFILE: Final = os.O_TMPFILE & ~os.O_DIRECTORY
 _UNUSUAL: Final = os.O_CREAT | _TMPFILE | os.O_PATH
 
@@ -42,7 +43,8 @@ class OpenOperations(State):
         needs no permission: for `fstat`, `fchdir`, `dup`, and as a `dir_fd`.
 
         EMFILE, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, EINVAL, ENOSPC; ENXIO for devices,
-        FIFOs and sockets: nobody is at their other end.
+        FIFOs and sockets: nobody is at their other end. A FIFO can be opened all the same with
+        O_RDONLY | O_NONBLOCK, and is at its end: this service has nobody wait for a writer.
         """
         context = self._asking if caller is self._asker else self._context(caller)
         if self._memory.used > self._memory.limit:
@@ -156,7 +158,8 @@ class OpenOperations(State):
             raise fail(errno.ELOOP, path)
         wanted = (READ if access != os.O_WRONLY else 0) | (WRITE if writes else 0)
         require(inode, context.caller, wanted, path)
-        if inode.kind not in {S_IFREG, S_IFDIR}:
+        reads_fifo = inode.kind == S_IFIFO and flags & _ALONE == os.O_NONBLOCK | os.O_RDONLY
+        if inode.kind not in {S_IFREG, S_IFDIR} and not reads_fifo:
             raise fail(errno.ENXIO, path)
         if writes:
             self._require_writable(path)

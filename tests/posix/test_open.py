@@ -233,6 +233,19 @@ def test_special_files_have_nobody_at_the_other_end(p: Place) -> None:
     fails(errno.ENXIO, p.root.open, "f", os.O_WRONLY | os.O_NONBLOCK)
 
 
+def test_a_fifo_that_nobody_writes_to(p: Place) -> None:
+    p.make("fifo", "f")
+    fd = p.root.open("f", os.O_RDONLY | os.O_NONBLOCK)
+    assert stat.S_ISFIFO(p.root.fstat(fd).st_mode)
+    assert p.root.read(fd, 10) == b""
+    fails(errno.ESPIPE, p.root.lseek, fd, 0, os.SEEK_SET)
+    fails(errno.ESPIPE, p.root.pread, fd, 10, 0)
+    fails(errno.EBADF, p.root.write, fd, b"x")
+    fails(errno.EINVAL, p.root.ftruncate, fd, 0)
+    p.root.unlink("f")
+    p.root.close(fd)
+
+
 def test_a_file_without_a_name(p: Place) -> None:
     p.folder("d", 0o777)
     fd = p.ada.open("d", os.O_TMPFILE | os.O_RDWR, 0o666)
