@@ -7,7 +7,8 @@ import time
 from collections import deque
 from typing import Final
 
-from twinos import Caller, Service, Signal, Waits, fail, op
+from servers.keys import Keys
+from twinos import NO_DEVICE, Caller, Line, Region, Service, Signal, Waits, fail, op
 
 STREAMS: Final = (1, 2)
 """The host's descriptors of output and errors, by the same numbers as a program's."""
@@ -25,18 +26,31 @@ class Console(Service):
     What is written appears on the host's standard output or error. What is read is what somebody
     has `typed`, line by line or in other pieces; a piece of no bytes is an end of file, once.
 
+    A key that is pressed is an interrupt: the keyboard puts it into its register, raises its line,
+    and this driver takes it from there.
+
     Args:
+        keys: the keyboard's register.
+        key: raised when a key has been pressed.
         terminal: whether a person sits there, so that programs show each line at once.
         keep: keep what is written, in memory, for `screen`, instead of showing it.
     """
 
-    def __init__(self, terminal: bool = False, keep: bool = False) -> None:
+    def __init__(
+        self,
+        keys: Region,
+        key: Line = NO_DEVICE,
+        terminal: bool = False,
+        keep: bool = False,
+    ) -> None:
         self._terminal = terminal
         self._screen: bytearray | None = bytearray() if keep else None
         self._typed: deque[bytes] = deque()
         self._size = 0
         self._readers = 0
         self._arrived, self._wanted = Signal(), Signal()
+        self._keyboard, self._line = Keys(keys), key
+        self._take()  # what was typed while nobody listened
 
     @op(idempotent=True)
     def isatty(self) -> bool:
@@ -106,9 +120,7 @@ class Console(Service):
         _require_superuser(caller)
         if self._size + len(piece) > TYPED_AHEAD:
             raise fail(errno.ENOSPC)
-        self._typed.append(piece)
-        self._size += len(piece)
-        self._arrived.notify()
+        self._enter(piece)
 
     @op
     def wanted(self, caller: Caller, timeout: float) -> Waits[bool]:
@@ -129,6 +141,20 @@ class Console(Service):
         if self._screen is not None:
             self._screen.clear()
         return shown
+
+    def _interrupted(self) -> None:
+        self._take()
+
+    def _take(self) -> None:
+        """Take what has been typed out of the register; beyond what is kept it is lost."""
+        for piece in self._keyboard.pressed():
+            if self._size + len(piece) <= TYPED_AHEAD:
+                self._enter(piece)
+
+    def _enter(self, piece: bytes) -> None:
+        self._typed.append(piece)
+        self._size += len(piece)
+        self._arrived.notify()
 
 
 def _require_superuser(caller: Caller) -> None:

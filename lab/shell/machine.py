@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final, Self
@@ -18,6 +19,7 @@ from servers.clock import Clock
 from servers.console import Console
 from servers.disk import Disk
 from servers.filesystem import FileSystem
+from servers.keys import Keys
 from servers.memory import MemoryManager
 from servers.process import Process, ProcessManager
 from twinos import BootError, KernelPanic, Service, WiringError
@@ -153,7 +155,9 @@ class Keyboard:
     """
 
     def __init__(self, system: System) -> None:
+        self._system = weakref.proxy(system)
         self._user = system.user()
+        self._keys = Keys(self._user.region(Console, "keys"))
         self._stopped, self._stop = os.pipe()
         self._thread = threading.Thread(target=self._work, name="keyboard", daemon=True)
         # Signals are the main thread's: taken here, Ctrl-C would not interrupt what it waits for.
@@ -174,7 +178,7 @@ class Keyboard:
         while not self._is_stopped(0.0):
             try:
                 if console.wanted(TURN):
-                    self._pass_on(console)
+                    self._pass_on()
             except KernelPanic:
                 return
             except OSError:  # the console's server died: another one will come
@@ -184,7 +188,10 @@ class Keyboard:
     def _is_stopped(self, patience: float) -> bool:
         return bool(select.select([self._stopped], [], [], patience)[0])
 
-    def _pass_on(self, console: Console) -> None:
+    def _pass_on(self) -> None:
         ready, _, _ = select.select([0, self._stopped], [], [], TURN)
         if 0 in ready:
-            console.typed(os.read(0, PIECE))
+            piece = os.read(0, PIECE)
+            while not self._keys.press(piece) and not self._is_stopped(TURN):
+                pass  # nobody takes what was typed before
+            self._system.interrupt(Console)
