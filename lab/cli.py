@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "image": "make, fill, read, check and repair disk images",
     "cache": "write and read a file larger than the file system's caches, and see what they hold",
     "crash": "let the power fail at every write of a file system, and see what is left",
+    "availability": "serve requests while services are killed, and see how many under each kernel",
     "faults": "have services go wrong, the same way under each kernel, and see what comes of it",
     "kills": "kill services under load, and see that nobody notices",
     "endure": "have clients work for long, and see that memory and descriptors stay flat",

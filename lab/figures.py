@@ -141,6 +141,42 @@ def draw_lines(
     return Figure(title, about, to_svg(canvas))
 
 
+def draw_over_time(
+    title: str,
+    about: str,
+    lines: Mapping[str, Sequence[float]],
+    *,
+    step: float,
+    marks: Mapping[str, Sequence[float]],
+    up: str,
+) -> Figure:
+    """A panel for each series, one value each `step` seconds; arrows mark instants."""
+    with drawing(7.2, 1.9 * len(lines) + 0.4) as (canvas, whole):
+        whole.remove()
+        panels = canvas.subplots(len(lines), 1, sharex=True, sharey=True, squeeze=False)
+        for number, ((name, values), (axes,)) in enumerate(zip(lines.items(), panels, strict=True)):
+            times = [step * place for place in range(len(values) + 1)]
+            colour = SERIES[number % len(SERIES)]
+            axes.stairs(values, times, color=colour, linewidth=1.6, baseline=0)
+            axes.set_title(name, loc="left", size=10, color=INK)
+            top = max(max(each) for each in lines.values()) or 1
+            axes.plot(
+                marks.get(name, ()),
+                [1.06 * top] * len(marks.get(name, ())),
+                "v",
+                color=INK,
+                markersize=5,
+                clip_on=False,
+            )
+            axes.set_ylabel(up)
+            axes.set_ylim(0, 1.1 * top)
+            axes.set_xlim(0, times[-1])
+            axes.tick_params(length=0)
+            plain(axes.yaxis)
+        panels[-1][0].set_xlabel("seconds")
+    return Figure(title, about, to_svg(canvas))
+
+
 def draw_sweep(
     counted: Sequence[Counts], machines: Sequence[Machine], work: float = replay.WORK
 ) -> Figure:

@@ -12,6 +12,7 @@ import msgspec
 
 from lab import archive, campaign, making
 from lab.archive import runs_folder, unused
+from lab.availability import course as availability
 from lab.journal import Journal
 from lab.refusal import Failure, Refusal
 from lab.schema import Run
@@ -45,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="FILE", help="the page, as HTML")
     add("--markdown", metavar="FILE", help="the same as Markdown")
     add("--ladder", metavar="FILE", help="what `twinos ladder --json` printed on the same host")
+    add("--availability", metavar="FILE", help="what `twinos availability --json` printed there")
     add("--csv", metavar="FILE", help="every row, for a spreadsheet")
     add("--pyperf", metavar="FILE", help="the values, as pyperf reads them")
     add("--readme", metavar="FILE", help="put the published run's table between its marks there")
@@ -82,10 +84,11 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace, journal: Journal | None) -> int:
     targets = _targets(arguments)
-    from lab.report import steps  # noqa: PLC0415 (it takes an extra)
+    from lab.report import reliability, steps  # noqa: PLC0415 (they take an extra)
 
     write = _writers()  # before anything is measured: they may lack a package
     ladder = steps.load(Path(arguments.ladder)) if arguments.ladder else None
+    course = availability.load(Path(arguments.availability)) if arguments.availability else None
     if journal is None:
         paths = [Path(run) for run in arguments.runs]
         runs = archive.load_together(paths)
@@ -94,8 +97,11 @@ def _report(arguments: argparse.Namespace, journal: Journal | None) -> int:
         if ladder is None and not arguments.workload:
             ladder = steps.climb(quick=arguments.quick)
             archive.keep_beside(paths[0], "ladder", msgspec.json.encode(ladder))
+        if course is None and not arguments.workload:
+            course = reliability.measure(quick=arguments.quick)
+            archive.keep_beside(paths[0], "availability", msgspec.json.encode(course))
     for kind, target in targets.items():
-        _put(target, write[kind](runs, paths, ladder))
+        _put(target, write[kind](runs, paths, ladder, course))
     return 0
 
 

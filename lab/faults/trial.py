@@ -53,10 +53,10 @@ class Trial(msgspec.Struct, frozen=True):
     folder: str
 
 
-def start(kernel: str, image: Path, *beside: type[Service]) -> System:
+def start(kernel: str, image: Path, *beside: type[Service], durable: bool = True) -> System:
     """Boot on an image; a system that was killed a moment ago may still hold it."""
     users: Any = "process" if kernel == "monolithic" else "inline"
-    config: Config = {Disk: {"image": str(image)}}
+    config: Config = {Disk: {"image": str(image), "durable": durable}}
     deadline = time.monotonic() + _LOCKED_S
     while True:
         try:
@@ -126,9 +126,9 @@ class Clients:
         files = self._files[step.client]
         match step.action:
             case "put":
-                _put(files, step.path, content(step.version))
+                put(files, step.path, content(step.version))
             case "get":
-                return _get(files, step.path)
+                return get(files, step.path)
             case "unlink":
                 with suppress(FileNotFoundError):
                     files.unlink(step.path)
@@ -140,7 +140,8 @@ class Clients:
         return ABSENT
 
 
-def _put(files: FileSystem, path: str, data: bytes) -> None:
+def put(files: FileSystem, path: str, data: bytes) -> None:
+    """Have a file hold this."""
     descriptor = files.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     written = files.write(descriptor, data)
     files.close(descriptor)
@@ -148,7 +149,8 @@ def _put(files: FileSystem, path: str, data: bytes) -> None:
         raise OSError(errno.EIO, f"{written} of {len(data)} bytes were written")
 
 
-def _get(files: FileSystem, path: str) -> int:
+def get(files: FileSystem, path: str) -> int:
+    """The version of what a file holds."""
     try:
         descriptor = files.open(path, os.O_RDONLY)
     except FileNotFoundError:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from lab.availability.course import Availability
 from lab.ladder.measure import Ladder
 from lab.refusal import Refusal
-from lab.report import inside, measured, steps, told
+from lab.report import inside, measured, reliability, steps, told
 from lab.report.evidence import Evidence, is_macro
 from lab.report.model import Report
 from lab.schema import Run
@@ -13,7 +14,10 @@ from lab.table import exact, figure
 
 
 def compose(
-    runs: Sequence[Run], sources: Sequence[Path] = (), ladder: Ladder | None = None
+    runs: Sequence[Run],
+    sources: Sequence[Path] = (),
+    ladder: Ladder | None = None,
+    availability: Availability | None = None,
 ) -> Report:
     """The report of some runs of one host and commit.
 
@@ -21,14 +25,15 @@ def compose(
         runs: which.
         sources: where they are saved.
         ladder: as it was climbed on the same host.
+        availability: as it was measured there.
 
     Raises:
-        Refusal: there is nothing in them, or the ladder is of another host.
+        Refusal: there is nothing in them, or something is of another host.
     """
     evidence = Evidence(runs, climbed=ladder is not None)
     env = evidence.main.environment
-    if ladder is not None and ladder.host != env.host:
-        raise Refusal(f"the ladder is of another host ({ladder.host}) than the runs ({env.host}).")
+    _check_host("ladder", ladder.host if ladder else None, env.host)
+    _check_host("availability", availability.environment.host if availability else None, env.host)
     return Report(
         title="What a microkernel costs",
         about=(
@@ -49,11 +54,16 @@ def compose(
             measured.scaling(evidence),
             inside.memory(evidence),
             told.other_machines(evidence),
-            told.reliability(),
+            reliability.chapter(availability),
             told.checklist(evidence),
             told.rerun(evidence, sources),
         ),
     )
+
+
+def _check_host(what: str, host: str | None, of_runs: str) -> None:
+    if host is not None and host != of_runs:
+        raise Refusal(f"the {what} is of another host ({host}) than the runs ({of_runs}).")
 
 
 def _findings(evidence: Evidence) -> Iterator[tuple[str, str, str]]:

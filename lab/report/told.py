@@ -210,15 +210,6 @@ def _break_even(counted: Sequence[replay.Counts], machine: Machine, work: float)
         yield "any" if price is None else figure(price)
 
 
-def reliability() -> Chapter:
-    """What else the structure is worth."""
-    return Chapter(
-        "reliability",
-        "Reliability",
-        (boxed("reliability"),),
-    )
-
-
 def checklist(evidence: Evidence) -> Chapter:
     """The rules, and where each is met."""
     return Chapter(
