@@ -8,11 +8,13 @@ from typing import Final
 from kernels.cell import locks
 from lab.grading.assignment import Assignment, Task
 from lab.grading.submission import Submission
-from lab.grading.trial import LIMIT, NOT_RUN, Case, Outcome, run
+from lab.grading.trial import LIMIT, NO_TIME, NOT_RUN, Case, Outcome, run
 from lab.refusal import unknown
 
 BUDGET: Final = 58.0
 """Seconds for all tests of a submission."""
+LEAST: Final = 1.0
+"""Seconds with which a test is begun."""
 
 
 @dataclass
@@ -148,8 +150,8 @@ def _kernels(task: Task, wanted: Sequence[str]) -> Iterator[str]:
 
 
 def _run(grade: Grade, task: Task, kernel: str, left: float, slow: float) -> Outcome:
-    if left <= 0:
-        return NOT_RUN
+    if left <= LEAST:
+        return NO_TIME
     folder, submission = str(grade.assignment.folder), grade.submission
     seed = submission.seed(grade.assignment.name)
     case = Case(folder, task, kernel, submission.files, seed, slow)

@@ -52,6 +52,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 NOT_RUN: Final = Outcome(passed=False, came="it was not run")
+NO_TIME: Final = Outcome(
+    passed=False, came="no time was left for it: all tests have a minute (see --slow)"
+)
 _DECODER: Final = msgspec.json.Decoder(Outcome)
 
 

@@ -6,6 +6,8 @@ from assignments.files.contract import Subject
 from assignments.files.images import BLOCKS, Image, boot_on
 from kernels import System
 from lab.grading.bench import Bench
+from servers.disk import Disk
+from servers.filesystem.layout import INODE, INODES_PER_BLOCK, LINK_MAX, Superblock
 
 KIB = 1024
 
@@ -34,10 +36,10 @@ def a_free_entry_is_used(bench: Bench) -> None:
     size = image.stat("/").st_size
     image.remove("/notes")
     with boot_on(bench, image) as system:
-        system[Subject].link(1, b"again", image_inode(system, b"large"))
+        system[Subject].link(1, b"n" * 60, image_inode(system, b"large"))
     image.check(bench)
     bench.expect("the size of the root", image.stat("/").st_size, size)
-    bench.expect("one inode", image.inode("/again"), image.inode("/large"))
+    bench.expect("one inode", image.inode("/" + "n" * 60), image.inode("/large"))
 
 
 def a_link_in_a_full_directory(bench: Bench) -> None:
@@ -53,13 +55,28 @@ def a_link_in_a_full_directory(bench: Bench) -> None:
     bench.expect("the links", image.stat("/notes").st_nlink, 7 * 16 - 1)
 
 
+def links_have_an_end(bench: Bench) -> None:
+    """A file that has `LINK_MAX` names gets no other, and nothing has changed."""
+    image = Image(bench)
+    with boot_on(bench, image) as system:
+        disk, notes = system[Disk], image_inode(system, b"notes")
+        index, rest = divmod(notes - 1, INODES_PER_BLOCK)
+        block, place = Superblock.unpack(disk.read(1)).table_start + index, rest * INODE.size + 2
+        was = disk.read(block)
+        disk.write(block, was[:place] + LINK_MAX.to_bytes(2, "little") + was[place + 2 :])
+        bench.fails("one name more", errno.EMLINK, system[Subject].link, 1, b"more", notes)
+        disk.write(block, was)
+    image.check(bench)
+    image.unchanged(bench)
+
+
 def a_large_file_is_cut(bench: Bench) -> None:
     """Zones of zone numbers are freed with the last of what they lead to."""
     image = Image(bench, large=400 * KIB)
     before = image.free()
     whole = image.read("/large")
-    sizes = (300 * KIB + 5, 100 * KIB + 1, 7 * KIB, 0)
-    freed = (99, 299 + 2, 393 + 3, 400 + 3)
+    sizes = (300 * KIB + 5, 100 * KIB + 1, 7 * KIB + 100, 0)
+    freed = (99, 299 + 2, 392 + 2, 400 + 3)
     for size, count in zip(sizes, freed, strict=True):
         with boot_on(bench, image) as system:
             system[Subject].truncate(image_inode(system, b"large"), size)
@@ -72,14 +89,18 @@ def files_grow_by_holes(bench: Bench) -> None:
     """What `truncate` adds reads as zeros and takes no zone, whatever was there before."""
     image = Image(bench)
     whole, size = image.read("/notes"), 1024 + bench.random.randrange(1, 400)
+    large = image.read("/large")
     with boot_on(bench, image) as system:
         volume, notes = system[Subject], image_inode(system, b"notes")
         volume.truncate(notes, size)
         volume.truncate(notes, 500_000)
         volume.truncate(image_inode(system, b"empty"), 5_000_000)
+        volume.truncate(image_inode(system, b"large"), 7 * KIB + 100)
+        volume.truncate(image_inode(system, b"large"), 9 * KIB)
     image.check(bench)
     bench.expect("notes", image.read("/notes"), whole[:size].ljust(500_000, b"\0"))
     bench.expect("empty", image.read("/empty"), bytes(5_000_000))
+    bench.expect("large", image.read("/large"), large[: 7 * KIB + 100].ljust(9 * KIB, b"\0"))
     bench.true("there are blocks left", image.free() > BLOCKS // 2)
     with boot_on(bench, image) as system:
         system[Subject].truncate(image_inode(system, b"empty"), 300_000)  # a cut in a hole

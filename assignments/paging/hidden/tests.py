@@ -74,6 +74,20 @@ def pages_come_back(bench: Bench) -> None:
         machine.end(1)
         machine.run([(1, True)])
         bench.expect("the next faults", machine.run([(4, False)]), [Fault(4, 2)])
+        policy = system[Subject]
+        policy.begin(2)
+        for page in (11, 12):
+            machine.tables.bring(page)
+            machine.tables.refer(page, False)
+            policy.admit(page)
+        bench.expect("the victim of two that were referenced", policy.victim(), 11)
+        machine.tables.drop(12)
+        policy.forget(12)
+        machine.tables.bring(12)
+        policy.admit(12)
+        bench.expect(
+            "the victim, when 12 has come back and was not referenced", policy.victim(), 12
+        )
 
 
 def between_belady_and_chance(bench: Bench) -> None:
