@@ -25,6 +25,7 @@ from kernels.control import (
     OpenMailbox,
     Panicked,
     Refused,
+    Report,
     Reported,
     Share,
     Started,
@@ -138,6 +139,13 @@ class Agent:
         if self.counters:
             ways = list(map(self.counters.counting, ways))
         return RemoteCarrier(*ways, survives=bool(needs(service).journal))
+
+    def report(self) -> Reported:
+        """How the servers are, and what else the kernel knows."""
+        answer, _ = self.ask(Report())
+        if not isinstance(answer, Reported):
+            raise KernelPanic(f"the kernel answered {answer!r}")
+        return answer
 
     def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
         """A new caller in this process."""

@@ -16,6 +16,7 @@ from twinos import Caller
 from twinos.codec import decoder
 from twinos.errors import ErrorParts
 from twinos.message import Endpoint
+from twinos.tasks import Limits
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -128,7 +129,7 @@ class Start(Ask, frozen=True):
     uid: int
     gid: int
     groups: tuple[int, ...]
-    memory: int
+    limits: Limits
 
 
 class Replace(Ask, frozen=True):
@@ -137,7 +138,7 @@ class Replace(Ask, frozen=True):
     caller: int
     main: str
     name: str
-    memory: int
+    limits: Limits
 
 
 class Bear(Ask, frozen=True):
@@ -255,12 +256,13 @@ class Verdict(Answer, frozen=True):
 
 
 class Reported(Answer, frozen=True):
-    """How the servers are, and what has happened to them lately."""
+    """How the servers are, what happened to them lately; switches of processes that have ended."""
 
     servers: tuple[ServerStatus, ...]
     events: tuple[Event, ...]
     interrupts: tuple[tuple[str, int], ...]
     passages: tuple[tuple[str, Passages], ...]
+    switches: int
 
 
 class Panicked(Answer, frozen=True):

@@ -96,3 +96,9 @@ def system_call(number: int, *arguments: object) -> int:
     """A system call that the C library has no function for; -1: `ctypes.get_errno` says why."""
     _libc.syscall.restype = ctypes.c_long
     return int(_libc.syscall(ctypes.c_long(number), *arguments))
+
+
+def switches_of_ended() -> int:
+    """Context switches of the children of this process that have ended, and of theirs."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_nvcsw + ended.ru_nivcsw

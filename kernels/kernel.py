@@ -51,6 +51,9 @@ class Kernel(Protocol):
     def interrupt(self, driver: type[Service]) -> None:
         """Have a driver's device raise its line. EINVAL: it has none; EPERM."""
 
+    def switches(self) -> int:
+        """Context switches of its processes that have ended."""
+
     def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
         """Run `function(user, *arguments)` in a process of its own, with `caller`'s credentials."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from kernels.agent import Agent
 from kernels.bundle import RemoteCarrier
 from kernels.child import Child
-from kernels.control import Become, Boot, Hello, Raise, Report, Reported, Shutdown
+from kernels.control import Become, Boot, Hello, Raise, Shutdown
 from kernels.counters import Counters
 from kernels.forking import fork_program
 from kernels.kernel import Process
@@ -102,29 +102,27 @@ class Remote:
 
     def status(self) -> tuple[ServerStatus, ...]:
         """How the servers are."""
-        return self._report().servers
+        return self._agent.report().servers
 
     def events(self) -> tuple[Event, ...]:
         """What has happened to them lately."""
-        return self._report().events
+        return self._agent.report().events
 
     def passages(self) -> Mapping[str, Passages]:
         """What came of those who wanted to enter, by address space."""
-        return dict(self._report().passages)
+        return dict(self._agent.report().passages)
 
     def interrupts(self) -> Mapping[str, int]:
         """Interrupts since boot, by driver."""
-        return dict(self._report().interrupts)
+        return dict(self._agent.report().interrupts)
 
     def interrupt(self, driver: type[Service]) -> None:
         """Have a driver's device raise its line."""
         self._agent.ask(Raise(driver.__name__))
 
-    def _report(self) -> Reported:
-        answer, _ = self._agent.ask(Report())
-        if not isinstance(answer, Reported):
-            raise KernelPanic(f"the kernel answered {answer!r}")
-        return answer
+    def switches(self) -> int:
+        """Of servers and programs that have ended."""
+        return self._agent.report().switches
 
     def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
         """Run `function(user, *arguments)` in a process of its own, as another caller."""

@@ -148,6 +148,10 @@ class Monolithic:
             raise fail(errno.EINVAL)
         self._devices.interrupt(driver)
 
+    def switches(self) -> int:
+        """None: it has no other process."""
+        return 0
+
     def process(self, caller: Caller, function: Callable[..., Any], *arguments: Any) -> Process:
         """Not from here: this kernel lives in its user's process."""
         del caller, function, arguments

@@ -39,7 +39,7 @@ from kernels.control import (
 )
 from kernels.doors import Doors
 from kernels.hardware import Devices
-from kernels.host import adopt_orphans, name_process
+from kernels.host import adopt_orphans, name_process, switches_of_ended
 from kernels.launch import close_all_but, settle
 from kernels.orders import Serve
 from kernels.parcels import Parcel, close_all
@@ -180,7 +180,9 @@ class _Nucleus:
     def _report(self, peer: Peer, number: int) -> None:
         statuses = tuple(server.status() for server in self._supervisor.servers)
         interrupts, log = tuple(self._devices.counts.items()), tuple(self._supervisor.log)
-        peer.answer(Reported(statuses, log, interrupts, self._supervisor.queues.passages()), number)
+        passages = self._supervisor.queues.passages()
+        answer = Reported(statuses, log, interrupts, passages, switches_of_ended())
+        peer.answer(answer, number)
 
     def _tour(self, peer: Peer, number: int) -> None:
         """Hand over what a user's process needs beside its connection."""

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kernels.control import (
     Answer,
@@ -50,6 +50,10 @@ class _Program(NamedTuple):
     caller: Caller
     pid: int
     peer: Peer
+
+
+LAST_SECONDS: Final = 2
+"""Seconds of processor time that a program has from SIGXCPU to SIGKILL."""
 
 
 class Programs:
@@ -245,8 +249,11 @@ class Programs:
         from kernels.microkernel import run_task  # noqa: PLC0415 (that starts the nucleus)
 
         self._forget()
-        most = address_space() + ask.memory  # what the parent had is not its own doing
+        most = address_space() + ask.limits.memory  # what the parent had is not its own doing
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        cpu = ask.limits.cpu
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + LAST_SECONDS))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         hear_no_children()
         close_all_but({connection.fileno()})
         die_with_parent(nucleus)

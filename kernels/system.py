@@ -96,9 +96,7 @@ class User:
             conversation: the class from which its messages derive; see `twinos.message`.
             name: what it is called; without a name it can't be looked up.
 
-        Raises:
-            ContractError: these messages can't travel.
-            OSError: EEXIST, the name is taken; EAGAIN, the kernel has no slot free.
+        ContractError: they can't travel. OSError: EEXIST, it is taken; EAGAIN, no slot is free.
         """
         if self._stubs is _CLOSED:
             raise LeftError
@@ -237,13 +235,13 @@ class System(User):
         return self._kernel.interrupts()
 
     def interrupt(self, driver: type[Service]) -> None:
-        """Have a driver's device raise its line, as one does who presses a key.
-
-        Raises:
-            OSError: EINVAL: that service is no driver.
-        """
+        """Have a driver's device raise its line, as who presses a key does. EINVAL: no driver."""
         self._require(driver)
         self._kernel.interrupt(driver)
+
+    def switches(self) -> int:
+        """Context switches of processes that have ended, as the host counted them."""
+        return self._kernel.switches()
 
     def close(self) -> None:
         """Shut the system down: everything written back, no process left."""

@@ -19,6 +19,7 @@ from kernels.control import (
     Status,
 )
 from twinos import Caller, KernelPanic, Task
+from twinos.tasks import Limits
 
 
 class RemoteTasks:
@@ -36,14 +37,14 @@ class RemoteTasks:
         main: Callable[..., Any],
         name: str,
         credentials: tuple[int, int, tuple[int, ...]],
-        memory: int,
+        limits: Limits,
     ) -> Task:
         """See `Tasks`."""
-        return self._started(Start(_named(main), name, *credentials, memory))
+        return self._started(Start(_named(main), name, *credentials, limits))
 
-    def replace(self, caller: int, main: Callable[..., Any], name: str, memory: int) -> Task:
+    def replace(self, caller: int, main: Callable[..., Any], name: str, limits: Limits) -> Task:
         """See `Tasks`."""
-        return self._started(Replace(caller, _named(main), name, memory))
+        return self._started(Replace(caller, _named(main), name, limits))
 
     def bear(self, parent: int) -> Caller:
         """See `Tasks`."""
@@ -86,15 +87,15 @@ class NoTasks:
         main: Callable[..., Any],
         name: str,
         credentials: tuple[int, int, tuple[int, ...]],
-        memory: int,
+        limits: Limits,
     ) -> Task:
         """See `Tasks`."""
-        del main, name, credentials, memory
+        del main, name, credentials, limits
         refuse()
 
-    def replace(self, caller: int, main: Callable[..., Any], name: str, memory: int) -> Task:
+    def replace(self, caller: int, main: Callable[..., Any], name: str, limits: Limits) -> Task:
         """See `Tasks`."""
-        del caller, main, name, memory
+        del caller, main, name, limits
         refuse()
 
     def bear(self, parent: int) -> Caller:

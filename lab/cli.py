@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "scheduling": "run scheduling policies on tasks and servers, or set an exercise",
     "memory": "show address spaces, frames and counters, step by step",
     "privileges": "who may call which operations, and map which regions",
+    "limits": "what bounds a program, and what becomes of who wants more",
     "shell": "a shell: programs, pipes and services to use and to break",
     "trace": "show the messages of one command, as a chart or for Perfetto",
     "image": "make, fill, read, check and repair disk images",

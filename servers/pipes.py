@@ -5,10 +5,10 @@ import math
 import select
 import time
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from servers.who import Who, require_service
-from twinos import Caller, Service, Signal, Waits, fail, op
+from twinos import Caller, Service, Signal, Waits, fail, limit, op
 
 CAPACITY: Final = 64 << 10
 """Bytes that a pipe holds; a writer waits for room."""
@@ -96,7 +96,11 @@ class Pipes(Service):
         ends: how many one caller may have.
     """
 
-    def __init__(self, pipes: int = PIPES, ends: int = ENDS) -> None:
+    def __init__(
+        self,
+        pipes: Annotated[int, limit("pipes", "ENFILE")] = PIPES,
+        ends: Annotated[int, limit("ends of pipes of one process", "EMFILE")] = ENDS,
+    ) -> None:
         self._most_pipes = pipes
         self._most_ends = ends
         self._count = 0

@@ -21,6 +21,7 @@ from twinos.errors import (
 )
 from twinos.journal import Journal, replayed
 from twinos.later import Later, Pending
+from twinos.limits import limit
 from twinos.line import NO_DEVICE, Line
 from twinos.mailbox import Mailbox, Post
 from twinos.message import ANY, Deliver, Endpoint, Message, Notification, Posting, Received
@@ -66,6 +67,7 @@ __all__ = [
     "Waits",
     "WiringError",
     "fail",
+    "limit",
     "only",
     "op",
     "operations",

@@ -23,6 +23,18 @@ class Task(NamedTuple):
     host: int
 
 
+class Limits(NamedTuple):
+    """What a host process may use of the host.
+
+    Attributes:
+        memory: bytes of address space that it may map beside what it starts with.
+        cpu: seconds of processor time: then it is sent SIGXCPU, and soon after SIGKILL.
+    """
+
+    memory: int
+    cpu: int
+
+
 class Tasks(Protocol):
     """What the kernel does for a service that manages processes.
 
@@ -34,7 +46,7 @@ class Tasks(Protocol):
         main: Callable[..., Any],
         name: str,
         credentials: tuple[int, int, tuple[int, ...]],
-        memory: int,
+        limits: Limits,
     ) -> Task:
         """Run `main(user)` in a process of its own, as a new caller with these credentials.
 
@@ -45,13 +57,13 @@ class Tasks(Protocol):
             name: for people: what the host shows of it.
             credentials: user, group and supplementary groups; for ever, unless it is the
                 superuser's.
-            memory: bytes of address space on the host that it may map beside what it starts with.
+            limits: what it may use.
 
         Raises:
             OSError: EAGAIN, the host has no room for it.
         """
 
-    def replace(self, caller: int, main: Callable[..., Any], name: str, memory: int) -> Task:
+    def replace(self, caller: int, main: Callable[..., Any], name: str, limits: Limits) -> Task:
         """Run `main(user)` in a fresh process in place of a started one, as the same caller.
 
         Of the process before nothing is left: it is killed, in the middle of whatever it did, and
@@ -61,7 +73,7 @@ class Tasks(Protocol):
             caller: whose process is replaced.
             main: as for `start`.
             name: as for `start`.
-            memory: as for `start`.
+            limits: as for `start`.
 
         Raises:
             OSError: ESRCH, it is gone. EPERM, it runs by itself. EAGAIN, the host has no room.

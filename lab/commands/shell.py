@@ -42,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--kernel", default="microkernel", metavar="K", help="microkernel by default")
     add("--image", metavar="I", help="an image on the host; without it, a disk in memory")
     add("--scheduler", metavar="P", help=f"which request is next: {', '.join(policies())}")
+    add("--limit", action="append", default=[], metavar="NAME=VALUE", help="see `twinos limits`")
     add("-c", dest="script", metavar="SCRIPT", help="carry out a script and leave")
     add("file", nargs="?", metavar="FILE", help="carry out a file of the host and leave")
     add("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="for it: $1, $2, ...")
@@ -75,6 +76,7 @@ def execute(arguments: argparse.Namespace) -> int:
             terminal=terminal,
             record=record,
             scheduler=arguments.scheduler,
+            limits=arguments.limit,
         ) as machine,
     ):
         if text is None:

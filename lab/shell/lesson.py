@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from kernels.status import ServerStatus
+from lab.meter import descendants, usage
 from lab.shell.machine import Machine
 from lab.shell.spaces import crosses
 from lab.trace.chart import show
@@ -90,19 +91,23 @@ class Lesson:
         if not arguments:
             raise ShellFault("usage: count COMMAND [ARGUMENT...]")
         system = self._machine.system
-        interrupts = sum(system.interrupts().values())
+        switched, interrupts = self._switches(), sum(system.interrupts().values())
         before, start = system.counts(), time.perf_counter()
         status = self._command(shell, arguments)
         seconds = time.perf_counter() - start
-        after = system.counts()
+        after, switches = system.counts(), self._switches() - switched
         shell.process.stdout.flush()
         interrupts = sum(system.interrupts().values()) - interrupts
         messages, size = after.messages - before.messages, after.bytes - before.bytes
         shell.process.stderr.write(
-            f"{messages:,} messages of {size:,} bytes, {messages:,} switches, "
+            f"{messages:,} messages of {size:,} bytes, {switches:,} switches, "
             f"{seconds * 1000:,.1f} ms{f', {interrupts:,} interrupts' if interrupts else ''}\n"
         )
         return status
+
+    def _switches(self) -> int:
+        """Switches of this process, the servers and all programs, as the host counts them."""
+        return usage(descendants(os.getpid())).switches + self._machine.system.switches()
 
     def _command(self, shell: Shell, arguments: list[str]) -> int:
         return shell.builtins["command"](shell, arguments)

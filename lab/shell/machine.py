@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from kernels import Layer, System
 from kernels.boot import boot
 from lab.choice import HYBRID, Choice, parse
+from lab.limits import chosen
 from lab.refusal import Failure, Refusal
 from lab.trace.recorder import Recording
 from servers.clock import Clock
@@ -45,8 +46,8 @@ class Machine:
         image: an image on the host, or None for a disk in memory.
         terminal: whether a person sits at standard input and output.
         record: where its messages are noted, when that is switched on.
-        config: settings of services.
         scheduler: as `boot` calls it.
+        limits: other than those by default.
 
     Raises:
         Refusal: it does not boot.
@@ -59,15 +60,20 @@ class Machine:
         *,
         terminal: bool = False,
         record: Recording | None = None,
-        config: Mapping[type[Service], Mapping[str, Any]] | None = None,
         scheduler: str | None = None,
+        limits: Sequence[str] = (),
     ) -> None:
         self._choice = parse(kernel)
         self.record = record
-        self._scheduler = scheduler
         self._layers = () if record is None else (record.layer,)
         disk = {"blocks": BLOCKS} if image is None else {"image": image}
-        self._config = {Disk: disk, Console: {"terminal": terminal}, **(config or {})}
+        known = {service.__name__: service for service in boot_order(SERVICES)}
+        options, bounds = chosen(limits, known)
+        self._options: dict[str, Any] = {**options, "scheduler": scheduler}
+        self._config: dict[type[Service], dict[str, Any]] = {}
+        for config in (bounds, {Disk: disk, Console: {"terminal": terminal}}):
+            for service, settings in config.items():
+                self._config.setdefault(service, {}).update(settings)
         for name in programs.names():  # here, once: what is forked from here has them
             import_module(f"{programs.__name__}.{name}")
         self._boot()
@@ -78,7 +84,7 @@ class Machine:
 
     def _start(self) -> None:
         try:
-            self.system = _booted(self._choice, self._config, self._layers, self._scheduler)
+            self.system = _booted(self._choice, self._config, self._layers, self._options)
         except (OSError, WiringError, BootError) as error:
             raise Refusal(f"{self._choice.name} does not boot: {describe(error)}.") from error
         try:
@@ -130,7 +136,7 @@ def _booted(
     choice: Choice,
     config: Mapping[type[Service], Mapping[str, Any]],
     layers: Sequence[Layer],
-    scheduler: str | None,
+    options: Mapping[str, Any],
 ) -> System:
     order = boot_order(SERVICES)
     groups = tuple(tuple(s for s in group if s in order) for group in choice.groups)
@@ -143,7 +149,7 @@ def _booted(
         count=True,
         layers=layers,
         grace=5.0,
-        scheduler=scheduler,
+        **options,
     )
 
 

@@ -17,7 +17,7 @@ from servers.filesystem.path import Walker, checked
 from servers.filesystem.permission import SEARCH, SET_ID, WRITE, ownership, require, without_set_id
 from servers.filesystem.survival import describe
 from servers.filesystem.volume import NO_JOURNAL, Volume
-from twinos import Caller, Journal, Region, Service, fail, only, replayed, shared
+from twinos import Caller, Journal, Region, Service, fail, limit, only, replayed, shared
 
 MEMORY: Final = 64 << 20
 DESCRIPTORS: Final = 1024
@@ -42,7 +42,7 @@ class State(Service):
         disk: DiskHandle,
         time: int | None = None,
         memory: int = MEMORY,
-        descriptors: int = DESCRIPTORS,
+        descriptors: Annotated[int, limit("open files of one process", "EMFILE")] = DESCRIPTORS,
         inodes: int | None = None,
         log: int | None = None,
         pages: Annotated[Region, shared] = None,  # type: ignore[assignment]  # kernels give one

@@ -61,6 +61,9 @@ class Handling(Descriptors):
         self._actions[number] = action
         if not action:
             del self._actions[number]
+        if number == host_signal.SIGXCPU:  # the host itself sends it; see `Limits`
+            taken = {DEFAULT: host_signal.SIG_DFL, IGNORE: host_signal.SIG_IGN}
+            host_signal.signal(number, taken.get(action, self._overdrawn))
 
     def deliver(self) -> None:
         """Call the handlers of signals that have come."""
@@ -89,6 +92,9 @@ class Handling(Descriptors):
             raise fail(errno.EINVAL)
         host_signal.signal(host_signal.SIGALRM, self._ring)
         return host_signal.setitimer(host_signal.ITIMER_REAL, seconds)[0]
+
+    def _overdrawn(self, _number: int, _frame: object) -> None:
+        self.raise_signal(host_signal.SIGXCPU)
 
     def _ring(self, _number: int, _frame: object) -> None:
         self.raise_signal(host_signal.SIGALRM)

@@ -21,14 +21,20 @@ from servers.process.table import (
     ZOMBIE,
     Entry,
     ProcessInfo,
+    Table,
     exited,
     selected,
 )
 from servers.who import Who
-from twinos import Caller, Journal, Tasks, Waits, fail, only, op
+from twinos import Caller, Journal, Tasks, Waits, fail, limit, only, op
+from twinos.tasks import Limits
 
 PROCESSES: Final = 128
 """Processes that there may be, zombies included."""
+USERS_PROCESSES: Final = 64
+"""Those of one user who is not the superuser."""
+CPU: Final = 300
+"""Seconds of processor time that a program may use."""
 MEMORY: Final = 1 << 30
 """Bytes of address space on the host that a program may map beside what it starts with."""
 
@@ -47,8 +53,12 @@ class ProcessManager(Starting):
         addresses: to make the address spaces of programs.
         tasks: starts and signals processes of the host.
         journal: keeps the process table, should this server die.
-        processes: how many there may be, zombies included.
+        processes: how many there may be, zombies included; the last eighth of them, eight at most,
+            is for whoever runs by itself (the shell that a person sits at), so that it can help.
+        users_processes: how many of them may be one user's; the superuser has no such limit.
         memory: bytes of the host's address space that a program may map beside what it starts with.
+        cpu: seconds of processor time that a program may use: then it is sent SIGXCPU, and two
+            seconds later SIGKILL.
     """
 
     def __init__(
@@ -58,15 +68,19 @@ class ProcessManager(Starting):
         addresses: Annotated[MemoryManager, only("exec", "inherit", "leave")],
         tasks: Tasks,
         journal: Journal,
-        processes: int = PROCESSES,
-        memory: int = MEMORY,
+        processes: Annotated[int, limit("processes, zombies included", "EAGAIN")] = PROCESSES,
+        users_processes: Annotated[int, limit("processes of one user", "EAGAIN")] = USERS_PROCESSES,
+        memory: Annotated[int, limit("bytes that a program maps", "MemoryError, ENOMEM")] = MEMORY,
+        cpu: Annotated[int, limit("seconds that a program computes", "SIGXCPU, SIGKILL")] = CPU,
     ) -> None:
         del journal  # the kernel keeps it
-        super().__init__(tasks, processes)
+        if min(processes, users_processes, memory, cpu) < 1:
+            raise fail(errno.EINVAL)
+        super().__init__(tasks, Table(processes, users_processes))
         self._files = files
         self._pipes = pipes
         self._addresses = addresses
-        self._memory = memory
+        self._limits = Limits(memory, cpu)
 
     def _restored(self, saved: bytes) -> None:
         if not saved:
@@ -85,7 +99,7 @@ class ProcessManager(Starting):
         """
         if self._table.is_known(caller):
             raise fail(errno.EEXIST)
-        pid = self._table.new_pid()
+        pid = self._table.new_pid(caller.uid)
         self._table.add(Entry(pid, INIT, pid, pid, Who(*caller), command, started=time.monotonic()))
         self._keep()
         return pid

@@ -33,9 +33,9 @@ class Sending(Service):
     signal, pokes the process, and the process asks what has come.
     """
 
-    def __init__(self, tasks: Tasks, processes: int) -> None:
+    def __init__(self, tasks: Tasks, table: Table) -> None:
         self._tasks = tasks
-        self._table = Table(processes)
+        self._table = table
         self._book = b""
 
     def _keep(self) -> None:

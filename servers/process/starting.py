@@ -17,6 +17,7 @@ from servers.process.startup import run
 from servers.process.table import FORKED, Beginning, Descriptor, Entry, Forked, Order
 from servers.who import Who
 from twinos import Caller, fail, only, op
+from twinos.tasks import Limits
 
 DESCRIPTORS: Final = 256
 """Open files that a process may have."""
@@ -34,7 +35,7 @@ class Starting(Groups):
     _files: Annotated[FileSystem, only("load", "inherit")]
     _pipes: Annotated[Pipes, only("inherit")]
     _addresses: Annotated[MemoryManager, only("exec", "inherit", "leave")]
-    _memory: int
+    _limits: Limits
 
     @op
     def spawn(self, caller: Caller, order: Order) -> int:
@@ -54,8 +55,9 @@ class Starting(Groups):
         if caller.uid and order.user not in {None, own}:
             raise fail(errno.EPERM)
         found = self._found(who, order)
-        pid = self._table.new_pid()
-        task = self._tasks.start(run, _name(order), order.user or own, self._memory)
+        uid, _, _ = order.user or own
+        pid = self._table.new_pid(uid, parent)
+        task = self._tasks.start(run, _name(order), order.user or own, self._limits)
         child = Who(*task.caller)
         try:
             self._bequeath(who, child, order.descriptors, order.directory)
@@ -107,7 +109,7 @@ class Starting(Groups):
         parent, who = self._table.of_caller(caller), Who(*caller)
         if len(descriptors) > DESCRIPTORS:
             raise fail(errno.EMFILE)
-        pid = self._table.new_pid()
+        pid = self._table.new_pid(caller.uid, parent)
         child = Who(*self._tasks.bear(caller.id))
         try:
             self._bequeath(who, child, descriptors, "")
@@ -156,7 +158,7 @@ class Starting(Groups):
         found = self._found(who, order)
         space = self._addresses.exec(who, found.path)
         try:
-            task = self._tasks.replace(caller.id, run, _name(order), self._memory)
+            task = self._tasks.replace(caller.id, run, _name(order), self._limits)
         except BaseException:
             self._addresses.leave(who, space)
             raise

@@ -11,6 +11,8 @@ from twinos import Caller, Signal, fail
 
 INIT: Final = 1
 """The first process, which is none of the host: who has lost a parent is its child."""
+KEPT: Final = 8
+"""Places in the table that no program's child gets: for who runs by itself."""
 
 RUNNING, STOPPED, ZOMBIE = "R", "T", "Z"
 
@@ -163,10 +165,13 @@ class Table:
 
     Args:
         most: how many there may be, zombies included.
+        most_of_a_user: how many of one user who is not the superuser.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_of_a_user: int) -> None:
         self._most = most
+        self._most_of_a_user = most_of_a_user
+        self._kept = min(most // 8, KEPT)
         self._last = INIT
         self.entries: dict[int, Entry] = {}
         self._callers: dict[int, Entry] = {}
@@ -189,9 +194,20 @@ class Table:
         for entry in entries:
             self.add(entry)
 
-    def new_pid(self) -> int:
-        """A number that no process has. EAGAIN: there are too many processes."""
-        if len(self.entries) >= self._most:
+    def new_pid(self, uid: int, parent: Entry | None = None) -> int:
+        """A number that no process has.
+
+        Args:
+            uid: whose process it will be.
+            parent: who starts it; None: itself.
+
+        Raises:
+            OSError: EAGAIN: there are too many processes, or too many of this user.
+        """
+        room = self._most - len(self.entries)
+        if room <= (self._kept if parent is not None and parent.host else 0):
+            raise fail(errno.EAGAIN)
+        if uid and sum(entry.who.uid == uid for entry in self if entry.who) >= self._most_of_a_user:
             raise fail(errno.EAGAIN)
         self._last += 1
         return self._last

@@ -262,3 +262,15 @@ def test_a_panic_and_a_reboot(people: list[Person], tmp_path: Path) -> None:
     person.expect("monolithic:/# ")
     person.type("\x04")
     assert person.leave() == 0
+
+
+def test_limits_are_listed_and_set(run: Run) -> None:
+    listed = run("limits").stdout
+    for name in ("requests", "ProcessManager.processes", "ProcessManager.cpu", "Pipes.ends"):
+        assert name in listed
+    done = run("shell", "--limit", "ProcessManager.cpu=1", "-c", "yes >/dev/null; echo $?")
+    assert done.stdout == "152\n"
+    for wrong in ("ProcessManager.cp=1", "requests=none", "requests=0", "nonsense"):
+        refused = run("shell", "--limit", wrong, "-c", "true")
+        assert refused.returncode == 2
+        assert "limit" in refused.stderr
