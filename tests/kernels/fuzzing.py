@@ -23,6 +23,7 @@ from typing import Final, NamedTuple
 from kernels import System, boot
 from lab.catalogue import services
 from servers.console import Console
+from servers.examples.queue import MessageQueue
 from servers.filesystem import FileSystem
 from servers.slowdisk import SlowDisk
 from tests.kernels.attackers import SOMEBODY, Asker, Attacker, Writer
@@ -64,8 +65,9 @@ def fields() -> tuple[Field, Field]:
     hidden = tuple(service for service in found if service.__privileged__)
     open_ones = tuple(service for service in found if not service.__privileged__)
     disk: Config = {SlowDisk: {"speed": 0.0}}
+    full: Config = {Console: {"keep": True}, MessageQueue: {"memory": 1 << 20, "topics": 32}}
     return (
-        Field("for users", (Echo, *open_ones), SOMEBODY[0], {**disk, Console: {"keep": True}}, 0.7),
+        Field("for users", (Echo, *open_ones), SOMEBODY[0], {**disk, **full}, 0.7),
         Field("for services", (Echo, *hidden), 0, disk, 0.3),
     )
 
