@@ -111,6 +111,8 @@ class Space:
             for service in services:
                 self.gate.inside = service
                 self._instances[service] = self._build(service, settings[service], regions[service])
+                if service in self._turns:
+                    self._turns[service].taught(self._instances[service])
             for service, recorder in self.recorders.items():
                 recorder.recover(self._instances[service])
         if built is not None:

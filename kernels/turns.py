@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kernels.gate import Gate, Waiting
-from twinos import Op, Service, Signal
+from twinos import NotAloneError, Op, Service, Signal
 from twinos.wiring import Services
 
 R = TypeVar("R")
@@ -88,6 +88,27 @@ class Turns:
             self.begin(together)
 
         return self._gate.drive(waiting, step_outside=step_outside)
+
+    def taught(self, instance: Service) -> None:
+        """Tell a service whose turn it is, and have it begin again where it asks to be alone."""
+        instance._is_alone = self._is_alone  # type: ignore[method-assign]  # noqa: SLF001 (its hook)
+        for name in self._service.__overlaps__:
+            setattr(instance, name, self._again_alone(getattr(instance, name)))
+
+    def _is_alone(self) -> bool:
+        return self._alone == threading.get_ident()
+
+    def _again_alone(self, method: Callable[..., R]) -> Callable[..., R]:
+        def call(*arguments: Any, **named: Any) -> R:
+            try:
+                return method(*arguments, **named)
+            except NotAloneError:
+                pass
+            self.end()
+            self.begin(together=False)
+            return method(*arguments, **named)
+
+        return call
 
     def _is_free(self, together: bool) -> bool:
         return self._alone is None and (together or not self._together)

@@ -16,6 +16,13 @@ class WiringError(ValueError):
     """Services cannot be put together as asked: a cycle, an unknown parameter, a bad group."""
 
 
+class NotAloneError(Exception):
+    """An operation that overlaps others must be in the middle alone this time: see `Service`.
+
+    Raised by the operation, before it has changed anything. The kernel then has it begin again.
+    """
+
+
 class BootError(RuntimeError):
     """A service's constructor failed with something other than an `OSError`."""
 

@@ -25,6 +25,8 @@ class Service:
     declare which of its operations may be in the middle together (`overlaps=("read", "stat")`):
     while one of these waits for another service, others of them are served; all other operations
     find none in the middle. So their state may change only where they call another service.
+    One that mostly needs no other service can look whether it `_is_alone` before it asks one, and
+    raise NotAloneError, having changed nothing: then it begins again when it is.
 
     A service declared with `privileged=True` (`class Disk(Service, privileged=True)`) is internal:
     of the users only the superuser may call it. `supervision=Supervision(...)` says what the
@@ -60,6 +62,10 @@ class Service:
             cls.__overlaps__ = frozenset(overlaps)
         for name in sorted(cls.__overlaps__ - cls.__ops__.keys()):
             raise ContractError(f"{cls.__name__} has no operation {name!r} to overlap")
+
+    def _is_alone(self) -> bool:
+        """Whether no other operation can be in the middle of this service, now or at a wait."""
+        return True
 
     def _departed(self, caller: Caller) -> None:
         """`caller` is gone and asks no more. Override to free what was kept for it."""

@@ -1,27 +1,34 @@
 """A disk that takes its time, and the file system on it, in both ways."""
 
 import errno
+import functools
+import itertools
 import os
 import random
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import System, boot
 from lab.agreement import check_agreement
+from lab.crash.judge import mounted
+from lab.crash.recorder import Recorder
 from servers.disk import BLOCK_SIZE, Disk, Extent
 from servers.filesystem import FileSystem
 from servers.slowdisk import Arm, SlowDisk
 from servers.slowfiles import OVERLAPS, OverlappedFileSystem, SlowFileSystem
 from tests.conftest import Kernel, eventually
-from twinos import Region, Signal, Waits, op, operations, shared
+from twinos import Caller, Pages, Region, Signal, Waits, op, operations, shared
 
+ME = Caller(1)
 FAST = {SlowDisk: {"blocks": 8192, "speed": 0.0}}
 
 
@@ -222,6 +229,146 @@ def test_a_hit_is_served_while_the_disk_works(
         assert sorted(results) == [b"\0", b"end"]
 
 
-def test_only_what_reads_open_files_overlaps() -> None:
-    assert OverlappedFileSystem.__overlaps__ == set(OVERLAPS) == {"pread", "fstat"}
+def test_what_overlaps_and_what_does_not() -> None:
+    assert OverlappedFileSystem.__overlaps__ == set(OVERLAPS)
+    assert not set(OVERLAPS) & {"close", "unlink", "rename", "mkdir", "fsync", "ftruncate"}
     assert not SlowFileSystem.__overlaps__
+
+
+def test_whatever_needs_no_disk_is_served_while_it_works(kernel: Kernel, tmp_path: Path) -> None:
+    config: Any = {HeldDisk: {"image": str(tmp_path / "image"), "blocks": 8192}}
+    with kernel.boot(Held, config=config) as system:
+        fs = system[Held]
+        fs.pwrite(fs.open("/file", os.O_CREAT | os.O_RDWR), b"end", 2 << 20)
+    with kernel.boot(Held, config=config) as system, system.user() as other:
+        disk, fs = system[HeldDisk], system[Held]
+        fd, same = fs.open("/file", os.O_RDWR), other[Held].open("/file", os.O_RDONLY)
+        page = b"p" * 4096
+        for offset in (0, 4096):
+            fs.pwrite(fd, page, offset)
+        assert fs.stat("/file").st_size == (2 << 20) + 3
+        assert fs.listdir("/") == ("file",)
+        disk.hold(True)
+        results: list[bytes] = []
+        miss = threading.Thread(target=lambda: results.append(other[Held].pread(same, 3, 2 << 20)))
+        miss.start()
+        eventually(lambda: disk.waiting() == 1)
+        assert fs.stat("/file").st_size == (2 << 20) + 3
+        assert fs.listdir("/") == ("file",)
+        assert fs.pwrite(fd, page[::-1], 0) == 4096
+        assert fs.read(fs.open("/file", os.O_RDONLY), 4096) == page
+        assert fs.lseek(fd, 4096, os.SEEK_SET) == 4096
+        assert fs.write(fd, page) == 4096
+        assert not results
+        disk.hold(False)
+        miss.join(10)
+        assert results == [b"end"]
+
+
+IMAGE = 1024
+NAMES = ("/a", "/b")
+LENGTH = 40_000
+Step = tuple[str, tuple[Any, ...]]
+
+steps = st.one_of(
+    st.tuples(
+        st.just("pread"),
+        st.tuples(st.sampled_from([3, 4]), st.integers(1, 9000), st.integers(0, LENGTH)),
+    ),
+    st.tuples(st.just("read"), st.tuples(st.sampled_from([3, 4]), st.integers(1, 9000))),
+    st.tuples(
+        st.sampled_from(["pwrite"]),
+        st.tuples(
+            st.sampled_from([3, 4]),
+            st.sampled_from([b"x" * 4096, b"y" * 4096, b"z" * 100]),
+            st.sampled_from([0, 4096, 8192, 30_000, LENGTH - 10]),
+        ),
+    ),
+    st.tuples(st.just("write"), st.tuples(st.sampled_from([3, 4]), st.just(b"w" * 4096))),
+    st.tuples(st.just("lseek"), st.tuples(st.just(3), st.integers(0, 9000), st.just(0))),
+    st.tuples(st.just("ftruncate"), st.tuples(st.just(4), st.sampled_from([10, 5000, 50_000]))),
+    st.tuples(st.just("open"), st.tuples(st.sampled_from([*NAMES, "/c"]), st.just(os.O_RDONLY))),
+    st.tuples(st.just("mkdir"), st.tuples(st.just("/d"))),
+    st.tuples(st.just("unlink"), st.tuples(st.sampled_from(NAMES))),
+    st.tuples(st.just("listdir"), st.tuples(st.just("/"))),
+    st.tuples(st.just("fsync"), st.tuples(st.just(3))),
+)
+
+
+@functools.cache
+def small_image() -> bytes:
+    """Two files that are on the disk and not in memory."""
+    disk = Recorder(bytes(IMAGE * BLOCK_SIZE))
+    files: Any = mounted(disk)
+    for name in NAMES:
+        fd = files.open(ME, name, os.O_CREAT | os.O_WRONLY)
+        files.write(ME, fd, random.Random(name).randbytes(LENGTH))
+    files._stopping()
+    return disk.contents()
+
+
+def begun(call: Callable[..., Any]) -> None:
+    """What is done before: both files are open, and a page of one has been changed."""
+    assert [call("open", name, os.O_RDWR) for name in NAMES] == [3, 4]
+    call("pwrite", 3, b"c" * 4096, 0)
+
+
+def ended(call: Callable[..., Any]) -> list[Any]:
+    """What is looked at afterwards."""
+    at = [call("lseek", fd, 0, os.SEEK_CUR) for fd in (3, 4)]
+    content = [bytes(call("pread", fd, 2 * LENGTH, 0)) for fd in (3, 4)]
+    return [*at, *content, call("listdir", "/")]
+
+
+def outcome(call: Callable[..., Any], step: Step) -> Any:
+    try:
+        result = call(step[0], *step[1])
+    except OSError as error:
+        return error.errno
+    return bytes(result) if isinstance(result, bytes | Pages) else result
+
+
+def orders(programs: list[list[Step]]) -> Iterator[tuple[int, ...]]:
+    """In which order the programs' steps may come."""
+    whose = [number for number, program in enumerate(programs) for _ in program]
+    yield from sorted(set(itertools.permutations(whose)))
+
+
+def in_series(programs: list[list[Step]], order: tuple[int, ...]) -> list[Any]:
+    """What comes of them in that order, in a file system that serves one at a time."""
+    files = mounted(Recorder(small_image()))
+    call = lambda name, *arguments: getattr(files, name)(ME, *arguments)  # noqa: E731
+    begun(call)
+    left = [list(program) for program in programs]
+    results: list[list[Any]] = [[] for _ in programs]
+    for number in order:
+        results[number].append(outcome(call, left[number].pop(0)))
+    return [results, ended(call)]
+
+
+@pytest.mark.parametrize("name", ["monolithic", "microkernel"])
+@settings(max_examples=20)
+@given(programs=st.lists(st.lists(steps, min_size=1, max_size=2), min_size=2, max_size=3))
+def test_overlapped_is_as_in_some_order(name: str, programs: list[list[Step]]) -> None:
+    """Threads that share their descriptors do what one after the other could have done."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "image"
+        image.write_bytes(small_image())
+        config: Any = {
+            SlowDisk: {"image": str(image), "speed": 20.0},
+            OverlappedFileSystem: {"time": 1_000_000_000},
+        }
+        with boot(name, OverlappedFileSystem, config=config) as system:
+            files = system[OverlappedFileSystem]
+            call = lambda name, *arguments: getattr(files, name)(*arguments)  # noqa: E731
+            begun(call)
+            start = threading.Barrier(len(programs))
+
+            def run(program: list[Step]) -> list[Any]:
+                start.wait()
+                return [outcome(call, step) for step in program]
+
+            with ThreadPoolExecutor(len(programs)) as pool:
+                results = list(pool.map(run, programs))
+            seen = [results, ended(call)]
+    assert any(seen == in_series(programs, order) for order in orders(programs))
