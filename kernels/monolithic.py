@@ -53,6 +53,7 @@ class Monolithic:
         self._callers = len(order)
         self._office = LocalOffice(order)
         self._devices = LocalDevices(self._interrupted)
+        self._stopping: Space | None = None
         self._drivers = drivers(order)
         self._queues = Queues(scheduler, ["+".join(service.__name__ for service in order)])
         self._booted_at = time.monotonic()
@@ -170,12 +171,14 @@ class Monolithic:
         space, self._space = self._space, None
         if space is None:
             return
-        self._devices.close()
         self._office.close(partial(KernelPanic, SHUT_DOWN))
         try:
             if not space.gate.is_down:
+                self._stopping = space  # what is written back may wait for a device
                 space.stop()
         finally:
+            self._stopping = None
+            self._devices.close()
             with space.gate.lock:
                 space.gate.shut(SHUT_DOWN)
             self._close_regions()
@@ -193,8 +196,8 @@ class Monolithic:
 
     def _interrupted(self, driver: type[Service]) -> None:
         """A device has raised its line."""
-        space = self._space
-        if space is not None and not space.gate.is_down:
+        space = self._stopping or self._space
+        if space is not None and (self._stopping or not space.gate.is_down):
             with suppress(KernelPanic):  # nobody is there who could be told
                 space.interrupt(driver)
 
