@@ -1,17 +1,24 @@
 """Experiments that break many things, one after the other: the campaigns of other commands."""
 
+import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any, Final
 
+from lab.availability.course import STEP_S, Course
+from lab.availability.house import run, schedule
 from lab.debate.evidence import Finding, Measure, Setting
 from lab.faults.campaign import attempt, fresh_image, plan
 from lab.faults.judge import Outcome
 from lab.faults.kinds import KINDS, SERVICES, suits
+from lab.stats import median_interval
 
 KERNELS: Final = ("monolithic", "microkernel")
 ROUNDS: Final = 4
 QUICK_ROUNDS: Final = 1
+SECONDS, QUICK_SECONDS = 12.0, 5.0
+CLIENTS: Final = 4
 
 
 def faults(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
@@ -40,3 +47,55 @@ def faults(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
         ],
         notes=[f"{len(KINDS)} kinds, in {' and '.join(SERVICES)}"],
     )
+
+
+def availability(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """`twinos availability`: requests served while services are killed, at the same instants.
+
+    Parameters: `kill_every`, in seconds. Measures: `served`, what the microkernel serves over what
+    the monolithic kernel does; `available KERNEL`, the share of time without an outage; `files lost
+    KERNEL`, by kill; `break-even`, the time between crashes at which both would serve the same.
+    """
+    length = QUICK_SECONDS if setting.quick else SECONDS
+    found: dict[str, list[float]] = {}
+    for number in range(setting.boots):
+        seed = setting.seed + number
+        kills = schedule(length, float(parameters["kill_every"]), seed)
+        order = random.Random(seed).sample(KERNELS, len(KERNELS))
+        courses = {
+            kernel: run(kernel, length, kills, clients=CLIENTS, seed=seed, reboot_s=0.0)
+            for kernel in order
+        }
+        for name, value in _compared(courses["monolithic"], courses["microkernel"]).items():
+            found.setdefault(name, []).append(value)
+    units = {"break-even": "s"}
+    return Finding(
+        [
+            Measure(name, median(values), median_interval(values), unit=units.get(name, ""))
+            for name, values in found.items()
+        ]
+    )
+
+
+def _compared(one: Course, other: Course) -> dict[str, float]:
+    measures = {"served": sum(other.served) / sum(one.served)}
+    for course in (one, other):
+        measures[f"available {course.kernel}"] = course.available
+        measures[f"files lost {course.kernel}"] = course.lost / len(course.kills)
+    return measures | {"break-even": break_even(one, other)}
+
+
+def break_even(one: Course, other: Course) -> float:
+    """Seconds between crashes at which both serve the same; infinite: one never serves more.
+
+    A kernel that serves `rate` while it is up, and is down for `down` seconds after each crash,
+    serves rate * (1 - down / seconds) a second if a crash comes every so many seconds.
+    """
+    (fast, long), (slow, short) = (_rate_and_outage(course) for course in (one, other))
+    return (fast * long - slow * short) / (fast - slow) if fast > slow else float("inf")
+
+
+def _rate_and_outage(course: Course) -> tuple[float, float]:
+    outages: Sequence[float] = [kill.down_s for kill in course.kills]
+    up = max(len(course.served) * STEP_S - course.down_s, STEP_S)
+    return sum(course.served) / up, sum(outages) / len(outages)

@@ -25,6 +25,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "wild-write": houses.wild_write,
     "kills": houses.kills,
     "faults": campaigns.faults,
+    "availability": campaigns.availability,
 }
 
 

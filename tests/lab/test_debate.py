@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import bench
+from lab.availability.course import Course, Kill
 from lab.debate import campaigns, costs, houses, multitasking, structure
 from lab.debate.claim import TRUST, Claim, Rule, claims, read, select
 from lab.debate.evidence import Finding, Measure, Setting
@@ -301,3 +302,35 @@ def test_the_same_faults_are_counted_under_both_kernels(monkeypatch: pytest.Monk
         assert sum(found[f"{outcome} {kernel}"] for outcome in Outcome) == 2
     assert found["system down monolithic"] == 2
     assert found["system down microkernel"] == 0
+
+
+def test_requests_served_are_set_against_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaigns, "QUICK_SECONDS", 1.5)
+    found = values(run("availability", SETTING, {"kill_every": 0.5}))
+    assert found["served"] > 0
+    assert all(0 <= found[f"available {kernel}"] <= 1 for kernel in campaigns.KERNELS)
+    assert found["files lost microkernel"] == 0
+
+
+def test_the_break_even_is_where_both_serve_the_same() -> None:
+    down = {"monolithic": 2.0, "microkernel": 0.1}
+    rates = {"monolithic": 100, "microkernel": 50}
+    courses = [
+        Course(
+            kernel=kernel,
+            served=(rates[kernel],) * 10 + (0,) * round(10 * down[kernel]),
+            kills=(Kill(1.0, "Disk", down[kernel]),),
+            errors=0,
+            wrong=0,
+            lost=0,
+            broken=0,
+            boots=1,
+        )
+        for kernel in down
+    ]
+    every = campaigns.break_even(*courses)
+    one, other = (
+        rates[kernel] * (1 - down[kernel] / every) for kernel in ("monolithic", "microkernel")
+    )
+    assert one == pytest.approx(other)
+    assert campaigns.break_even(courses[1], courses[0]) == float("inf")
