@@ -22,7 +22,7 @@ Raises:
 LIVES: Final = 16
 """Lives of a server after which a request is not sent again, whoever ended them, if `PATIENCE` is
 at its end, too."""
-PATIENCE: Final = 10.0
+PATIENCE: Final = 60.0
 """Seconds."""
 FAULTS: Final = 4
 """Lives after which it is not, if they ended by the server's own fault."""

@@ -6,7 +6,7 @@ other, as on Linux.
 """
 
 import errno
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Final, NamedTuple
 
 from servers.filesystem.inode import Inode
@@ -47,6 +47,12 @@ class Locks:
     def __bool__(self) -> bool:
         """Whether there are any."""
         return bool(self._files)
+
+    def held(self) -> Iterator[tuple[Inode, Owner, Span]]:
+        """All of them: which file, whose, and what of it."""
+        for inode, held in self._files.items():
+            for owner, span in held:
+                yield inode, owner, span
 
     def in_the_way(self, inode: Inode, owner: Owner, span: Span) -> tuple[Owner, Span] | None:
         """The first lock of somebody else that conflicts with this one."""

@@ -61,7 +61,7 @@ class FileSystem(
 
     def _restored(self, saved: bytes) -> None:
         if saved:
-            restore(self._volume, self._contexts, saved)
+            restore(self._volume, self._contexts, self._records, self._flocks, saved)
 
     def _noted(self, data: bytes) -> None:
         number, now = ACCESS.unpack(data)

@@ -72,7 +72,7 @@ class State(Service):
         self._forget_asker()
 
     def _tell(self) -> bytes:
-        return describe(self._volume, self._contexts)
+        return describe(self._volume, self._contexts, self._records, self._flocks)
 
     def _now(self) -> int:
         """The time in seconds."""

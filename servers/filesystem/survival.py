@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from servers.filesystem.descriptors import Access, Context, OpenFile
 from servers.filesystem.inode import Inode
 from servers.filesystem.lending import LentState
+from servers.filesystem.locks import Locks, Span
 from servers.filesystem.volume import Volume
 from twinos import Caller
 from twinos.codec import decoder, encode
@@ -51,6 +52,10 @@ class Told(NamedTuple):
     files: tuple[tuple[int, int], ...]
 
 
+Lock = tuple[int, int, Span]
+"""A lock: the inode, the caller or the place among all open files that owns it, and the bytes."""
+
+
 class Kept(NamedTuple):
     """All of it; `appending` is a file that is being appended to, and its size before."""
 
@@ -59,12 +64,14 @@ class Kept(NamedTuple):
     callers: tuple[Told, ...]
     lent: LentState
     appending: tuple[int, int] | None
+    records: tuple[Lock, ...]
+    flocks: tuple[Lock, ...]
 
 
 _read: Final = decoder(Kept)
 
 
-def describe(volume: Volume, contexts: dict[int, Context]) -> bytes:
+def describe(volume: Volume, contexts: dict[int, Context], records: Locks, flocks: Locks) -> bytes:
     """What is to survive, when everything that changed is about to be committed."""
     places: dict[int, int] = {}
     opened: list[Opened] = []
@@ -82,7 +89,12 @@ def describe(volume: Volume, contexts: dict[int, Context]) -> bytes:
     lent = volume.lending.described()
     used.update(file.inode for file in lent.files)
     nameless = _nameless(volume, used)
-    return encode(Kept(nameless, tuple(opened), tuple(callers), lent, volume.appending))
+    by_caller = [
+        (inode.number, who, span) for inode, who, span in records.held() if isinstance(who, int)
+    ]
+    by_file = [(inode.number, places.get(id(who), -1), span) for inode, who, span in flocks.held()]
+    locks = tuple(by_caller), tuple(each for each in by_file if each[1] >= 0)
+    return encode(Kept(nameless, tuple(opened), tuple(callers), lent, volume.appending, *locks))
 
 
 @lru_cache
@@ -97,7 +109,9 @@ def _flags(access: Access) -> Flags:
     )
 
 
-def restore(volume: Volume, contexts: dict[int, Context], saved: bytes) -> None:
+def restore(
+    volume: Volume, contexts: dict[int, Context], records: Locks, flocks: Locks, saved: bytes
+) -> None:
     """Be what `describe` told of, on the disk as it was committed then."""
     kept: Kept = _read(saved)
     for nameless in kept.nameless:
@@ -116,6 +130,10 @@ def restore(volume: Volume, contexts: dict[int, Context], saved: bytes) -> None:
             context.files[number] = opened[place]
             opened[place].shares += 1
     volume.lending.restore(kept.lent, volume.table.get, volume.table.mark)
+    for number, owner, span in kept.records:
+        records.take(volume.table.get(number), owner, span)
+    for number, place, span in kept.flocks:
+        flocks.take(volume.table.get(number), opened[place], span)
     if kept.appending is not None:
         number, size = kept.appending
         inode = volume.table.get(number)

@@ -1,6 +1,7 @@
 """What a file system has acknowledged outlives it."""
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -123,3 +124,24 @@ def test_without_stability_a_loss_is_told() -> None:
             files.fstat(descriptor)
         with pytest.raises(OSError, match="descriptor"):
             files.fstat(descriptor)
+
+
+def test_locks_are_kept() -> None:
+    with boot("microkernel", FileSystem) as system, system.user() as other:
+        files, theirs = system[FileSystem], other[FileSystem]
+        descriptor = files.open("/a", os.O_RDWR | os.O_CREAT)
+        files.write(descriptor, b"x" * 100)
+        files.flock(descriptor, fcntl.LOCK_EX)
+        files.lockf(descriptor, os.F_LOCK, 10)
+        again = theirs.open("/a", os.O_RDWR)
+        for sync in (False, True):
+            if sync:
+                files.sync()
+            kill(system)
+            with pytest.raises(BlockingIOError):
+                theirs.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            theirs.lseek(again, 100, os.SEEK_SET)
+            with pytest.raises(OSError, match=r"unavailable|denied"):
+                theirs.lockf(again, os.F_TLOCK, 10)
+        files.flock(descriptor, fcntl.LOCK_UN)
+        theirs.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
