@@ -86,7 +86,8 @@ def told(results: Sequence[Result], kernels: Sequence[str]) -> Iterator[str]:
     yield (
         "lost: acknowledged, not yet synced, and gone. corrupt: holds what it never should.\n"
         "recovery: from the fault to the next reply that a client got, of trials in which a\n"
-        "server or the system was started again."
+        "server or the system was started again. goodput: steps that went well, a second;\n"
+        "of a system that was down or hung, until its files had been looked at after a new boot."
     )
     idle = sum(not result.struck for result in results)
     if idle:
@@ -128,12 +129,19 @@ def _in_all(results: Sequence[Result], kernels: Sequence[str]) -> str:
     rows.append(["images not clean", *(sum(not r.clean for r in column) for column in columns)])
     for name, share in (("median", 0.5), ("99th percentile", 0.99)):
         rows.append([f"recovery, {name}, ms", *(_recovery(column, share) for column in columns)])
+    for told, field in (("before the fault", "before"), ("from the fault on", "goodput")):
+        rows.append([f"goodput {told}, median", *(_goodput(column, field) for column in columns)])
     return tabulate(rows, ["in all", *kernels], colalign=("left", *("right" for _ in kernels)))
 
 
 def _recovery(results: Sequence[Result], share: float) -> str:
     times = sorted(r.recovery_ms for r in results if r.recovery_ms is not None)
     return f"{quantile(times, share):.0f}" if times else "-"
+
+
+def _goodput(results: Sequence[Result], field: str) -> str:
+    rates = sorted(getattr(r, field) for r in results if getattr(r, field) is not None)
+    return f"{quantile(rates, 0.5):,.0f}" if rates else "-"
 
 
 def _is(result: Result, kernel: str) -> bool:

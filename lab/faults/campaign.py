@@ -43,6 +43,9 @@ class Result(msgspec.Struct, frozen=True):
         restarts: of servers.
         recovery_ms: from the fault to the next reply; None: nothing had to recover, or it hung.
         clean: whether the checker finds the image in order at the end.
+        goodput: steps a second that went well from the fault on, to the end or, of a system that
+            was down or hung, until its files had been looked at after it was booted again.
+        before: the same until the fault, for comparison.
     """
 
     trial: Trial
@@ -55,6 +58,8 @@ class Result(msgspec.Struct, frozen=True):
     restarts: int
     recovery_ms: float | None
     clean: bool
+    goodput: float | None = None
+    before: float | None = None
 
 
 class _Watched(msgspec.Struct):
@@ -99,12 +104,14 @@ def attempt(trial: Trial, image: bytes, limit: float = LIMIT_S) -> Result:
             model.errors.append(f"the clients' process ended: {watched.said}")
         outcome = _outcome(watched, model)
         first = _next_reply(watched.history, cell.struck)
+        history = watched.history
         if outcome in {Outcome.DOWN, Outcome.HANG}:
             again = _watch(msgspec.structs.replace(trial, kind=""), limit)
             if again.ended is None and not again.history:
                 model.errors.append(f"it does not boot again: {again.said}")
             model.follow(look(), again.history)
             first = _next_reply(again.history, cell.struck)
+            history = history + again.history
         had_to = (watched.ended is not None and watched.ended.restarts) or outcome is Outcome.DOWN
         return Result(
             trial=msgspec.structs.replace(trial, folder=""),
@@ -117,7 +124,23 @@ def attempt(trial: Trial, image: bytes, limit: float = LIMIT_S) -> Result:
             restarts=watched.ended.restarts if watched.ended else 0,
             recovery_ms=(first - cell.struck) / 1e6 if first and cell.struck and had_to else None,
             clean=is_clean((folder / "image").read_bytes()),
+            goodput=goodput([done for done in history if done.ended > cell.struck], cell.struck),
+            before=goodput([done for done in history if done.ended <= cell.struck]),
         )
+
+
+def goodput(history: Sequence[Done], begun: int = 0) -> float | None:
+    """Steps that went well, a second; None: there are too few to say.
+
+    Args:
+        history: of them.
+        begun: when they did, in ns of the monotonic clock; 0: the first of them says.
+    """
+    timed = history if begun else history[1:]
+    begun = begun or (history[0].ended if history else 0)
+    if not timed or timed[-1].ended <= begun:
+        return None
+    return sum(not done.error for done in timed) / (timed[-1].ended - begun) * 1e9
 
 
 def _outcome(watched: _Watched, model: Model) -> Outcome:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import cli
-from lab.faults.campaign import Result, attempt, fresh_image, plan
+from lab.faults.campaign import Result, attempt, fresh_image, goodput, plan
 from lab.faults.cell import Cell
 from lab.faults.history import ABSENT, EMPTY, GARBAGE, Done, Step, content, version_of
 from lab.faults.judge import Model, Outcome
@@ -187,6 +187,15 @@ def test_what_is_in_flight_at_the_end_may_have_happened() -> None:
     assert (model.lost, model.corrupt) == (0, 0)
 
 
+def test_goodput_counts_what_went_well() -> None:
+    ends = [Done(ABSENT, error, at * 500_000_000) for at, error in enumerate(["", "", "E", ""], 1)]
+    assert goodput(ends) == pytest.approx(2 / 1.5)
+    assert goodput(ends, 250_000_000) == pytest.approx(3 / 1.75)
+    assert goodput(ends[:1]) is None
+    assert goodput([]) is None
+    assert goodput([], 5) is None
+
+
 def test_the_table_and_the_json(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["faults", "--service", "Disk", "--kind", "exit", "-s", "1"]
     assert cli.main(asked) == 0
@@ -198,6 +207,8 @@ def test_the_table_and_the_json(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = capsys.readouterr().out.splitlines()
     result = msgspec.json.decode(line, type=Result)
     assert (result.outcome, result.trial.kernel) == (RECOVERED, "microkernel")
+    assert result.goodput is not None
+    assert result.goodput > 0
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
