@@ -73,10 +73,9 @@ class ProcessManager(Starting):
         memory: Annotated[int, limit("bytes that a program maps", "MemoryError, ENOMEM")] = MEMORY,
         cpu: Annotated[int, limit("seconds that a program computes", "SIGXCPU, SIGKILL")] = CPU,
     ) -> None:
-        del journal  # the kernel keeps it
         if min(processes, users_processes, memory, cpu) < 1:
             raise fail(errno.EINVAL)
-        super().__init__(tasks, Table(processes, users_processes))
+        super().__init__(tasks, Table(processes, users_processes), journal)
         self._files = files
         self._pipes = pipes
         self._addresses = addresses

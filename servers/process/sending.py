@@ -20,7 +20,7 @@ from servers.process.signals import (
     members,
 )
 from servers.process.table import CONTINUED, INIT, RUNNING, STOPPED, Entry, Table, stopped
-from twinos import Caller, Service, Tasks, Waits, fail, op
+from twinos import Caller, Journal, Service, Tasks, Waits, fail, op
 
 POKE: Final = int(host_signal.SIGURG)
 """What the host sends to a process that has signals to look at."""
@@ -33,8 +33,9 @@ class Sending(Service):
     signal, pokes the process, and the process asks what has come.
     """
 
-    def __init__(self, tasks: Tasks, table: Table) -> None:
+    def __init__(self, tasks: Tasks, table: Table, journal: Journal) -> None:
         self._tasks = tasks
+        self._journal = journal
         self._table = table
         self._book = b""
 
@@ -162,6 +163,8 @@ class Sending(Service):
             self._stop(target, number)
         elif number not in HARMLESS and number != CONTINUE:
             target.cause = target.cause or number
+            self._keep()
+            self._journal.save(self._saved())  # before the deed: it can't be asked for afterwards
             self._signal_host(target, host_signal.SIGKILL)
 
     def _poke(self, target: Entry, number: int) -> None:
