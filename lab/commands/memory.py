@@ -8,7 +8,7 @@ from typing import Final
 from kernels import boot
 from lab.memory_view import KEY, View
 from lab.recording import space_of
-from lab.refusal import Refusal, unknown
+from lab.refusal import Refusal, unknown, whole
 from servers.memory import AddressSpace, MemoryManager, SwapDisk
 from servers.memory.policies import policies
 from workloads.scenes import FRAMES, play
@@ -36,9 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--kernel", default=KERNELS[0], metavar="K", help="monolithic by default")
     add("--frames", type=_frames, default=FRAMES, metavar="N", help=f"{FRAMES} by default")
     add("--policy", default="clock", metavar="P", help="who gives up a frame; clock by default")
-    add("-s", "--seed", type=int, default=0, help="for a policy that draws lots (default: 0)")
+    add("-s", "--seed", type=whole, default=0, help="for a policy that draws lots (default: 0)")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--step", type=int, metavar="N", help="show what this step leaves, only")
+    which.add_argument("--step", type=whole, metavar="N", help="show what this step leaves, only")
     which.add_argument("--live", type=_seconds, metavar="S", help="show each for S seconds")
 
 

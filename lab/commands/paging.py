@@ -13,7 +13,7 @@ from lab.paging import faults, steps
 from lab.plotting import in_letters, into_file
 from lab.recording import live_faults, record, references_of
 from lab.references import PATTERNS, lines_of, read_trace
-from lab.refusal import Failure, Refusal, broken, unknown
+from lab.refusal import Failure, Refusal, broken, unknown, whole
 from servers.memory.policies import Policy, policies
 from workloads.paged import PROGRAMS
 
@@ -34,6 +34,7 @@ EXPERIMENT: Final = ("locality", 20, 5000)
 EXERCISE: Final = ("random", 6, 12)
 """The same, for what is done by hand."""
 MOST_FRAMES: Final = 1 << 16
+_DIGITS: Final = 10
 LIVE_KERNELS: Final = ("monolithic", "microkernel")
 
 
@@ -48,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--program", metavar="NAME", help=f"a real run of: {', '.join(PROGRAMS)}")
     parser.add_argument("--pages", type=_positive, metavar="N", help="how many pages there are")
     parser.add_argument("--length", type=_positive, metavar="N", help="how many references")
-    parser.add_argument("-s", "--seed", type=int, default=0, help="repeats a run (default: 0)")
+    parser.add_argument("-s", "--seed", type=whole, default=0, help="repeats a run (default: 0)")
     parser.add_argument("--record", metavar="FILE", help="write the references to FILE, a trace")
     exercise = parser.add_mutually_exclusive_group()
     exercise.add_argument("--plot", nargs="?", const="-", metavar="FILE", help="plot the faults")
@@ -230,10 +231,14 @@ def _trace(path: str) -> list[int]:
 
 def _frames(text: str) -> range:
     first, dash, last = text.partition("-")
-    found = range(_positive(first), _positive(last if dash else first) + 1)
-    if not found or found[-1] > MOST_FRAMES:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of frames up to {MOST_FRAMES}")
-    return found
+    numbers = [first, last if dash else first]
+    if all(number.isdecimal() and len(number) < _DIGITS for number in numbers):
+        low, high = map(int, numbers)
+        if 1 <= low <= high <= MOST_FRAMES:
+            return range(low, high + 1)
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no number of frames from 1 to {MOST_FRAMES:,}, and no two with a dash between"
+    )
 
 
 def _positive(text: str) -> int:

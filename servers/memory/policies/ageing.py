@@ -2,14 +2,15 @@
 
 from typing import Final
 
-from servers.memory.policies.policy import Look, Policy
+from servers.memory.policies.policy import Look, Policy, first_evictable
 
 
 class Ageing(Policy):
     """Each page has a counter. Now and then all shift right, the reference bit coming in on top.
 
     The smallest counter goes, and among equals the page that came first (Tanenbaum, *Modern
-    Operating Systems*, "Simulating LRU in software").
+    Operating Systems*, "Simulating LRU in software"). Pages stand in a queue for each value, so a
+    victim costs the same however many frames there are.
     """
 
     name = "ageing"
@@ -22,16 +23,18 @@ class Ageing(Policy):
     def __init__(self, frames: int, seed: int = 0) -> None:
         super().__init__(frames, seed)
         self._counters: dict[int, int] = {}
+        self._queues: list[dict[int, None]] = [{} for _ in range(1 << self.BITS)]
         self._interval = max(1, frames // self.SHIFTS)
         self._ticks = 0
 
     def admit(self, page: int) -> None:
         """It starts without a past."""
         self._counters[page] = 0
+        self._queues[0][page] = None
 
     def forget(self, page: int) -> None:
         """Nor is one kept."""
-        del self._counters[page]
+        del self._queues[self._counters.pop(page)][page]
 
     def tick(self, look: Look) -> None:
         """When it is time, all grow older, and who was referenced younger."""
@@ -39,10 +42,14 @@ class Ageing(Policy):
         if self._ticks % self._interval:
             return
         top = 1 << (self.BITS - 1)
-        for page, counter in self._counters.items():
-            self._counters[page] = counter >> 1 | (top if look.accessed(page) else 0)
+        for queue in self._queues:
+            queue.clear()
+        for page, counter in self._counters.items():  # in the order in which they came
+            aged = counter >> 1 | (top if look.accessed(page) else 0)
+            self._counters[page] = aged
+            self._queues[aged][page] = None
 
     def victim(self, look: Look) -> int | None:
         """The oldest."""
-        pages = filter(look.evictable, self._counters)
-        return min(pages, key=self._counters.__getitem__, default=None)
+        found = (first_evictable(queue, look) for queue in self._queues if queue)
+        return next((page for page in found if page is not None), None)

@@ -10,7 +10,8 @@ class WorkingSet(Policy):
     """A page that was not referenced within the window is in nobody's working set, and goes.
 
     When all are within it, the one referenced longest ago goes. The time of a reference is known
-    only when somebody looks, as in WSClock (Carr and Hennessy, 1981).
+    only when somebody looks, as in WSClock (Carr and Hennessy, 1981). While all are within it the
+    hand goes all the way round at each fault: what that costs grows with the frames, as on paper.
     """
 
     name = "working-set"
