@@ -96,7 +96,7 @@ class Reclaim:
     def evict(
         self, *, own: bool = True, within: Within | None = None, sparing: int | None = None
     ) -> None:
-        """Have one page give up its frame. ENOMEM: none may go.
+        """Have one page give up its frame. ENOMEM: none may go. EIO: none can be written.
 
         Args:
             own: whether it is to be a frame of the memory manager's, or one with a page of a file.
@@ -106,14 +106,16 @@ class Reclaim:
         self._own, self._within = own, within
         if sparing is not None:
             self._restless.add(sparing)
+        failure = fail(errno.ENOMEM)
         try:
-            while True:
-                victim = self._policy.victim(self)
-                if victim is None:
-                    raise fail(errno.ENOMEM)
-                if self._give_up(victim):
-                    return
+            while (victim := self._policy.victim(self)) is not None:
+                try:
+                    if self._give_up(victim):
+                        return
+                except OSError as error:  # it is nobody's fault who needs a frame now
+                    failure = error
                 self._restless.add(victim)
+            raise failure
         finally:
             self._restless.clear()
 
@@ -209,8 +211,9 @@ class Reclaim:
         try:
             done = self._hush(mappers) and self._save(frame, slot)
         except OSError:
-            done = False
             self._restore(frame, slot, mappers, before)
+            if slot is not None:
+                self._swap.doubt(slot)
             raise
         if not done:
             self._restore(frame, slot, mappers, before)

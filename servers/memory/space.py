@@ -1,6 +1,7 @@
 """An address space as the service keeps it: its areas, its page tables, its break."""
 
 import errno
+from contextlib import suppress
 from typing import Final, Self
 
 from servers.memory.areas import Area, Areas
@@ -224,11 +225,8 @@ class Space:
         """Give up another page of one's own: there are more in memory than there may be."""
         tables = self.machine.tables
         frame = frame_of(tables.words[tables.find(self.root, page)])
-        try:
+        with suppress(OSError):  # none may go, or none can be written
             self.machine.reclaim.evict(within=lambda space: space is self, sparing=frame)
-        except OSError as error:
-            if error.errno != errno.ENOMEM:
-                raise
 
     def _take_away(self, start: int, end: int) -> list[Area]:
         """Unmap; what was there."""

@@ -53,7 +53,17 @@ class SwapArea:
         OSError: EINVAL: no whole number of its blocks makes a page.
     """
 
-    __slots__ = ("_blocks", "_disk", "_frames", "_free", "_names", "_slots", "_unused", "size")
+    __slots__ = (
+        "_blocks",
+        "_disk",
+        "_doubted",
+        "_frames",
+        "_free",
+        "_names",
+        "_slots",
+        "_unused",
+        "size",
+    )
 
     def __init__(self, disk: Disk) -> None:
         block_size, blocks = disk.geometry()
@@ -66,6 +76,7 @@ class SwapArea:
         self.size = blocks // self._blocks
         self._unused = 0  # from here on no slot was ever used
         self._free: list[int] = []
+        self._doubted: list[int] = []
         self._names: dict[int, int] = {}
         self._frames: dict[int, int] = {}
         self._slots: dict[int, int] = {}
@@ -91,6 +102,8 @@ class SwapArea:
         elif self._unused < self.size:
             slot = self._unused
             self._unused += 1
+        elif self._doubted:
+            slot = self._doubted.pop(0)
         else:
             raise fail(errno.ENOMEM)
         self._names[slot] = 0
@@ -134,6 +147,11 @@ class SwapArea:
     def discard(self, slot: int) -> None:
         """A slot that was taken is not needed after all."""
         self._tidy(slot)
+
+    def doubt(self, slot: int) -> None:
+        """A free slot could not be written to: it is taken again when there is no other."""
+        self._free.remove(slot)
+        self._doubted.append(slot)
 
     def read(self, slot: int) -> bytes:
         """The page in a slot. EIO, or what else the disk says."""

@@ -143,12 +143,10 @@ class PageTables:
 
     def entries(self, root: int, first: int, last: int) -> Iterator[tuple[int, int]]:
         """The pages from `first` to before `last` that have an entry, and the entries."""
-        for base in range(first & ~INDEX_MASK, last, ENTRIES):
-            here = max(first, base)
-            for start, end in self._leaves(root, LEVELS - 1, here, min(last, base + ENTRIES)):
-                for page, entry in enumerate(self.words[start:end].tolist(), here):
-                    if entry & (PRESENT | SWAPPED):
-                        yield page, entry
+        for here, start, end in self._runs(root, LEVELS - 1, first, last, 0):
+            for page, entry in enumerate(self.words[start:end].tolist(), here):
+                if entry & (PRESENT | SWAPPED):
+                    yield page, entry
 
     def set_byte(self, place: int, value: int) -> None:
         """Change one byte of an entry, and none of the others: the MMU may."""
@@ -225,11 +223,19 @@ class PageTables:
 
     def _leaves(self, table: int, level: int, first: int, last: int) -> Iterator[tuple[int, int]]:
         """The words, from and to before, of the existing entries of a range of pages."""
+        for _, start, end in self._runs(table, level, first, last, 0):
+            yield start, end
+
+    def _runs(
+        self, table: int, level: int, first: int, last: int, base: int
+    ) -> Iterator[tuple[int, int, int]]:
+        """The same, each with the page of the first; `base` is the first page of `table`."""
         if not level:
-            yield table << INDEX_BITS | first, (table << INDEX_BITS) + last
+            yield base + first, table << INDEX_BITS | first, (table << INDEX_BITS) + last
             return
-        for _, child, start, end in self._below(table, level, first, last):
-            yield from self._leaves(child, level - 1, start, end)
+        for word, child, start, end in self._below(table, level, first, last):
+            here = base + ((word & INDEX_MASK) << INDEX_BITS * level)
+            yield from self._runs(child, level - 1, start, end, here)
 
     def _below(
         self, table: int, level: int, first: int, last: int

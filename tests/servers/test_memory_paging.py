@@ -7,6 +7,7 @@ import random
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -241,6 +242,52 @@ def test_blocks_of_the_swap_disk_make_pages() -> None:
         else:
             with pytest.raises(OSError, match="blocks make pages"):
                 MemoryManager(*regions, disk, NoFiles())
+
+
+class BadDisk:
+    """A disk of which some blocks can't be written, and some not be read."""
+
+    def __init__(self) -> None:
+        self.bad = self.torn = range(0)
+        self._disk = SwapDisk(Region.create("swap"), blocks=16)
+        self.geometry = self._disk.geometry
+
+    def write(self, number: int, data: bytes) -> None:
+        if number in self.bad:
+            raise OSError(errno.EIO, "no such luck")
+        self._disk.write(number, data)
+
+    def read(self, number: int, count: int) -> bytes:
+        if number in self.torn:
+            raise OSError(errno.EIO, "no such luck")
+        return self._disk.read(number, count)
+
+
+def test_what_can_not_be_written_to_the_swap_disk_is_nobodys_loss() -> None:
+    disk = BadDisk()
+    regions = Region.create("frames"), Region.create("tables")
+    memory: Any = MemoryManager(*regions, disk, NoFiles(), pages=4)  # type: ignore[arg-type]  # as good
+    caller = Caller(1)
+    before = memory.meminfo()
+    number = memory.create(caller)
+    place = memory.mmap(caller, number, 0, 12 * PAGE, 3, PRIVATE)
+
+    def touch(page: int) -> int | None:
+        return errno_of(memory.fault, caller, number, place + page * PAGE, PROT_WRITE)
+
+    disk.bad = range(3)
+    assert [touch(page) for page in range(10)] == [None] * 10
+    disk.bad = range(16)
+    assert touch(10) == errno.EIO
+    assert memory.meminfo().free_swap == 10
+    disk.bad = range(0)
+    assert touch(10) is None
+    disk.torn = range(16)
+    assert touch(0) == errno.EIO
+    disk.torn = range(0)
+    assert touch(0) is None
+    memory.destroy(caller, number)
+    assert memory.meminfo() == before
 
 
 @pytest.mark.parametrize("policy", ["optimal", "nonsense", ""])
