@@ -9,8 +9,8 @@ class Ageing(Policy):
     """Each page has a counter. Now and then all shift right, the reference bit coming in on top.
 
     The smallest counter goes, and among equals the page that came first (Tanenbaum, *Modern
-    Operating Systems*, "Simulating LRU in software"). Pages stand in a queue for each value, so a
-    victim costs the same however many frames there are.
+    Operating Systems*, "Simulating LRU in software"). Pages stand in a queue for each value, of
+    which there are few: a victim costs the same however many frames there are.
     """
 
     name = "ageing"
@@ -23,14 +23,14 @@ class Ageing(Policy):
     def __init__(self, frames: int, seed: int = 0) -> None:
         super().__init__(frames, seed)
         self._counters: dict[int, int] = {}
-        self._queues: list[dict[int, None]] = [{} for _ in range(1 << self.BITS)]
+        self._queues: dict[int, dict[int, None]] = {}
         self._interval = max(1, frames // self.SHIFTS)
         self._ticks = 0
 
     def admit(self, page: int) -> None:
         """It starts without a past."""
         self._counters[page] = 0
-        self._queues[0][page] = None
+        self._queues.setdefault(0, {})[page] = None
 
     def forget(self, page: int) -> None:
         """Nor is one kept."""
@@ -42,14 +42,14 @@ class Ageing(Policy):
         if self._ticks % self._interval:
             return
         top = 1 << (self.BITS - 1)
-        for queue in self._queues:
-            queue.clear()
+        self._queues.clear()
         for page, counter in self._counters.items():  # in the order in which they came
             aged = counter >> 1 | (top if look.accessed(page) else 0)
             self._counters[page] = aged
-            self._queues[aged][page] = None
+            self._queues.setdefault(aged, {})[page] = None
 
     def victim(self, look: Look) -> int | None:
         """The oldest."""
-        found = (first_evictable(queue, look) for queue in self._queues if queue)
+        queues = (self._queues[counter] for counter in sorted(self._queues))
+        found = (first_evictable(queue, look) for queue in queues)
         return next((page for page in found if page is not None), None)
