@@ -11,7 +11,7 @@ import os
 import resource
 import socket
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from kernels.control import (
     Answer,
@@ -55,6 +55,9 @@ from twinos import Caller, ServerDied, Service, WiringError, fail
 from twinos.errors import take_apart
 from twinos.privileges import role, unmappable
 from twinos.wiring import may_map, privileges, users_privileges
+
+MOST_CALLERS: Final = 1024
+"""Callers that may live in one process."""
 
 
 def run_nucleus(connection: socket.socket, *plan: Any) -> int:
@@ -237,6 +240,8 @@ class _Nucleus:
     def _enrol(self, peer: Peer, number: int, credentials: Credentials) -> None:
         if not peer.may_be(credentials):
             raise fail(errno.EPERM)
+        if len(peer.callers) >= MOST_CALLERS:
+            raise fail(errno.EAGAIN)
         caller = self._new_caller(credentials)
         peer.callers[caller.id] = caller
         peer.answer(Granted(caller), number)

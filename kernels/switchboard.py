@@ -1,5 +1,6 @@
 """The switchboard: the nucleus's one loop, in which it hears what processes ask."""
 
+import errno
 import math
 import os
 import selectors
@@ -7,12 +8,17 @@ import socket
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from kernels.control import ASKS, Answer, Asks, Refused
 from kernels.parcels import Parcel, close_all, take
 from kernels.records import PATIENCE, Peer, Question
+from twinos import fail
 from twinos.codec import MalformedMessage
 from twinos.errors import take_apart
+
+MOST_QUESTIONS: Final = 64
+"""Questions that one process may have open: its threads ask one at a time."""
 
 Handle = Callable[[Peer, Parcel, Asks], None]
 """Deals with what a peer asks, which came in that parcel. An OSError is a refusal."""
@@ -108,7 +114,13 @@ class Switchboard:
         answer: Callable[[], Answer],
         patience: float = PATIENCE,
     ) -> None:
-        """Answer a question as soon as it is `settled`, or after `patience` seconds."""
+        """Answer a question as soon as it is `settled`, or after `patience` seconds.
+
+        Raises:
+            OSError: EAGAIN, it has `MOST_QUESTIONS` open.
+        """
+        if sum(question.peer is peer for question in self._questions) >= MOST_QUESTIONS:
+            raise fail(errno.EAGAIN)
         deadline = time.monotonic() + patience
         self._questions.append(Question(peer, number, settled, answer, deadline))
 

@@ -32,15 +32,18 @@ from kernels.control import (
     Knock,
     LastWords,
     Ready,
+    Refused,
     Share,
     Shutdown,
     Tour,
 )
 from kernels.frames import HEADER, IN_STORE, LARGE, MAX_PAYLOAD, MalformedFrameError, frame
 from kernels.line import Line
+from kernels.nucleus import MOST_CALLERS
 from kernels.parcels import post, take
 from kernels.pipes import CHUNK, PIPE
 from kernels.remote import deliver
+from kernels.switchboard import MOST_QUESTIONS
 from tests.conftest import eventually
 from tests.kernels import programs
 from tests.kernels.channels import agent, channel, channel_pair
@@ -524,3 +527,43 @@ def test_a_flood_of_requests_that_wait_is_bounded(kernel: str, most: int) -> Non
         assert taken == [b"x"] * most
         system[Mailbox].put(b"y")
         assert system[Mailbox].take() == b"y"  # and later it is served again
+
+
+def test_a_flood_of_callers_is_bounded() -> None:
+    """Who enrols for ever, and never leaves, is refused at some time."""
+    with boot("microkernel", Echo) as system, agent(system).knock() as connection:
+        refused = 0
+        for _ in range(MOST_CALLERS + 2):
+            post(connection, Enrol(0, 0, ()), number=1)
+            refused += isinstance(ANSWERS(take(connection).message), Refused)
+        assert refused == 2
+        assert system[Echo].number(1) == 1
+
+
+def test_a_flood_of_questions_is_bounded() -> None:
+    """Questions about lives to come stay open for a while: only so many."""
+    with boot("microkernel", Echo) as system, agent(system).knock() as connection:
+        post(connection, Enrol(0, 0, ()), number=1)
+        granted = ANSWERS(take(connection).message)
+        assert isinstance(granted, Granted)
+        assert granted.caller is not None
+        for _ in range(MOST_QUESTIONS + 2):
+            post(connection, Inquest(granted.caller.id, "Echo", 2**40), number=2)
+        answers = [ANSWERS(take(connection).message) for _ in range(MOST_QUESTIONS + 2)]
+        assert sum(isinstance(answer, Refused) for answer in answers) == 2
+        assert system[Echo].number(1) == 1
+
+
+def test_nothing_of_a_system_has_a_name_on_the_host(system: System) -> None:
+    """There is nothing to guess: no shared memory, no socket, no pipe that could be opened."""
+    with open("/proc/net/unix", encoding="utf-8") as file:
+        named = {fields[6]: fields[7] for line in file if len(fields := line.split()) > 7}
+    pids = [system[Bugs].pid(), system[Front].pid(), parent(system[Bugs].pid())]
+    for pid in pids:
+        for link in open_in(pid):
+            kind, _, inode = link.partition(":[")
+            assert kind in {"socket", "pipe", "anon_inode"} or link.startswith(
+                ("/memfd:", "anon_inode:")
+            )
+            assert inode.rstrip("]") not in named
+            assert not link.startswith("/memfd:") or link.endswith("(deleted)")
