@@ -28,10 +28,8 @@ REST: Final = 0.1
 PATIENCE: Final = 1.0
 """Seconds until a question about a server is answered with what is known."""
 
-
 _HUNG: Final = "hung: "
 STOPPED: Final = f"{_HUNG}stopped"
-
 Credentials = tuple[int, int, tuple[int, ...]]
 """A user id, a group id, and supplementary group ids."""
 SUPERUSER: Final[Credentials] = (0, 0, ())
@@ -250,6 +248,8 @@ class Server:
     def stop(self) -> None:
         """Tell it to write back and end."""
         self.retired, self.stopping, self.failure = True, bool(self.pid), None
+        if self.orders:
+            self.orders.settimeout(PATIENCE)  # it may have much to hear before this
         self.order(Stop())
 
     def kill(self) -> None:
