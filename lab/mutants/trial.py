@@ -41,8 +41,10 @@ EXAMINED_S: Final = 2.0
 """How long the kernel, and who stands by, may take to answer."""
 ENOUGH_S: Final = 2.0
 """Seconds of steps that failed, in all, after which clients try no more."""
-_MEMORY: Final = 4 << 30
-_FILE: Final = 256 << 20
+_MEMORY: Final = 8 << 30
+_FILE: Final = 2 << 30
+"""What no service needs, and no mutant gets beyond: address space (journals are large holes), and
+the length of a file."""
 _TICK_S: Final = 0.005
 
 

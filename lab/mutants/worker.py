@@ -85,7 +85,7 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._image = fresh_image()
-        self._right: dict[tuple[str, int], list[Answer]] = {}
+        self._right: dict[Trial, list[Answer]] = {}
 
     def survey(self, asked: Survey) -> list[Mutant]:
         """The mutants in lines that the clients reach."""
@@ -109,7 +109,7 @@ class Worker:
 
     def _attempt(self, trial: Trial) -> Result:
         assert trial.mutant is not None, "who tries nothing has no result"  # noqa: S101 (an invariant)
-        right = self._answers(msgspec.structs.replace(trial, mutant=None))
+        right = self._answers(msgspec.structs.replace(trial, mutant=None, patience=PATIENT))
         answers, ended, said = self._do(trial)
         seen = Judged(steps(trial.seed), right, answers)
         return Result(
@@ -127,15 +127,12 @@ class Worker:
 
     def _answers(self, trial: Trial) -> list[Answer]:
         """Those that are right: of the service as it is."""
-        key = (trial.service, trial.seed)
-        if key not in self._right:
-            answers, ended, said = self._do(
-                msgspec.structs.replace(trial, kernel="monolithic", patience=PATIENT)
-            )
+        if trial not in self._right:
+            answers, ended, said = self._do(trial)
             if ended is None or any(answer.error for answer in answers):
                 raise RuntimeError(f"without a mutant the clients do not get on: {said}")
-            self._right[key] = answers
-        return self._right[key]
+            self._right[trial] = answers
+        return self._right[trial]
 
     def _do(self, trial: Trial) -> tuple[list[Answer], Ended | None, str]:
         limit = LIMIT_S * trial.patience
