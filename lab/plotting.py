@@ -34,6 +34,7 @@ def in_letters(places: Sequence[int], curves: Curves, width: int = 64) -> str:
     axis = f"{'':>{margin}} +{'-' * len(grid[0])}"
     ends = f"{places[0]}{str(places[-1]).rjust(max(1, len(grid[0]) - len(str(places[0]))))}"
     key = ", ".join(f"{letter} {name}" for name, letter in letters.items())
+    key += f", {_SEVERAL} several"
     return "\n".join([*(line.rstrip() for line in lines), axis, f"{'':>{margin}}  {ends}", key])
 
 

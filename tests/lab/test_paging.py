@@ -71,7 +71,7 @@ def test_the_classic_curve_is_plotted_in_letters(capsys: pytest.CaptureFixture[s
         "--frames", "1-5",
     )  # fmt: skip
     lines = shown.splitlines()
-    assert lines[-2] == "f fifo, o optimal"
+    assert lines[-2] == "f fifo, o optimal, * several"
     assert lines[-1] == "fifo: 10 faults in 4 frames, 9 in 3"
     rows = [line.partition("|")[2] for line in lines if "|" in line]
     assert rows[0][0] == "*"  # with one frame all fault always
