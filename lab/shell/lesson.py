@@ -79,11 +79,13 @@ class Lesson:
     def hang(self, shell: Shell, arguments: list[str]) -> int:
         """`hang SERVICE`: its process does nothing any more. `crash` helps."""
         service = self._named(arguments, "hang")
-        self._strike(service, signal.SIGSTOP)
-        shell.process.stderr.write(
+        self._running(service)
+        shell.process.stdout.flush()
+        shell.process.stderr.write(  # now: it may be what would write it
             f"{service.__name__} hangs: whoever asks it something waits. "
             f"Ctrl-C gives up; `crash {service.__name__}` ends it.\n"
         )
+        self._strike(service, signal.SIGSTOP)
         return 0
 
     def count(self, shell: Shell, arguments: list[str]) -> int:
@@ -129,10 +131,17 @@ class Lesson:
 
     def _strike(self, service: type[Service], number: int) -> ServerStatus:
         """Send a signal of the host to the process that holds a service; how it was before."""
+        status = self._running(service)
+        os.kill(status.pid, number)
+        if number != signal.SIGSTOP:
+            os.kill(status.pid, signal.SIGCONT)  # what hangs is to feel it
+        return status
+
+    def _running(self, service: type[Service]) -> ServerStatus:
+        """How the address space is that holds a service, which runs. ShellFault, KernelPanic."""
         status = self._status(service)
         if not status.pid:
             raise ShellFault(f"{service.__name__} does not run: {status.verdict}", 1)
-        os.kill(status.pid, number)
         return status
 
     def _aftermath(self, service: type[Service], before: ServerStatus) -> str:

@@ -274,3 +274,14 @@ def test_limits_are_listed_and_set(run: Run) -> None:
         refused = run("shell", "--limit", wrong, "-c", "true")
         assert refused.returncode == 2
         assert "limit" in refused.stderr
+
+
+@pytest.mark.parametrize("kernel", ["monolithic", "microkernel"])
+def test_what_hangs_can_be_crashed(run: Run, kernel: str) -> None:
+    done = run("shell", "--kernel", kernel, "-c", "hang Clock; crash Clock; echo after")
+    assert "Clock hangs: whoever asks it something waits." in done.stderr
+    if kernel == "monolithic":
+        assert (done.returncode, done.stdout) == (134, "")
+        assert "kernel panic: killed by SIGSEGV" in done.stderr
+    else:
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "after")
