@@ -24,10 +24,10 @@ from twinos import Region
 
 MAGIC: Final = 0x31524E4A_534F5754  # TWOSJNR1
 START: Final = 4096
-JOURNAL: Final = 128 << 20
+JOURNAL: Final = 48 << 20
 """Bytes for entries. Pages that were never reached take no memory."""
 BASE: Final = START + JOURNAL
-ROOM: Final = 256 << 20
+ROOM: Final = 96 << 20
 """Bytes for a state."""
 SOFT: Final = 16 << 20
 """Bytes of entries after which a state is due."""

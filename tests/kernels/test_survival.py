@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kernels import System, boot
-from kernels.stablestore import BASE, START
+from kernels.stablestore import BASE, ROOM, START
 from tests.kernels.survivors import Banker, Purse, Till
 from twinos import ServerDied, WiringError
 
@@ -201,7 +201,7 @@ def test_a_state_takes_the_place_of_many_requests(service: type[Purse]) -> None:
         assert system[service].add(1) == 9001
 
 
-@pytest.mark.parametrize("place", [BASE + 20, BASE + (256 << 20) + 20, START + 8, START + 60, 0])
+@pytest.mark.parametrize("place", [BASE + 20, BASE + ROOM + 20, START + 8, START + 60, 0])
 def test_damage_is_found_and_said(place: int, capfd: pytest.CaptureFixture[str]) -> None:
     with boot("microkernel", Till) as system:
         for _ in range(5000):
