@@ -35,9 +35,9 @@ class Served(NamedTuple):
     operations: Operations
     said: Recorded | None = None
 
-    def roads(self) -> list[Way]:
-        """What answers requests, by the number of the operation."""
-        return roads(self.channel, self.operations, self.said)
+    def roads(self, made: list[Way] | None = None) -> list[Way]:
+        """What answers requests, by the number of the operation; see `serving.roads`."""
+        return roads(self.channel, self.operations, self.said, made)
 
     def names(self) -> dict[str, Any]:
         """What the compiled text uses."""

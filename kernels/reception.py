@@ -149,7 +149,7 @@ class Reception:
         """Serve the first channel of a caller to a service, until that is closed, or recalled."""
         self._space.gate.watch(desk.channel.hangup)
         served = self._served(desk)
-        handlers.extend(served.roads())
+        served.roads(handlers)
         try:
             self._goes_on(desk, partial(serve, served, handlers))
         except Recalled as recalled:

@@ -29,9 +29,22 @@ Way = tuple[Handler, int, Handler]
 """The straight way of one operation, how many bytes to expect of its request, the way for any."""
 
 
-def roads(channel: Channel, operations: Operations, said: Recorded | None = None) -> list[Way]:
-    """What answers the requests that come by a channel, by the number of the operation."""
-    made: list[Way] = []
+def roads(
+    channel: Channel,
+    operations: Operations,
+    said: Recorded | None = None,
+    made: list[Way] | None = None,
+) -> list[Way]:
+    """What answers the requests that come by a channel, by the number of the operation.
+
+    Args:
+        channel: where they come from.
+        operations: those that there are.
+        said: what the client says is recorded there.
+        made: the list to put them in: they are to be called from that one, and from no copy, for
+            each takes its place there when it is first asked for.
+    """
+    made = [] if made is None else made
     made += [
         _at_first(made, number, Road(channel, *op, said)) for number, op in enumerate(operations)
     ]

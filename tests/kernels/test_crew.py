@@ -1,14 +1,17 @@
 """A caller that asks several things at a time: it has one turn, and nothing of it is mixed up."""
 
+import mmap
 import os
 import random
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from kernels import boot
 from kernels.crew import MANY, Crew, Seat
+from kernels.road import Road
 from tests.conftest import Kernel, eventually
 from tests.kernels.services import Echo, Mailbox
 
@@ -151,3 +154,22 @@ def test_a_crowd_leaves_nothing_behind() -> None:
             for thread in crowd:
                 thread.join()
         eventually(lambda: held() == before, "what it was given is given back")
+
+
+def test_what_answers_an_operation_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs more than ten requests; servers are forked from here and count, too."""
+    made = mmap.mmap(-1, mmap.PAGESIZE)
+    handler = Road.handler
+
+    def counting(road: Road) -> Any:
+        made[0] += 1
+        return handler(road)
+
+    monkeypatch.setattr(Road, "handler", counting)
+    with boot("microkernel", Echo) as system:
+        echo = system[Echo]
+        echo.number(1)
+        first = made[0]
+        for number in range(20):
+            echo.number(number)
+        assert made[0] == first >= 1
