@@ -158,8 +158,11 @@ class TwinOSFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
             if not exist_ok:
                 raise FileExistsError(f"{path} is there already")
             return
-        self.makedirs(self._parent(path), exist_ok=True)
-        self.files.mkdir(path)
+        missing = [path]  # no recursion: paths may have thousands of components
+        while not self.isdir(self._parent(missing[-1])):
+            missing.append(self._parent(missing[-1]))
+        for each in reversed(missing):
+            self.files.mkdir(each)
 
     def rmdir(self, path: str) -> None:
         """Remove an empty directory."""

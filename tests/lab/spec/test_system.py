@@ -162,6 +162,17 @@ def test_names_and_what_is_known_of_them(fs: Any) -> None:
     assert fs.ls("/", detail=False) == ["/broken", "/link"]
 
 
+def test_directories_as_deep_as_paths_can_be(fs: Any) -> None:
+    deep = "/x" * 2000  # twice as many as calls may be nested
+    fs.makedirs(f"{deep}/", exist_ok=True)
+    assert fs.isdir(deep)
+    with pytest.raises(OSError, match="too long"):
+        fs.makedirs("/y" * 3000)
+    fs.pipe_file("/file", b"")
+    with pytest.raises(FileExistsError):
+        fs.makedirs("/file/below")
+
+
 def test_a_transaction_is_whole_or_absent(fs: Any) -> None:
     with fs.transaction:
         with fs.open("/new", "wb") as file:
