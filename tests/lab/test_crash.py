@@ -35,10 +35,10 @@ def test_every_operation_is_whole_or_absent_and_what_was_synced_is_there(tmp_pat
 
 
 def test_without_a_log_nothing_is_worse_than_a_leak_or_a_miscount() -> None:
-    report = Campaign(Settings(states=6000, seed=2, log=0, share=4)).run()
+    report = Campaign(Settings(states=1500, seed=2, log=0, share=4)).run()
     assert report.broken == ()
     assert report.raw[Raw.CORRUPT] == 0
-    assert report.raw[Raw.LEAKS] > 500
+    assert report.raw[Raw.LEAKS] > 100
 
 
 def no_flush(which: int) -> Any:
@@ -86,10 +86,10 @@ def free_at_once(self: Any, numbers: Any) -> None:
     """What is freed may be taken at once, whatever the disk shows."""
     numbers = list(numbers)
     RELEASE(self, numbers)
-    self._committed, committed = bytearray(len(self._committed)), self._committed
+    self._shown, shown = bytearray(len(self._shown)), self._shown
     for number in numbers:
         self._unblock(number - self._origin, 1)
-    self._committed = committed
+    self._shown = shown
 
 
 RELEASE = Bitmap.release
