@@ -35,7 +35,7 @@ from tests.servers.spaces import errno_of, new
 
 PAGE: Final = 4096
 FRAMES: Final = 6
-KILLS: Final = int(os.environ.get("TWINOS_MEMORY_KILLS", "25"))
+KILLS: Final = int(os.environ.get("TWINOS_MEMORY_KILLS", "12"))
 """Steps of each program at which it is killed."""
 STEPS: Final = "/steps"
 BOTH: Final = PROT_READ | PROT_WRITE
