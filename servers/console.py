@@ -126,6 +126,7 @@ class Console(Service):
     def wanted(self, caller: Caller, timeout: float) -> Waits[bool]:
         """The keyboard: whether somebody waits for a key, within `timeout` seconds. EPERM."""
         _require_superuser(caller)
+        self._take()  # the interrupt may be on its way
         deadline = time.monotonic() + timeout
         while not (waits := bool(self._readers and not self._typed)):
             if time.monotonic() >= deadline:

@@ -1,13 +1,14 @@
 """The keyboard: a register, and an interrupt for what is put into it."""
 
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.console import Console
 from servers.keys import SIZE, Keys
-from tests.conftest import Kernel
+from tests.conftest import PATIENCE, Kernel
 from twinos import Region
 
 _pieces = st.lists(
@@ -54,3 +55,17 @@ def test_a_key_interrupts(kernel: Kernel) -> None:
         console.typed(b"as before\n")
         assert console.read(99) == b"as before\n"
         assert system.interrupts()["Console"] == 1
+
+
+def test_a_key_counts_before_its_interrupt_has_come(kernel: Kernel) -> None:
+    """Or the keyboard would read on, and take what is typed for somebody else."""
+    with kernel.boot(Console) as system, system.user() as reader, ThreadPoolExecutor(1) as threads:
+        console = system[Console]
+        read = threads.submit(reader[Console].read, 99)
+        try:
+            assert console.wanted(PATIENCE)
+            assert Keys(system.region(Console, "keys")).press(b"one key\n")
+            assert not console.wanted(0.0)
+            assert read.result(PATIENCE) == b"one key\n"
+        finally:
+            console.typed(b"")  # whoever still waits goes
