@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 from queue import SimpleQueue
 from typing import Final, Self
@@ -115,7 +115,8 @@ class _Process:
             self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                stream.close()
+                with suppress(BrokenPipeError):  # of a task that it was sent when it had ended
+                    stream.close()
 
 
 def order(found: Sequence[Mutant], seed: int) -> Iterator[Mutant]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.cli import main
+from lab.cli import REFUSED, main
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 100
@@ -31,6 +31,19 @@ def cli(tmp_path: Path) -> Cli:
             timeout=DEADLINE_S,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def refused(inside: Cli) -> Callable[..., str]:
+    """Runs `twinos ARGUMENTS`, which make no sense; the one sentence that says why."""
+
+    def run(*arguments: str) -> str:
+        shown = inside(*arguments)
+        assert shown.returncode == REFUSED
+        assert shown.stderr.count("\n") == 1
+        return shown.stderr
 
     return run
 

@@ -1,5 +1,6 @@
 """`twinos crash` and `twinos image create --log`, as they are used."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,15 +51,9 @@ def test_one_sequence_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_what_there_is_not_is_refused(
-    asked: list[str], words: str, capsys: pytest.CaptureFixture[str]
+    asked: list[str], words: str, refused: Callable[..., str]
 ) -> None:
-    try:
-        status = cli.main(["crash", *asked])
-    except SystemExit as end:
-        status = int(str(end.code))
-    assert status == cli.REFUSED
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
+    said = refused("crash", *asked)
     assert any(word in said for word in words.split("|"))
 
 

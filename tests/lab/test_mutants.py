@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,8 @@ from lab.mutants.kinds import KINDS
 from lab.mutants.mutant import MARK, Mutant, compiled, mutants, sources
 from lab.mutants.places import places
 from lab.mutants.script import Answer, steps
-from lab.mutants.worker import Result, Task
+from lab.mutants.worker import Result, Survey, Task
+from lab.refusal import Failure
 from servers.disk import Disk
 from servers.filesystem import FileSystem
 from tests.conftest import eventually
@@ -226,6 +227,15 @@ def test_the_steps_are_seeded() -> None:
     assert sum(step.action == "newcomer" for step in steps(1)) > 5
 
 
+def test_a_worker_that_has_died_is_ended_in_good_order() -> None:
+    with Workers(most=1) as one:
+        process = one._idle.get()
+        process._process.kill()
+        process._process.wait()
+        with pytest.raises(Failure, match="with a task undone"):
+            process.ask(Survey("Disk", 0))
+
+
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lab", "mutants", "--kind", "loop", "--count", "50"]
     with subprocess.Popen(
@@ -255,13 +265,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     ],
 )
 def test_what_there_is_not_is_refused(
-    asked: list[str], words: str, capsys: pytest.CaptureFixture[str]
+    asked: list[str], words: str, refused: Callable[..., str]
 ) -> None:
-    try:
-        status = cli.main(["mutants", *asked])
-    except SystemExit as end:
-        status = int(str(end.code))
-    assert status == cli.REFUSED
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
+    said = refused("mutants", *asked)
     assert words in said
