@@ -89,6 +89,7 @@ class Client(Thread):
 
     Attributes:
         errors, wrong, lost, broken: as in `Course`.
+        failure: what it met that no client should, and ended of; None: nothing.
     """
 
     def __init__(self, life: Life, tally: Tally, ended: Event, number: int, seed: str) -> None:
@@ -100,9 +101,16 @@ class Client(Thread):
         self._acknowledged: dict[str, int] = dict.fromkeys(self._paths, ABSENT)
         self._synced: dict[str, int] = dict(self._acknowledged)
         self.errors = self.wrong = self.lost = self.broken = 0
+        self.failure: Exception | None = None
 
     def run(self) -> None:
         """Until the end."""
+        try:
+            self._live()
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is reported)
+            self.failure = error
+
+    def _live(self) -> None:
         seen = 0
         while not self._ended.is_set():
             number = self._life.number

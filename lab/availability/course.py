@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from lab.refusal import Refusal
+from lab.archive import saved
 from lab.schema import Environment
 
 SCHEMA: Final = "twinos/availability/1"
@@ -93,11 +93,4 @@ def load(path: Path) -> Availability:
     Raises:
         Refusal: it can't be read.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Availability)
-    except OSError as error:
-        raise Refusal(f"{path}: {error.strerror}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(
-            f"{path} is no run as `twinos availability --json` prints it: {error}."
-        ) from None
+    return saved(path, Availability, "run as `twinos availability --json` prints it")

@@ -1,8 +1,6 @@
 """A system that is killed on a schedule, and booted again when it is down."""
 
-import os
 import random
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,17 +15,18 @@ from lab.availability.clients import Client, Life, Tally
 from lab.availability.course import STEP_S, Course, Kill
 from lab.faults.campaign import fresh_image
 from lab.faults.trial import start
+from lab.kills.killing import kill, never_given_up
 from lab.refusal import Failure
 from servers.disk import Disk
 from servers.filesystem import FileSystem
-from twinos import KernelPanic, Service, Supervision
+from twinos import KernelPanic, Service
+from twinos.errors import describe
 
 KERNELS: Final = ("monolithic", "microkernel")
 VICTIMS: Final[tuple[type[Service], ...]] = (FileSystem, Disk)
 PATIENCE_S: Final = 30.0
 """After a kill; then the run has failed."""
 _LOOK_S: Final = 0.002
-_KEPT_ALIVE: Final = Supervision(at_once=10**9, most=10**9)
 
 
 def schedule(seconds: float, every: float, seed: int) -> list[tuple[float, str]]:
@@ -68,32 +67,22 @@ def run(
     with (
         tempfile.TemporaryDirectory(prefix="twinos-availability-") as name,
         adopting(),
-        _kept_alive(),
+        never_given_up(VICTIMS),
     ):
         image = Path(name) / "image"
         image.write_bytes(fresh_image())
-        life = Life(_boot(kernel, image))
-        ended, tally = Event(), Tally(round(seconds / STEP_S))
-        crowd = [Client(life, tally, ended, number, str(seed)) for number in range(1, clients + 1)]
-        for client in crowd:
-            client.start()
+        life, tally = Life(_boot(kernel, image)), Tally(round(seconds / STEP_S))
         done = []
-        try:
+        with _crowd(life, tally, clients, seed) as crowd:
             for at, service in kills:
-                ended.wait(max(0.0, at - tally.now))
+                _sleep_until(at, tally)
                 killed = tally.now
-                _kill(life.system, service)
+                kill(life.system, service)
                 tally.await_answer()
                 _raise_again(life, kernel, image, reboot_s)
                 done.append(Kill(killed, service, _answered(tally, killed) - killed))
                 tick()
-            ended.wait(max(0.0, seconds - tally.now))
-        finally:
-            ended.set()
-            for client in crowd:
-                client.join(PATIENCE_S)
-            with suppress(KernelPanic, OSError):
-                life.system.close()
+            _sleep_until(seconds, tally)
         return Course(
             kernel=kernel,
             served=tuple(tally.served),
@@ -106,10 +95,32 @@ def run(
         )
 
 
-def _kill(system: System, service: str) -> None:
-    """Kill the process that a service is in; who else is in there dies, too."""
-    with suppress(ProcessLookupError):
-        os.kill(next(s.pid for s in system.status() if service in s.services), signal.SIGKILL)
+@contextmanager
+def _crowd(life: Life, tally: Tally, count: int, seed: int) -> Iterator[list[Client]]:
+    """Clients who ask until the block is left; the system ends with them.
+
+    Raises:
+        Failure: one met what no client should.
+    """
+    ended = Event()
+    crowd = [Client(life, tally, ended, number, str(seed)) for number in range(1, count + 1)]
+    for client in crowd:
+        client.start()
+    try:
+        yield crowd
+    finally:
+        ended.set()
+        for client in crowd:
+            client.join(PATIENCE_S)
+        with suppress(KernelPanic, OSError):
+            life.system.close()
+    for client in crowd:
+        if client.failure is not None:
+            raise Failure(f"{client.name} ended: {describe(client.failure)}.")
+
+
+def _sleep_until(moment: float, tally: Tally) -> None:
+    time.sleep(max(0.0, moment - tally.now))
 
 
 def _raise_again(life: Life, kernel: str, image: Path, reboot_s: float) -> None:
@@ -135,16 +146,3 @@ def _answered(tally: Tally, killed: float) -> float:
             raise Failure(f"nobody was answered for {PATIENCE_S:g} s after a kill.")
         time.sleep(_LOOK_S)
     return tally.awaited
-
-
-@contextmanager
-def _kept_alive() -> Iterator[None]:
-    """The kills come from outside: no service is to be given up for them, or to rest."""
-    policies = {service: service.__supervision__ for service in VICTIMS}
-    for service in policies:
-        service.__supervision__ = _KEPT_ALIVE
-    try:
-        yield
-    finally:
-        for service, policy in policies.items():
-            service.__supervision__ = policy

@@ -43,7 +43,7 @@ def compose(
         ),
         findings=tuple(_findings(evidence)),
         chapters=(
-            told.summary(evidence),
+            told.summary(evidence, availability),
             told.environment(evidence),
             measured.micro(evidence),
             measured.macro(evidence),

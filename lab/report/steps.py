@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from lab.archive import saved
 from lab.figures import Interval, draw_intervals
 from lab.ladder.measure import Ladder
-from lab.refusal import Failure, Refusal
+from lab.refusal import Failure
 from lab.report.model import Chapter, table
 from lab.report.prose import boxed, said
 from lab.table import figure
@@ -35,14 +36,7 @@ def load(path: Path) -> Ladder:
     Raises:
         Refusal: it can't be read.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Ladder)
-    except OSError as error:
-        raise Refusal(f"{path}: {error.strerror}.") from None
-    except msgspec.DecodeError as error:
-        raise Refusal(
-            f"{path} is no ladder as `twinos ladder --json` prints it: {error}."
-        ) from None
+    return saved(path, Ladder, "ladder as `twinos ladder --json` prints it")
 
 
 def chapter(ladder: Ladder | None) -> Chapter:

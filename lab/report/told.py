@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lab import replay
+from lab.availability.course import Availability
 from lab.figures import draw_sweep
 from lab.machines import Machine, machines, select
 from lab.report.evidence import Comparison, Evidence, is_macro, place
@@ -14,16 +15,18 @@ from lab.schema import Run
 from lab.table import exact, figure, percent
 
 
-def summary(evidence: Evidence) -> Chapter:
+def summary(evidence: Evidence, availability: Availability | None = None) -> Chapter:
     """What was found, and what was not shown."""
+    worth = () if availability else ("not_worth",)
+    lacks = ("not_a_kernel", *worth, "not_elsewhere")
     return Chapter(
         "summary",
         "In plain words",
         (
             boxed("model"),
-            Points(tuple(_found(evidence))),
+            Points((*_found(evidence), *_served(availability))),
             Text("**What was not shown:**"),
-            Points(tuple(_not_shown(evidence))),
+            Points((*_not_shown(evidence), *map(words, lacks), *_imprecise(evidence))),
         ),
     )
 
@@ -56,6 +59,15 @@ def _found(evidence: Evidence) -> Iterator[str]:
     yield from _where_time_goes(evidence)
 
 
+def _served(availability: Availability | None) -> Iterator[str]:
+    for course in availability.courses if availability else ():
+        yield (
+            f"While services were killed {len(course.kills)} times, the {course.kernel} kernel "
+            f"served {sum(course.served):,} requests and failed {course.errors:,}, and "
+            f"{course.lost:,} files were lost that had not been synced."
+        )
+
+
 def _tally(found: Sequence[Comparison]) -> str:
     verdicts = [each.verdict for each in found]
     more, less = verdicts.count("more"), verdicts.count("less")
@@ -84,7 +96,9 @@ def _not_shown(evidence: Evidence) -> Iterator[str]:
         if equal:
             names = ", ".join(dict.fromkeys(equal))
             yield f"On {place(run)}, a difference for {names}: the intervals include 1."
-    yield from map(words, ("not_a_kernel", "not_worth", "not_elsewhere"))
+
+
+def _imprecise(evidence: Evidence) -> Iterator[str]:
     if any(run.environment.quick for run in evidence.runs):
         yield words("not_precise")
 

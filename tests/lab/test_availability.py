@@ -1,11 +1,14 @@
 """Availability: what was promised is looked after, and the run says what happened."""
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from lab import environment
+from lab.availability import clients
 from lab.availability import course as saved
 from lab.availability.course import STEP_S, Availability, Course, Kill
 from lab.availability.house import KERNELS, run, schedule
@@ -13,10 +16,9 @@ from lab.availability.show import SUMS, told
 from lab.environment import Setting
 from lab.figures import Interval, draw_intervals
 from lab.placement import Cpus
-from lab.refusal import Refusal
+from lab.refusal import Failure, Refusal
 from lab.report import plain
 from lab.report.chapters import compose
-from tests.lab.conftest import Cli
 from tests.lab.runs import made_up
 
 SECONDS, EVERY_S = 2.0, 0.6
@@ -81,6 +83,15 @@ def test_what_was_promised_is_there(kernel: str) -> None:
         assert found.errors, "somebody saw the system die"
 
 
+def test_a_client_that_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def put(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "not this")
+
+    monkeypatch.setattr(clients, "put", put)
+    with pytest.raises(Failure, match=r"client 1 ended: .*not this"):
+        run("microkernel", 0.3, [], clients=1, seed=1, reboot_s=0.0)
+
+
 def test_outages_that_overlap_count_once(made: Availability) -> None:
     (course, other) = made.courses
     assert course.available == pytest.approx(0.5)
@@ -100,6 +111,11 @@ def test_a_run_is_told(made: Availability) -> None:
     for name in SUMS:
         assert f"| {name} |" in page
     assert "| 0.3 | Disk | 500 | 10.0 |" in page
+    summary = page.partition("In plain words")[2].partition("## Environment")[0]
+    assert "killed 1 times, the monolithic kernel served 45 requests and failed 3" in summary
+    costs_alone = "Here only costs were measured."
+    assert costs_alone not in summary
+    assert costs_alone in plain.markdown(compose([made_up(["null"])]))
 
 
 def test_it_is_read_as_it_was_written(made: Availability, tmp_path: Path) -> None:
@@ -127,7 +143,7 @@ def test_it_is_read_as_it_was_written(made: Availability, tmp_path: Path) -> Non
         (["-o", "no/where.html"], "there is no folder for it"),
     ],
 )
-def test_bad_arguments_get_a_sentence(inside: Cli, arguments: list[str], sentence: str) -> None:
-    shown = inside("availability", *arguments)
-    assert shown.returncode == 2, shown.stderr
-    assert sentence in shown.stderr
+def test_bad_arguments_get_a_sentence(
+    refused: Callable[..., str], arguments: list[str], sentence: str
+) -> None:
+    assert sentence in refused("availability", *arguments)
