@@ -10,7 +10,7 @@ import os
 import select
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -71,7 +71,7 @@ class Gate:
         self._on_bug = on_bug
         self._busy: list[type[Service]] = []
         self._idle = Signal()
-        self._queues: dict[type[Service], deque[object]] = {}
+        self._queues: defaultdict[type[Service], deque[object]] = defaultdict(deque)
         self._thread = threading.local()
 
     def entering(self, caller: Caller, enter: Callable[[], Any]) -> Callable[[], Any]:
@@ -145,7 +145,7 @@ class Gate:
         """
         self.lock.acquire()
         try:
-            queue = self._queues.setdefault(service, deque())
+            queue = self._queues[service]
             if queue or service in self._busy:
                 self._queue_up(queue, service, time.monotonic() + patience)
         except BaseException:
