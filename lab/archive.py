@@ -5,12 +5,16 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+import msgspec
 
 from lab import environment
 from lab.journal import Header
 from lab.refusal import Failure, Refusal
 from lab.schema import Environment, Run, load, save
+
+T = TypeVar("T")
 
 UNFINISHED: Final = ".part"
 """What the journal of a run that is not complete ends in."""
@@ -63,6 +67,32 @@ def keep_beside(target: Path, what: str, data: bytes) -> None:
     except OSError as error:
         raise Failure(f"{beside} could not be written: {error.strerror}.") from None
     print(f"Saved as {relative(beside)}", file=sys.stderr)
+
+
+def write(target: Path, text: str) -> None:
+    """Write a page, or whatever was asked for.
+
+    Raises:
+        Failure: the host refuses.
+    """
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{target} could not be written: {error.strerror}.") from None
+
+
+def saved(path: Path, kind: type[T], what: str) -> T:
+    """What a command printed as JSON into a file.
+
+    Raises:
+        Refusal: it can't be read, or is no `what`.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise Refusal(f"{path}: {error.strerror}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal(f"{path} is no {what}: {error}.") from None
 
 
 def relative(path: Path) -> str:

@@ -1,6 +1,5 @@
 """Saying no: one clear sentence, with the nearest right name where there is one."""
 
-import argparse
 import difflib
 import traceback
 from collections.abc import Iterable
@@ -19,14 +18,6 @@ class Refusal(Exception):  # it is what the command line answers, not a failure 
 
 class Failure(Exception):  # as above
     """What was asked for made sense and went wrong; ends the program with status 1."""
-
-
-def whole(text: str) -> int:
-    """A whole number, as an argument of a command."""
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
 
 
 def unknown(kind: str, name: str, known: Iterable[str], listed_by: str) -> Refusal:

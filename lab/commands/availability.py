@@ -10,17 +10,19 @@ from typing import Final
 import msgspec
 
 from lab import archive, environment, placement
+from lab.arguments import between, known, positive, writable
 from lab.availability.course import Availability
 from lab.availability.house import KERNELS, VICTIMS, run, schedule
 from lab.availability.show import told
-from lab.commands.faults import known, whole
 from lab.image_listing import say
 from lab.progress import Progress
-from lab.refusal import Failure, Refusal
+from lab.refusal import Refusal
 
 SECONDS, EVERY_S, CLIENTS = 20.0, 2.0, 4
 QUICK_SECONDS, QUICK_EVERY_S = 5.0, 1.0
 LONGEST_S: Final = 86_400.0
+seconds: Final = between(0, LONGEST_S, f"time of 0 to {LONGEST_S:,.0f} seconds")
+"""Parses a time."""
 EPILOG: Final = f"""\
 Clients put, get and sync files all the time. At instants that the seed chooses, the same for each
 kernel, the process of a service is killed (kill -9): {" or ".join(v.__name__ for v in VICTIMS)}.
@@ -42,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--seconds", type=some, metavar="S", help=f"under each kernel (default: {SECONDS:g})")
     add("--kill-every", type=some, metavar="S", help=f"on average (default: {EVERY_S:g})")
-    add("--clients", type=whole, default=CLIENTS, metavar="N", help=f"(default: {CLIENTS})")
+    add("--clients", type=positive, default=CLIENTS, metavar="N", help=f"(default: {CLIENTS})")
     add("--reboot", type=seconds, default=0.0, metavar="S", help="of a machine (default: 0)")
     add("-s", "--seed", type=int, default=0, help="of kills and requests (default: 0)")
     add("--kernel", action="append", metavar="K", help=f"one of {', '.join(KERNELS)}; both")
@@ -53,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Make the run."""
-    kernels = known("kernel to try", arguments.kernel, KERNELS, "availability")
+    kernels = known("kernel to try", arguments.kernel, KERNELS, "twinos availability --help")
     page = _target(arguments.output)
     length = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS)
     every = arguments.kill_every or (QUICK_EVERY_S if arguments.quick else EVERY_S)
@@ -94,19 +96,8 @@ def execute(arguments: argparse.Namespace) -> int:
     return int(any(course.broken or course.wrong for course in courses))
 
 
-def seconds(text: str) -> float:
-    """A time, as an argument."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time of 0 to {LONGEST_S:,.0f} seconds")
-    return value
-
-
 def some(text: str) -> float:
-    """The same, but not 0."""
+    """A time that is not 0."""
     value = seconds(text)
     if not value:
         raise argparse.ArgumentTypeError("a time of 0 seconds is none")
@@ -118,21 +109,15 @@ def _target(path: str | None) -> Path | None:
         return None
     import lab.report.html  # noqa: PLC0415, F401 (it may lack a package)
 
-    target = Path(path)
-    if target.is_dir() or not target.parent.is_dir():
-        raise Refusal(f"-o {path}: it is a folder, or there is no folder for it.")
-    return target
+    return writable(path, "-o")
 
 
-def _write(target: Path, made: Availability) -> None:
+def _write(page: Path, made: Availability) -> None:
     from lab.report import html, reliability  # noqa: PLC0415 (an extra)
     from lab.report.model import Report  # noqa: PLC0415
 
     env = made.environment
     about = f"{env.host}, {env.cpu_model}, {env.date[:10]}, commit {(env.commit or 'none')[:7]}"
     report = Report("What a microkernel is worth", about, (), (reliability.chapter(made),))
-    try:
-        target.write_text(html.page(report), encoding="utf-8")
-    except OSError as error:
-        raise Failure(f"{target} could not be written: {error.strerror}.") from None
-    print(f"Wrote {archive.relative(target)}", file=sys.stderr)
+    archive.write(page, html.page(report))
+    print(f"Wrote {archive.relative(page)}", file=sys.stderr)

@@ -11,6 +11,7 @@ from typing import Final
 from kernels.transports import TRANSPORTS
 from lab import archive, bench, host_counts, making, memory_aims, placement, selection
 from lab.archive import runs_folder, unused
+from lab.arguments import between
 from lab.choice import carried_by, grouped, parse
 from lab.commands import bench_peers as peers
 from lab.journal import Journal
@@ -170,13 +171,7 @@ def _boots(text: str) -> int:
 
 
 def _percent(text: str) -> float:
-    try:
-        percent = float(text)
-    except ValueError:
-        percent = 0.0
-    if not 0.1 <= percent <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is no percentage from 0.1 to 100")
-    return percent / 100
+    return between(0.1, 100, "percentage from 0.1 to 100")(text) / 100
 
 
 def _wanted(arguments: argparse.Namespace) -> list[Path]:

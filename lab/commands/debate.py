@@ -9,11 +9,11 @@ from typing import Final
 from tabulate import tabulate
 
 from lab import archive, bench, environment, placement
+from lab.arguments import writable
 from lab.debate.claim import Claim, claims, select
 from lab.debate.evidence import Setting
 from lab.debate.rule import check, judge
 from lab.debate.show import MODEL, Case, as_text, tally
-from lab.refusal import Failure, Refusal
 from lab.table import page_width
 
 EPILOG: Final = """\
@@ -92,22 +92,16 @@ def _target(path: str | None) -> Path | None:
         return None
     import lab.debate.page  # noqa: PLC0415, F401 (it may lack a package)
 
-    target = Path(path)
-    if target.is_dir() or not target.parent.is_dir():
-        raise Refusal(f"--html {path}: it is a folder, or there is no folder for it.")
-    return target
+    return writable(path, "--html")
 
 
-def _write(target: Path, cases: list[Case]) -> None:
+def _write(html: Path, cases: list[Case]) -> None:
     from lab.debate.page import page  # noqa: PLC0415 (an extra)
 
     here = environment.identity()
     about = f"Tried on {here.host}, commit {(here.commit or 'none')[:7]}."
-    try:
-        target.write_text(page(cases, about), encoding="utf-8")
-    except OSError as error:
-        raise Failure(f"{target} could not be written: {error.strerror}.") from None
-    print(f"Wrote {archive.relative(target)}", file=sys.stderr)
+    archive.write(html, page(cases, about))
+    print(f"Wrote {archive.relative(html)}", file=sys.stderr)
 
 
 def _listed(chosen: list[Claim]) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from lab.commands.faults import known, whole
+from lab.arguments import known, positive
 from lab.image_listing import say
 from lab.kills.endurance import Endurance, endure
 from lab.progress import Progress
@@ -30,9 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.epilog = EPILOG
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--minutes", type=whole, metavar="N", default=1, help="for each kernel (1)")
-    size.add_argument("--seconds", type=whole, metavar="N", help="instead of minutes")
-    parser.add_argument("--clients", type=whole, metavar="N", default=8, help="at work (8)")
+    size.add_argument(
+        "--minutes", type=positive, metavar="N", default=1, help="for each kernel (1)"
+    )
+    size.add_argument("--seconds", type=positive, metavar="N", help="instead of minutes")
+    parser.add_argument("--clients", type=positive, metavar="N", default=8, help="at work (8)")
     parser.add_argument(
         "--kernel", action="append", metavar="K", help=f"one of {', '.join(KERNELS)}; both"
     )
@@ -42,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run it."""
-    kernels = known("kernel", arguments.kernel, KERNELS, "endure")
+    kernels = known("kernel", arguments.kernel, KERNELS, "twinos endure --help")
     seconds = arguments.seconds or arguments.minutes * 60
     passed = True
     for kernel in kernels:

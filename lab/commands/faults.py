@@ -2,18 +2,19 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 from tabulate import tabulate
 
+from lab.arguments import known, positive
 from lab.faults.campaign import LIMIT_S, Result, attempt, fresh_image, plan
 from lab.faults.judge import Outcome
 from lab.faults.kinds import KINDS, SERVICES, suits
 from lab.image_listing import say
 from lab.progress import Progress
-from lab.refusal import Refusal, unknown
+from lab.refusal import Refusal
 from lab.stats import quantile
 
 FAULTED: Final = ("monolithic", "microkernel")
@@ -45,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--kind", action="append", metavar="K", help="of the faults; all of them")
     parser.add_argument(
-        "--count", type=whole, metavar="N", help="faults under each kernel; each kind once"
+        "--count", type=positive, metavar="N", help="faults under each kernel; each kind once"
     )
     parser.add_argument("-s", "--seed", type=int, default=0, help="repeats the faults (default: 0)")
     parser.add_argument(
@@ -56,9 +57,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the campaign."""
-    services = known("service", arguments.service, SERVICES)
-    kinds = known("kind of fault", arguments.kind, KINDS)
-    kernels = known("kernel to try", arguments.kernel, FAULTED)
+    services = known("service", arguments.service, SERVICES, "twinos faults --help")
+    kinds = known("kind of fault", arguments.kind, KINDS, "twinos faults --help")
+    kernels = known("kernel to try", arguments.kernel, FAULTED, "twinos faults --help")
     pairs = sum(suits(kind, service) for kind in kinds for service in services)
     if not pairs:
         raise Refusal(f"only a disk can have such a fault: {', '.join(kinds)}.")
@@ -150,20 +151,3 @@ def _is(result: Result, kernel: str) -> bool:
 
 def _pair(result: Result) -> tuple[str, str]:
     return result.trial.service, result.trial.kind
-
-
-def known(
-    what: str, asked: Sequence[str] | None, choices: Collection[str], command: str = "faults"
-) -> list[str]:
-    """Those that were asked for, each once; all of them if none was. Refuses what there is not."""
-    for name in asked or ():
-        if name not in choices:
-            raise unknown(what, name, choices, f"twinos {command} --help")
-    return list(dict.fromkeys(asked or choices))
-
-
-def whole(text: str) -> int:
-    """A number of things to try."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from lab.commands.faults import known, whole
+from lab.arguments import known, positive
 from lab.image_listing import say
 from lab.kills.campaign import CLIENTS, VICTIMS, Kills, campaign, kill_kernel
 from lab.progress import Progress
@@ -39,14 +39,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--service", action="append", metavar="S", help=f"one of {', '.join(VICTIMS)}; all"
     )
-    parser.add_argument("--count", type=whole, metavar="N", default=COUNT, help="kills")
+    parser.add_argument("--count", type=positive, metavar="N", default=COUNT, help="kills")
     parser.add_argument("-s", "--seed", type=int, default=0, help="of all chances (default: 0)")
     parser.add_argument("--json", action="store_true", help="print one object instead")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the campaign."""
-    services = known("service", arguments.service, VICTIMS)
+    services = known("service", arguments.service, VICTIMS, "twinos kills --help")
     with Progress(arguments.count, "kill") as progress:
 
         def tick(what: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tabulate import tabulate
 
+from lab.arguments import between
 from lab.grading import outcome, report
 from lab.grading.assignment import BOTH, LABS, Assignment, assignments, find
 from lab.grading.autograder import archive
@@ -79,7 +80,11 @@ def _describe_grade(action: Callable[..., Any]) -> None:
     parser.add_argument("--reference", action="store_true", help="grade the reference solution")
     parser.add_argument("--list", action="store_true", help="list the tests and their points")
     parser.add_argument(
-        "--slow", metavar="TIMES", type=_times, default=1.0, help="on a slow machine: longer limits"
+        "--slow",
+        metavar="TIMES",
+        type=between(1, 1000, "number from 1 to 1000"),
+        default=1.0,
+        help="on a slow machine: longer limits",
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write everything as JSON")
     parser.add_argument("--gradescope", metavar="FILE", type=Path, help="write results.json")
@@ -191,16 +196,6 @@ def _version(text: str) -> str:
     if not re.fullmatch(r"3\.\d{1,2}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no version of Python; 3.12 is one")
     return text
-
-
-def _times(text: str) -> float:
-    try:
-        times = float(text)
-    except ValueError:
-        times = 0.0
-    if not 1 <= times <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 1000")
-    return times
 
 
 def import_nothing_from(folder: Path) -> None:

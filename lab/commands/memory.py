@@ -6,9 +6,10 @@ import time
 from typing import Final
 
 from kernels import boot
+from lab.arguments import between, whole
 from lab.memory_view import KEY, View
 from lab.recording import space_of
-from lab.refusal import Refusal, unknown, whole
+from lab.refusal import Refusal, unknown
 from servers.memory import AddressSpace, MemoryManager, SwapDisk
 from servers.memory.policies import policies
 from workloads.scenes import FRAMES, play
@@ -39,7 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("-s", "--seed", type=whole, default=0, help="for a policy that draws lots (default: 0)")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--step", type=whole, metavar="N", help="show what this step leaves, only")
-    which.add_argument("--live", type=_seconds, metavar="S", help="show each for S seconds")
+    which.add_argument(
+        "--live",
+        type=between(0, _LONGEST, f"number of seconds up to {_LONGEST:.0f}"),
+        metavar="S",
+        help="show each for S seconds",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -92,13 +98,3 @@ def _frames(text: str) -> int:
     if not text.isdecimal() or not 6 <= int(text[:6]) <= 4096:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of frames from 6 to 4096")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= _LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds up to {_LONGEST:.0f}")
-    return seconds

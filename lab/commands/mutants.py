@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 from tabulate import tabulate
 
-from lab.commands.faults import FAULTED, known, whole
+from lab.arguments import known, positive
+from lab.commands.faults import FAULTED
 from lab.faults.kinds import SERVICES
 from lab.image_listing import say
 from lab.mutants.campaign import Workers, campaign
@@ -50,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--kind", action="append", metavar="K", help="of the mistakes; all of them")
     parser.add_argument(
-        "--count", type=whole, default=COUNT, metavar="N", help=f"of mutants (default: {COUNT})"
+        "--count", type=positive, default=COUNT, metavar="N", help=f"of mutants (default: {COUNT})"
     )
     parser.add_argument(
         "-s", "--seed", type=int, default=0, help="repeats the mutants (default: 0)"
@@ -65,9 +66,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the campaign, or try one mutant."""
-    kernels = known("kernel to try", arguments.kernel, FAULTED, "mutants")
-    services = known("service", arguments.service, SERVICES, "mutants")
-    kinds = known("kind of mistake", arguments.kind, KINDS, "mutants")
+    kernels = known("kernel to try", arguments.kernel, FAULTED, "twinos mutants --help")
+    services = known("service", arguments.service, SERVICES, "twinos mutants --help")
+    kinds = known("kind of mistake", arguments.kind, KINDS, "twinos mutants --help")
     if arguments.show:
         _show(arguments.show, services, kernels, arguments.seed)
         return 0

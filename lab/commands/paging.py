@@ -9,11 +9,12 @@ from typing import Final
 
 from tabulate import tabulate
 
+from lab.arguments import some_or_all, whole
 from lab.paging import faults, steps
 from lab.plotting import in_letters, into_file
 from lab.recording import live_faults, record, references_of
 from lab.references import PATTERNS, lines_of, read_trace
-from lab.refusal import Failure, Refusal, broken, unknown, whole
+from lab.refusal import Failure, Refusal, broken, unknown
 from servers.memory.policies import Policy, policies
 from workloads.paged import PROGRAMS
 
@@ -170,15 +171,10 @@ def _answers(policy: Policy, references: Sequence[int]) -> Iterator[str]:
 
 def _policies(names: Sequence[str] | None) -> list[type[Policy]]:
     try:
-        known = policies()
+        found = policies()
     except Exception as error:  # a policy's module may fail in any way
         raise broken("servers.memory.policies", error) from error
-    if names is None or "all" in names:
-        return list(known.values())
-    for name in names:
-        if name not in known:
-            raise unknown("policy", name, known, "twinos paging")
-    return [known[name] for name in names]
+    return some_or_all("policy", names, found, "twinos paging")
 
 
 def _references(arguments: argparse.Namespace, default: tuple[str, int, int]) -> list[int]:

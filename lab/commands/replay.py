@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from lab import archive, replay
+from lab.arguments import between
 from lab.machines import Machine, machines, select
 from lab.refusal import Refusal
 from lab.replay import Counts, Prediction
@@ -32,7 +33,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("runs", nargs="*", metavar="RUN", help="saved runs, of one host and commit")
     add("--machine", action="append", default=[], metavar="ID", help="may be given again; all")
-    add("--work", type=_work, default=replay.WORK, metavar="N", help=_WORK)
+    add(
+        "--work",
+        type=between(0, 1e6, "number of null calls"),
+        default=replay.WORK,
+        metavar="N",
+        help=_WORK,
+    )
     add("--unverified", action="store_true", help="also prices that nobody has read in the source")
     add("--sweep", action="store_true", help="the overhead over the price of a message")
     add("-o", "--output", metavar="FILE", help="with --sweep: draw it there, as SVG")
@@ -130,13 +137,3 @@ def _listed(known: Sequence[Machine]) -> str:
 
 def _excuse(machine: Machine) -> str:
     return f"\n  not used for predictions: {machine.lacks} is given" if machine.lacks else ""
-
-
-def _work(text: str) -> float:
-    try:
-        work = float(text)
-    except ValueError:
-        work = -1.0
-    if not 0 <= work <= 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of null calls")
-    return work

@@ -12,9 +12,10 @@ import msgspec
 
 from lab import archive, campaign, making
 from lab.archive import runs_folder, unused
+from lab.arguments import writable
 from lab.availability import course as availability
 from lab.journal import Journal
-from lab.refusal import Failure, Refusal
+from lab.refusal import Refusal
 from lab.schema import Run
 
 EPILOG: Final = """\
@@ -139,9 +140,8 @@ def _targets(arguments: argparse.Namespace) -> dict[str, Path]:
     targets = {kind: Path(target) for kind, target in asked.items() if target}
     if not targets:
         targets = {"html": Path("report.html")}
-    for target in targets.values():
-        if target.is_dir() or not target.parent.is_dir():
-            raise Refusal(f"{target}: it is a folder, or there is no folder for it.")
+    for path in targets.values():
+        writable(str(path))
     return targets
 
 
@@ -173,14 +173,9 @@ def _readme(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _put(target: Path, text: str) -> None:
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise Failure(f"{target} could not be written: {error.strerror}.") from None
-    print(
-        f"Wrote {archive.relative(target)} ({len(text.encode()) / 1024:,.0f} KiB)", file=sys.stderr
-    )
+def _put(path: Path, text: str) -> None:
+    archive.write(path, text)
+    print(f"Wrote {archive.relative(path)} ({len(text.encode()) / 1024:,.0f} KiB)", file=sys.stderr)
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:

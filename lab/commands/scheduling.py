@@ -8,6 +8,7 @@ from typing import Final
 from tabulate import tabulate
 
 from kernels.scheduling import Policy, policies
+from lab.arguments import some_or_all
 from lab.refusal import broken, unknown
 from lab.scheduling import WORKLOADS, Ask, Outcome, Program, Run, Simulator, Step, gantt
 
@@ -122,15 +123,10 @@ def _mean(values: Sequence[int]) -> str:
 
 def _policies(names: Sequence[str] | None) -> list[type[Policy]]:
     try:
-        known = policies()
+        found = policies()
     except Exception as error:  # a policy's module may fail in any way
         raise broken("kernels.scheduling", error) from error
-    if names is None or "all" in names:
-        return list(known.values())
-    for name in names:
-        if name not in known:
-            raise unknown("policy", name, known, "twinos scheduling")
-    return [known[name] for name in names]
+    return some_or_all("policy", names, found, "twinos scheduling")
 
 
 def _quantum(text: str) -> int:

@@ -6,8 +6,8 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,13 +17,14 @@ from kernels import System, User, boot
 from kernels.host import adopting
 from lab.kills.census import Census, count, kernel_process
 from lab.kills.clients import FileClient
+from lab.kills.killing import kill, never_given_up
 from lab.kills.spawning import ProcessClient
 from servers.console import Console
 from servers.disk import Disk
 from servers.filesystem import FileSystem
 from servers.filesystem.check import MemoryImage, Severity, check
 from servers.process import ProcessManager
-from twinos import KernelPanic, Service, Supervision
+from twinos import KernelPanic, Service
 
 VICTIMS: Final[dict[str, type[Service]]] = {
     "FileSystem": FileSystem,
@@ -38,7 +39,6 @@ _BOTH, _AGAIN, _CLIENT = 0.15, 0.3, 0.97
 """Chances: all victims at once; the victim once more while it recovers; from there on, a client."""
 _READY_S: Final = 30.0
 _WARM_S: Final = 0.3
-_KEPT_ALIVE: Final = Supervision(at_once=10**9, most=10**9)
 _BULK: Final = 200_000
 """Bytes in each write of the client that dies with a grant."""
 
@@ -85,7 +85,10 @@ def campaign(
     """
     rng = random.Random(seed)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="twinos-kills-") as name, _never_given_up():
+    with (
+        tempfile.TemporaryDirectory(prefix="twinos-kills-") as name,
+        never_given_up(VICTIMS.values()),
+    ):
         image = Path(name) / "image"
         # Kills are no loss of power: nobody has to wait for the medium.
         config: Any = {Disk: {"image": str(image), "blocks": BLOCKS, "durable": False}}
@@ -133,13 +136,13 @@ def _kill_all(
         time.sleep(rng.uniform(0.0, 2 * _PAUSE_S))
         way = rng.random()
         victims = list(services) if way < _BOTH else [rng.choice(list(services))]
-        killed = set(filter(None, [_kill(system, victim) for victim in victims]))
+        killed = set(filter(None, [kill(system, victim) for victim in victims]))
         began = time.monotonic()
         done.update(victims)
         tick("+".join(victims))
         if _BOTH <= way < _AGAIN:
             time.sleep(rng.uniform(0.0, _PAUSE_S))
-            killed.add(_kill(system, victims[0]))
+            killed.add(kill(system, victims[0]))
             done[f"{victims[0]}, while it recovered"] += 1
             tick(victims[0])
         elif way > _CLIENT:
@@ -165,16 +168,6 @@ def write_for_ever(user: User) -> int:
         files.pread(descriptor, _BULK, 0)
 
 
-def _kill(system: System, name: str) -> int:
-    """Kill a service; which process it was, or 0: it had none."""
-    for server in system.status():
-        if name in server.services and server.pid:
-            with suppress(ProcessLookupError):  # it has died a moment ago
-                os.kill(server.pid, signal.SIGKILL)
-                return server.pid
-    return 0
-
-
 def _until_ready(system: System, killed: Collection[int]) -> None:
     """Wait until every server serves, and none is one of those that were killed."""
     deadline = time.monotonic() + _READY_S
@@ -186,7 +179,7 @@ def _until_ready(system: System, killed: Collection[int]) -> None:
 
 def _warm_up(system: System) -> None:
     """One life and one client each: what is made once for all is there."""
-    _until_ready(system, [_kill(system, name) for name in VICTIMS])
+    _until_ready(system, [kill(system, name) for name in VICTIMS])
     clients: list[FileClient | ProcessClient] = [FileClient(system, "warm-up", "0")]
     clients.append(ProcessClient(system, "0"))
     time.sleep(_WARM_S)
@@ -206,19 +199,6 @@ def _settled(system: System, before: Census) -> Census:
         ):
             return after
         time.sleep(0.1)
-
-
-@contextmanager
-def _never_given_up() -> Iterator[None]:
-    """The kills come from outside: nobody is to be given up for them, or to rest."""
-    policies = {service: service.__supervision__ for service in VICTIMS.values()}
-    for service in policies:
-        service.__supervision__ = _KEPT_ALIVE
-    try:
-        yield
-    finally:
-        for service, policy in policies.items():
-            service.__supervision__ = policy
 
 
 def _errors(image: bytes) -> tuple[str, ...]:
