@@ -22,20 +22,8 @@ R = TypeVar("R")
 Prepare = Callable[..., Request[Any]]
 
 
-class Preparing(dict[Callable[..., Any], Prepare]):
-    """What prepares the requests of a handle's method, found when it is first asked for.
-
-    Args:
-        find: what prepares the requests of a method.
-    """
-
-    def __init__(self, find: Callable[[Callable[..., Any]], Prepare]) -> None:
-        super().__init__()
-        self._find = find
-
-    def __missing__(self, method: Callable[..., Any]) -> Prepare:
-        self[method] = self._find(method)
-        return self[method]
+Find = Callable[[Callable[..., Any]], Prepare]
+"""What prepares the requests of a handle's method."""
 
 
 def prepare_like(
@@ -59,20 +47,26 @@ def prepare_like(
 class _Gathering:
     """What batches and queues have in common."""
 
-    def __init__(self, preparing: Preparing) -> None:
-        self._preparing = preparing
+    def __init__(self, find: Find) -> None:
+        self._find = find
+        self._known: dict[Callable[..., Any], Prepare] = {}
 
     def __call__(
         self, method: Callable[P, R], /, *arguments: P.args, **named: P.kwargs
     ) -> Request[R]:
         """Make the request that `method(*arguments, **named)` would be."""
         try:
-            request: Request[R] = self._preparing[method](*arguments, **named)
+            request: Request[R] = self._preparing(method)(*arguments, **named)
         except OSError as error:
             return Request.refused(error)
         request.owner = self
         self._add(request)
         return request
+
+    def _preparing(self, method: Callable[..., Any]) -> Prepare:
+        if method not in self._known:
+            self._known[method] = self._find(method)
+        return self._known[method]
 
     def wait_for(self, request: Request[Any]) -> None:
         """See to it that a request is carried."""
@@ -102,8 +96,8 @@ class Batch(_Gathering):
     Leaving it as a context manager carries out the rest; leaving it by an exception does not.
     """
 
-    def __init__(self, preparing: Preparing, most: int) -> None:
-        super().__init__(preparing)
+    def __init__(self, find: Find, most: int) -> None:
+        super().__init__(find)
         self._most = most
         self._gathered: list[Request[Any]] = []
 
@@ -113,7 +107,8 @@ class Batch(_Gathering):
         """Make the request that `method(*arguments, **named)` would be."""
         # As the base does it, without calls that cost more than the request does.
         try:
-            request: Request[R] = self._preparing[method](*arguments, **named)
+            prepare = self._known.get(method) or self._preparing(method)
+            request: Request[R] = prepare(*arguments, **named) if named else prepare(*arguments)
         except OSError as error:
             return Request.refused(error)
         request.owner = self
@@ -148,8 +143,8 @@ class Queue(_Gathering):
     its thread when what has been made is done.
     """
 
-    def __init__(self, preparing: Preparing, most: int) -> None:
-        super().__init__(preparing)
+    def __init__(self, find: Find, most: int) -> None:
+        super().__init__(find)
         work = self._work = _Work(most)
         weakref.finalize(self, work.end).atexit = False
         # The thread must not refer to the queue: then nobody could drop it.

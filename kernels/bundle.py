@@ -91,21 +91,24 @@ class RemoteCarrier:
 
     def carry(self, requests: Sequence[Request[Any]]) -> None:
         """Carry them in as few messages as may be."""
-        whole = sum([len(request.content) + _HEAD for request in requests])
-        if whole <= MAX_PAYLOAD and len(requests) <= MOST:
-            self._carry(requests)
+        contents = [request.content for request in requests]
+        count = len(contents)
+        if count <= MOST and sum(map(len, contents)) + count * _HEAD <= MAX_PAYLOAD:
+            self._carry(requests, contents)
             return
         size = 0
         start = 0
-        for end, request in enumerate(requests):
-            size += len(request.content) + _HEAD
+        for end, content in enumerate(contents):
+            size += len(content) + _HEAD
             if size > MAX_PAYLOAD or end - start == MOST:
-                self._carry(requests[start:end])
-                start, size = end, len(request.content) + _HEAD
-        self._carry(requests[start:])
+                self._carry(requests[start:end], contents[start:end])
+                start, size = end, len(content) + _HEAD
+        self._carry(requests[start:], contents[start:])
 
-    def _carry(self, requests: Sequence[Request[Any]], hope: Hope | None = None) -> None:
-        payload = together([request.content for request in requests])
+    def _carry(
+        self, requests: Sequence[Request[Any]], contents: list[bytes], hope: Hope | None = None
+    ) -> None:
+        payload = together(contents)
         try:
             message = frame(BUNDLE, payload) if len(payload) < LARGE else Bulk(BUNDLE, payload)
             once = self._survives and not all(isinstance(each, Repeatable) for each in requests)
@@ -124,7 +127,7 @@ class RemoteCarrier:
                 if request not in repeatable:
                     request.fail(error)
             if repeatable:
-                self._carry(repeatable, hope)
+                self._carry(repeatable, [each.content for each in repeatable], hope)
         else:
             for request, reply in zip(requests, replies, strict=True):
                 request.brought = reply
@@ -135,7 +138,7 @@ def _unpacker(operation: Op) -> Callable[[Frame], Any]:
     names = codec(operation.result) | {
         "_finish": partial(finish_reply, operation, decoder(operation.result)),
     }
-    text = f"whole = reply[{SIZE - 1}] == {OK}\n{RESULT}"
+    text = f"if reply == _done: return None\nwhole = reply[{SIZE - 1}] == {OK}\n{RESULT}"
     return function(operation.name, ["reply"], text, names, kind="unbundled")
 
 
@@ -157,14 +160,10 @@ def _replies(reply: Frame, count: int) -> list[bytes]:
 
 
 class Gathered(Channel):
-    """Where the replies to a bundle's requests are sent: together they are the reply to it.
-
-    Attributes:
-        replies: so far; small ones may be put there at once.
-    """
+    """Where those replies to a bundle's requests are sent that a handler does not hand over."""
 
     def __init__(self) -> None:
-        self.replies: list[bytes] = []
+        self._sent: list[bytes] = []
         self._size = 0
 
     def send(self, message: Frame) -> None:
@@ -173,13 +172,21 @@ class Gathered(Channel):
         self._size += len(reply)
         if self._size > _MOST_REPLIES:
             reply = frame(FAILED, encode(take_apart(fail(errno.EMSGSIZE))))
-        self.replies.append(reply)
+        self._sent.append(reply)
 
-    def whole(self) -> bytes | Bulk:
-        """The reply to the bundle."""
-        payload = together(self.replies)
-        self.replies.clear()
-        self._size = 0
+    @property
+    def last(self) -> bytes:
+        """The reply that was sent last."""
+        return self._sent[-1]
+
+    def whole(self, replies: list[bytes | None]) -> bytes | Bulk:
+        """The reply to the bundle: the replies to its requests; None: it was sent."""
+        if self._sent:
+            sent = iter(self._sent)
+            replies = [reply or next(sent) for reply in replies]
+            self._sent.clear()
+            self._size = 0
+        payload = together(replies)
         return frame(OK, payload) if len(payload) < LARGE else Bulk(OK, payload)
 
     def receive(self, room: int) -> Frame:

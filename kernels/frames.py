@@ -8,6 +8,7 @@ A frame is bytes in one piece or, when its payload is large, a `kernels.bulk.Bul
 
 import errno
 import struct
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -94,7 +95,7 @@ _Frame = Annotated[bytes, msgspec.Meta(min_length=SIZE)]
 _FRAMES: Final = plain_decoder(Annotated[list[_Frame], msgspec.Meta(min_length=1, max_length=MOST)])
 
 
-def together(frames: list[bytes]) -> bytes:
+def together(frames: Sequence[bytes | None]) -> bytes:
     """The payload of a bundle of these."""
     return encode_plain(frames)
 

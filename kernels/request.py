@@ -78,9 +78,12 @@ class Request(msgspec.Struct, Generic[R], eq=False):
 
     def result(self) -> R:
         """What the request returned."""
-        if self.brought is _UNSET and self.owner is not None:
+        brought = self.brought
+        if brought is _UNSET and self.owner is not None:
             self.owner.wait_for(self)
-        return self.finish(self.brought)
+            brought = self.brought
+        finish = self.finish  # by a name of its own the interpreter calls it at once
+        return finish(brought)
 
 
 class Repeatable(Request[R], Generic[R], eq=False):

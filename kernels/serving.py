@@ -113,28 +113,25 @@ class Bundles:
 
     def answer(self, bundle: Frame) -> None:
         """Answer one request after the other, and all of them together."""
-        handlers, add = self._handlers, self._replies.replies.append
+        handlers = self._handlers
         requests = frames_in(payload_of(bundle))
         if self._said and not self._recorded.isdisjoint([each[SIZE - 1] for each in requests]):
-            self._answer_recorded(self._said, requests)
+            replies = self._answer_recorded(self._said, requests)
         else:
-            for request in requests:
-                reply = handlers[request[SIZE - 1]](request)
-                if reply:
-                    add(reply)
-        self._channel.send(self._replies.whole())
+            replies = [handlers[request[SIZE - 1]](request) for request in requests]
+        self._channel.send(self._replies.whole(replies))
 
-    def _answer_recorded(self, said: Recorded, requests: list[bytes]) -> None:
+    def _answer_recorded(self, said: Recorded, requests: list[bytes]) -> list[bytes | None]:
         """The same; what becomes of each is remembered until the next message."""
-        replies = self._replies.replies
+        replies = []
         said.begin_bundle()
         for request in requests:
             remembered = said.remembered
             reply = self._handlers[request[SIZE - 1]](request)
-            if reply:
-                replies.append(reply)
+            replies.append(reply)
             if said.remembered == remembered:
-                said.remember(replies[-1])
+                said.remember(reply or self._replies.last)
+        return replies
 
 
 def ask(entry: Callable[..., Any], operation: Op) -> Piece:

@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from kernels.batch import Batch, Prepare, Preparing, Queue, prepare_like
+from kernels.batch import Batch, Prepare, Queue, prepare_like
 from kernels.frames import MOST
 from kernels.kernel import Kernel, Process
 from kernels.status import Counts, Event, ServerStatus
@@ -80,14 +80,14 @@ class User:
 
         Leaving it as a context manager carries out what is left.
         """
-        return Batch(Preparing(self._prepare), _how_many(most))
+        return Batch(self._prepare, _how_many(most))
 
     def queue(self, most: int = 256) -> Queue:
         """Requests that travel while this user goes on, `most` outstanding; see `twinos.later`.
 
         Leaving it as a context manager waits for all.
         """
-        return Queue(Preparing(self._prepare), _how_many(most))
+        return Queue(self._prepare, _how_many(most))
 
     def mailbox(self, conversation: type[M], name: str = "") -> Mailbox[M]:
         """A mailbox, closed when this user leaves; others may look it up by `name`.
