@@ -3,9 +3,11 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.kernels.corpus import mutated, recorded
-from tests.kernels.fuzzing import Field, attack, fields
+from tests.kernels.fuzzing import GROWTH_KIB, LOOKS, Field, attack, fields, grows
 
 
 @pytest.mark.parametrize(("transport", "seed"), [("pipe", 7), ("ring", 8)])
@@ -27,3 +29,12 @@ def test_traffic_of_every_service_is_recorded() -> None:
     rng = random.Random(3)
     frames = corpus["FileSystem"]
     assert len({mutated(rng, frames) in frames for _ in range(200)}) == 2
+
+
+@given(st.integers(0, 1 << 30), st.integers(GROWTH_KIB, 1 << 30))
+def test_what_leaks_is_told_from_what_fills_up(first: int, amount: int) -> None:
+    steps = len(LOOKS)
+    assert grows([first + amount * (at + 1) for at in range(steps + 1)])
+    assert not grows([first + min(amount, 2 * amount * at // steps) for at in range(steps + 1)])
+    assert not grows([first + amount - amount // 4**at for at in range(steps + 1)])
+    assert not grows([first + GROWTH_KIB * at // steps for at in range(steps + 1)])
