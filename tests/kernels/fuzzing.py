@@ -9,8 +9,8 @@ control channel and by mailboxes. Then it must be true that no server and no nuc
 holds more descriptors or threads than when it was warm, that the memory of none grows, and that an
 honest client saw nothing of it all.
 
-A server may hold what its callers have it hold, up to a bound of its own: messages, files. So memory
-is looked at several times: what has a bound grows less and less on its way there, and what leaks
+A server may hold what its callers have it hold, up to a bound of its own: messages, files. Memory
+is looked at several times: what has a bound grows less and less on its way there, what leaks
 grows by the same amount with every so many frames. See `grows`.
 """
 
