@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import partial
 
 from kernels.forks import running
+from kernels.headroom import with_room
 from kernels.parcels import post, take
 from kernels.party import Party
 from kernels.rendezvous import Rendezvous
@@ -127,7 +128,7 @@ class LocalCounter:
         """What comes of it."""
         if self.closed is not None:
             raise self.closed()
-        outcome = self._late.take(primitive) or self._wait(primitive, timeout)
+        outcome = self._late.take(primitive) or with_room(self._wait, primitive, timeout)
         if self.closed is not None:
             raise self.closed()
         return outcome

@@ -14,6 +14,7 @@ from typing import Any
 
 from kernels.forks import running
 from kernels.hardware import LocalDevices, LocalLine
+from kernels.headroom import with_room
 from kernels.interrupts import shield
 from kernels.kernel import Process
 from kernels.mail import LocalCounter, LocalOffice
@@ -90,7 +91,7 @@ class Monolithic:
         """Tell the services that `caller` is gone."""
         self._office.close_those_of(caller)
         if self._space is not None and not self._space.gate.is_down:
-            self._space.depart(caller)
+            with_room(self._space.depart, caller)
 
     def binder(self, service: type[Service], caller: Caller) -> Bind:
         """A request is a call through the gate."""
@@ -175,7 +176,7 @@ class Monolithic:
         try:
             if not space.gate.is_down:
                 self._stopping = space  # what is written back may wait for a device
-                space.stop()
+                with_room(space.stop)
         finally:
             self._stopping = None
             self._devices.close()
@@ -199,7 +200,7 @@ class Monolithic:
         space = self._stopping or self._space
         if space is not None and (self._stopping or not space.gate.is_down):
             with suppress(KernelPanic):  # nobody is there who could be told
-                space.interrupt(driver)
+                with_room(space.interrupt, driver)
 
     def _close_regions(self) -> None:
         self._queues.close()

@@ -15,13 +15,14 @@ from typing import Any, Final
 from kernels import probe
 from kernels.check import NAMES, container, joined, result_of
 from kernels.gate import Gate, OnBug, refuse
+from kernels.headroom import entrance
 from kernels.listener import Listener, Mail
 from kernels.passage import passage_text
 from kernels.paths import Paths
 from kernels.probe import Place
 from kernels.recorder import NOBODY, Recorder
 from kernels.regions import Regions
-from kernels.source import NOTHING, Piece, gate, offer
+from kernels.source import NOTHING, Piece
 from kernels.stub import Layer, checked_stub, layered, observed, plain_stub
 from kernels.system import SHUT_DOWN
 from kernels.turns import Turns, in_turn, outside
@@ -124,7 +125,7 @@ class Space:
         """The callable by which `caller`, from outside, has `operation` carried out."""
         passage = self.passage(service, operation, caller)
         parameters = [parameter.name for parameter in operation.parameters]
-        return offer(gate(operation.name, parameters, "", passage, {}), passage)
+        return entrance(operation.name, parameters, passage)
 
     def passage(
         self,
