@@ -17,6 +17,7 @@ from lab.mount.nodes import Node
 from lab.mount.reply import answering, attributes, room
 from lab.mount.users import Asker
 from servers.filesystem.results import DirEntry
+from twinos.values import INT_MIN
 
 _OPEN_FLAGS: Final = os.O_ACCMODE | os.O_TRUNC | os.O_NOATIME | os.O_SYNC | os.O_DSYNC
 """Others mean nothing any more when the host has looked up the file, and chosen the place."""
@@ -159,8 +160,8 @@ class MountedFiles(NameHandlers):
     def _set_times(self, node: Node, given: Any, fields: Any) -> None:
         old = self._stat(node)
         times = (
-            given.st_atime_ns if fields.update_atime else old.st_atime_ns,
-            given.st_mtime_ns if fields.update_mtime else old.st_mtime_ns,
+            _within_reach(given.st_atime_ns) if fields.update_atime else old.st_atime_ns,
+            _within_reach(given.st_mtime_ns) if fields.update_mtime else old.st_mtime_ns,
         )
         if node.names:
             self._files.utime(self._path(node), ns=times, follow_symlinks=False)
@@ -179,3 +180,8 @@ class MountedFiles(NameHandlers):
             return False
         self._nodes.found(*place, found.st_ino, S_IFMT(found.st_mode))
         return True
+
+
+def _within_reach(ns: int) -> int:
+    """The nearest time that can be asked for: the host knows some beyond 64 bits."""
+    return max(INT_MIN, min(ns, -INT_MIN - 1))

@@ -1,6 +1,7 @@
 """Attributes and errors as FUSE wants them."""
 
 import errno
+import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Final
@@ -9,6 +10,7 @@ import pyfuse3
 
 from servers.filesystem import Stat, StatVFS
 from twinos import KernelPanic, ServerDied
+from twinos.errors import describe
 
 LASTING: Final = 300.0
 """Seconds that the host may keep what it was told: whatever changes an image comes through it."""
@@ -57,7 +59,8 @@ def answering(
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
     """A handler as pyfuse3 calls it: a coroutine, whose errors are `FUSEError`.
 
-    It never waits for anything: one request is done before the next begins. A panic ends all.
+    It never waits for anything: one request is done before the next begins. A panic ends all; a
+    mistake of ours is said, and costs no more than the request.
     """
 
     @wraps(method)
@@ -71,6 +74,9 @@ def answering(
         except KernelPanic as panic:
             self.panic = panic
             pyfuse3.terminate()
+            raise pyfuse3.FUSEError(errno.EIO) from None
+        except Exception as error:  # noqa: BLE001 (a mistake costs one request, not the mount)
+            print(f"twinos: {method.__name__}: {describe(error)}", file=sys.stderr, flush=True)
             raise pyfuse3.FUSEError(errno.EIO) from None
 
     return answer

@@ -157,6 +157,22 @@ def test_a_compiler_and_what_it_makes(place: Path) -> None:
     assert host("./hello", cwd=place, user=1001, group=1001, extra_groups=[]) == "hello\n"
 
 
+def test_times_that_the_host_knows_and_the_format_does_not(place: Path) -> None:
+    last = 2**32 - 1
+    for seconds in (
+        -1,
+        0,
+        last,
+        last + 1,
+        2**33,
+        2**35,
+        2**43,
+    ):  # ns of the later ones: 2**64, 2**72
+        (place / "file").touch()
+        os.utime(place / "file", (seconds, seconds))
+        assert (place / "file").stat().st_mtime == max(0, min(seconds, last))
+
+
 def test_find_and_remove(place: Path) -> None:
     for number in range(20):
         os.makedirs(place / f"d{number}" / "e" / "f")
@@ -283,6 +299,25 @@ def test_a_panic_unmounts_and_says_so(image: Path) -> None:
     assert status == 1
     assert "kernel panic in FileSystem.chmod: ValueError: as asked" in said
     assert not is_mounted(directory)
+
+
+def test_a_mistake_of_the_mount_costs_one_request(image: Path) -> None:
+    directory = image.parent / "directory"
+    code = (
+        "import sys\n"
+        "from lab.cli import main\n"
+        "from lab.mount.operations import MountedFiles\n"
+        "def mistake(*_):\n"
+        "    raise KeyError('as asked')\n"
+        "MountedFiles._set_mode = mistake\n"
+        "sys.exit(main())\n"
+    )
+    with mounted(image, directory, program=("-c", code)) as running:
+        (directory / "file").touch()
+        with pytest.raises(OSError, match="Input/output"):
+            (directory / "file").chmod(0o600)
+        (directory / "file").write_text("written")
+        assert running.end() == (0, "twinos: setattr: KeyError: 'as asked'\n")
 
 
 def _answers(directory: Path) -> bool:
