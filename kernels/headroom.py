@@ -8,12 +8,13 @@ than an operation may need the stack is let grow meanwhile: he finds out later, 
 import importlib
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from types import FrameType
 from typing import Any, Final, TypeVar
 
 from kernels.source import Piece, gate, offer
+from twinos import Op
 
 R = TypeVar("R")
 
@@ -87,11 +88,12 @@ def with_room(work: Callable[..., R], *arguments: Any) -> R:
         _limit.lower()
 
 
-def entrance(name: str, parameters: Sequence[str], passage: Piece) -> Callable[..., Any]:
+def entrance(operation: Op, passage: Piece) -> Callable[..., Any]:
     """A function of a gate that does what `passage` says, with the reserve at least.
 
     It costs little, but for who is deep: its own limit is that of now, less the reserve.
     """
+    name, parameters = operation.name, [parameter.name for parameter in operation.parameters]
     deep = cache(lambda: gate(name, parameters, "", passage, {}))
 
     def carried_out(*arguments: Any) -> Any:

@@ -123,9 +123,7 @@ class Space:
 
     def entry(self, service: type[Service], operation: Op, caller: Caller) -> Callable[..., Any]:
         """The callable by which `caller`, from outside, has `operation` carried out."""
-        passage = self.passage(service, operation, caller)
-        parameters = [parameter.name for parameter in operation.parameters]
-        return entrance(operation.name, parameters, passage)
+        return entrance(operation, self.passage(service, operation, caller))
 
     def passage(
         self,
