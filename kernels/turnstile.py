@@ -21,7 +21,7 @@ ROWS: Final = 1 << 16
 KERNELS: Final = -100
 """The priority of what the kernel does by itself."""
 MOST_TICKETS: Final = 40
-_COUNTS: Final = 4
+_COUNTS: Final = 5
 _WORD: Final = 8
 
 
@@ -33,12 +33,14 @@ class Passages(NamedTuple):
         wait: how long they stood before the gate, all together.
         turnaround: the same, and how long they were inside.
         longest: the longest wait of one.
+        waiting: how many stand before the gate now.
     """
 
     entered: int
     wait: float
     turnaround: float
     longest: float
+    waiting: int
 
 
 class Desk:
@@ -74,11 +76,16 @@ class Desk:
         self._words[first + 2] += wait + inside
         self._words[first + 3] = max(self._words[first + 3], wait)
 
+    def line(self, space: int, length: int) -> None:
+        """So many stand before the gate of a space now."""
+        self._words[ROWS + space * _COUNTS + 4] = length
+
     def passages(self, space: int) -> Passages:
         """What has been counted at the gate of a space."""
         first = ROWS + space * _COUNTS
-        entered, *times = self._words[first : first + _COUNTS]
-        return Passages(entered, *(nanoseconds / 1e9 for nanoseconds in times))
+        entered, *times, waiting = self._words[first : first + _COUNTS]
+        wait, turnaround, longest = (nanoseconds / 1e9 for nanoseconds in times)
+        return Passages(entered, wait, turnaround, longest, waiting)
 
 
 class Turnstile:
@@ -99,6 +106,7 @@ class Turnstile:
         self._holder: Task | None = None
         self._open = False
         self._entered = self._waited = 0
+        desk.line(space, 0)  # those of an earlier life have been told
         self._thread = threading.local()
 
     def serve(self, caller: Caller) -> None:
@@ -122,12 +130,13 @@ class Turnstile:
                 return True
             turn: SimpleQueue[bool] = SimpleQueue()
             self._waiting[task] = turn
+            self._desk.line(self._space, len(self._waiting))
             self._policy.ready(task, now / 1e9)
         try:
             turn.get()
         except BaseException:
             with self._mutex:
-                was_waiting = self._waiting.pop(task, None) is not None
+                was_waiting = self._leave_line(task) is not None
             if not was_waiting:
                 self.give()
             raise
@@ -145,7 +154,7 @@ class Turnstile:
                 self._desk.count(self._space, self._waited, inside)
             self._holder = None
             while (task := self._policy.next(now / 1e9)) is not None:
-                turn = self._waiting.pop(task, None)
+                turn = self._leave_line(task)
                 if turn is not None:  # it has not given up
                     self._hold(task, now, now)
                     turn.put(True)
@@ -171,6 +180,12 @@ class Turnstile:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+    def _leave_line(self, task: Task) -> SimpleQueue[bool] | None:
+        """A task waits no more; what would have told it of its turn."""
+        turn = self._waiting.pop(task, None)
+        self._desk.line(self._space, len(self._waiting))
+        return turn
 
     def _hold(self, task: Task, came: int, now: int) -> None:
         self._holder, self._entered, self._waited = task, now, now - came

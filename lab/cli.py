@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "privileges": "who may call which operations, and map which regions",
     "limits": "what bounds a program, and what becomes of who wants more",
     "shell": "a shell: programs, pipes and services to use and to break",
+    "top": "a live view of services, queues, processes, messages and memory",
     "trace": "show the messages of one command, as a chart or for Perfetto",
     "image": "make, fill, read, check and repair disk images",
     "cache": "write and read a file larger than the file system's caches, and see what they hold",

@@ -18,6 +18,8 @@ RETRY: Final = 0.005
 """Seconds until a screen that takes nothing is tried again."""
 TYPED_AHEAD: Final = 1 << 20
 """Bytes that the keyboard keeps until somebody reads."""
+KEPT: Final = 1 << 20
+"""Bytes of what is written that are kept for `screen`: the last ones."""
 
 
 class Console(Service):
@@ -103,6 +105,7 @@ class Console(Service):
             raise fail(errno.EBADF)
         if self._screen is not None:
             self._screen += data
+            del self._screen[:-KEPT]
             return len(data)
         poll = select.poll()
         poll.register(stream, select.POLLOUT)

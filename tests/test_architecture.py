@@ -37,6 +37,7 @@ EXTRAS = {
     "lab/mount/reply.py": {"pyfuse3"},
     "lab/mount/session.py": {"pyfuse3", "trio"},
     "lab/mount/state.py": {"pyfuse3"},
+    "lab/top/app.py": {"rich", "textual"},
     "workloads/sqlite/__init__.py": {"apsw"},  # for its types
     "workloads/sqlite/vfs.py": {"apsw"},
 }

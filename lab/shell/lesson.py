@@ -10,6 +10,7 @@ from kernels.status import ServerStatus
 from lab.meter import descendants, usage
 from lab.shell.machine import Machine
 from lab.shell.spaces import crosses
+from lab.shell.striking import space_of, strike
 from lab.trace.chart import show
 from servers.filesystem import FileSystem
 from twinos import ServerDied, Service
@@ -124,22 +125,15 @@ class Lesson:
             raise ShellFault(f"{who}: there is no service {arguments[0]}; there are {names}", 1)
         return found
 
-    def _status(self, service: type[Service]) -> ServerStatus:
-        """How the address space is that holds a service. KernelPanic."""
-        name = service.__name__
-        return next(one for one in self._machine.system.status() if name in one.services)
-
     def _strike(self, service: type[Service], number: int) -> ServerStatus:
         """Send a signal of the host to the process that holds a service; how it was before."""
         status = self._running(service)
-        os.kill(status.pid, number)
-        if number != signal.SIGSTOP:
-            os.kill(status.pid, signal.SIGCONT)  # what hangs is to feel it
+        strike(status.pid, number)
         return status
 
     def _running(self, service: type[Service]) -> ServerStatus:
         """How the address space is that holds a service, which runs. ShellFault, KernelPanic."""
-        status = self._status(service)
+        status = space_of(self._machine.system, service)
         if not status.pid:
             raise ShellFault(f"{service.__name__} does not run: {status.verdict}", 1)
         return status
@@ -148,7 +142,7 @@ class Lesson:
         """What became of a service whose process was hit. KernelPanic."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            status = self._status(service)
+            status = space_of(self._machine.system, service)
             if status.restarts > before.restarts and status.state == "running":
                 self._hear(service)
                 return f"{service.__name__} {status.verdict}; it has been started again"

@@ -48,6 +48,7 @@ class Machine:
         record: where its messages are noted, when that is switched on.
         scheduler: as `boot` calls it.
         limits: other than those by default.
+        screen: keep what programs write for `Console.screen`, and leave the terminal alone.
 
     Raises:
         Refusal: it does not boot.
@@ -62,6 +63,7 @@ class Machine:
         record: Recording | None = None,
         scheduler: str | None = None,
         limits: Sequence[str] = (),
+        screen: bool = False,
     ) -> None:
         self._choice = parse(kernel)
         self.record = record
@@ -71,7 +73,8 @@ class Machine:
         options, bounds = chosen(limits, known)
         self._options: dict[str, Any] = {**options, "scheduler": scheduler}
         self._config: dict[type[Service], dict[str, Any]] = {}
-        for config in (bounds, {Disk: disk, Console: {"terminal": terminal}}):
+        self._screen = screen
+        for config in (bounds, {Disk: disk, Console: {"terminal": terminal, "keep": screen}}):
             for service, settings in config.items():
                 self._config.setdefault(service, {}).update(settings)
         for name in programs.names():  # here, once: what is forked from here has them
@@ -90,8 +93,8 @@ class Machine:
         try:
             programs.install(self.system[FileSystem])
             self.system[FileSystem].sync()
-            self.process = Process.enter(self.system, "sh", ENVIRONMENT)
-            self._keyboard = Keyboard(self.system)
+            self.process = Process.enter(self.system, "top" if self._screen else "sh", ENVIRONMENT)
+            self._keyboard = None if self._screen else Keyboard(self.system)
         except BaseException as error:
             self.system.close()
             if isinstance(error, OSError):
@@ -110,7 +113,8 @@ class Machine:
 
     def close(self) -> None:
         """Shut the system down."""
-        self._keyboard.close()
+        if self._keyboard is not None:
+            self._keyboard.close()
         with contextlib.suppress(KernelPanic):
             self.system.close()
 

@@ -95,14 +95,15 @@ def test_waits_are_counted() -> None:
         waiting = threading.Thread(target=lock.__enter__)
         waiting.start()
         eventually(lambda: lock._waiting)
+        eventually(lambda: desk.passages(1).waiting == 1)
         time.sleep(0.02)
         lock.release()
         waiting.join(10)
         lock.release()
         found = desk.passages(1)
-        assert found.entered == 2
+        assert (found.entered, found.waiting) == (2, 0)
         assert 0.02 <= found.longest == found.wait <= found.turnaround
-        assert desk.passages(0) == (0, 0.0, 0.0, 0.0)
+        assert desk.passages(0) == (0, 0.0, 0.0, 0.0, 0)
 
 
 def test_after_a_fork_nobody_waits() -> None:
