@@ -30,7 +30,7 @@ def runs_folder() -> Path:
 
 
 def unused(folder: Path, run: Run) -> Path:
-    """A file name for a run; no run is ever written over."""
+    """A file name for a run; no run is written over (published ones are replaced)."""
     moment = datetime.fromisoformat(run.environment.date)
     name = _name(moment, run.environment.seed)
     candidates = [folder / f"{name}.json", *(folder / f"{name}-{n}.json" for n in range(2, 100))]
@@ -67,6 +67,22 @@ def keep_beside(target: Path, what: str, data: bytes) -> None:
     except OSError as error:
         raise Failure(f"{beside} could not be written: {error.strerror}.") from None
     print(f"Saved as {relative(beside)}", file=sys.stderr)
+
+
+def clear_but(kept: Sequence[Path]) -> None:
+    """Remove other runs, and what belongs to them, from the folder of these: they replace them.
+
+    Raises:
+        Failure: the host refuses.
+    """
+    stems = {path.stem for path in kept}
+    for path in sorted(kept[0].parent.iterdir()):
+        if path.suffix in {".json", ".ladder", ".availability"} and path.stem not in stems:
+            try:
+                path.unlink()
+            except OSError as error:
+                raise Failure(f"{path} could not be removed: {error.strerror}.") from None
+            print(f"Removed {relative(path)}", file=sys.stderr)
 
 
 def write(target: Path, text: str) -> None:

@@ -74,6 +74,7 @@ class Plan:
             workloads={one.name: one.options for one in session},
             budget_ns=QUICK_BUDGET_NS if self.quick else BUDGET_NS,
             seed=seed,
+            modules=tuple(sorted({one.function.__module__ for one in session})),
         )
 
 

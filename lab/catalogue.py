@@ -12,8 +12,9 @@ from types import ModuleType
 from typing import Final
 
 import servers
-from lab.refusal import Refusal, broken
+from lab.refusal import Refusal, broken, unknown
 from twinos import Service
+from twinos.wiring import boot_order
 
 ENTRY_POINTS: Final = "twinos.services"
 
@@ -32,6 +33,19 @@ def services() -> dict[str, type[Service]]:
         _add(found, service)
     whole = (service for service in found.values() if not _is_part(service, found.values()))
     return {service.__name__: service for service in sorted(whole, key=lambda s: s.__name__)}
+
+
+def ordered(names: Iterable[str]) -> list[type[Service]]:
+    """The services of these names with all that they need, callees first.
+
+    Raises:
+        Refusal: there is none of a name, or as `services` does.
+    """
+    known = services()
+    for name in names:
+        if name not in known:
+            raise unknown("service", name, known, "twinos services")
+    return list(boot_order([known[name] for name in names]))
 
 
 def _add(found: dict[str, type[Service]], service: type[Service]) -> None:

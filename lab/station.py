@@ -38,7 +38,7 @@ from lab.refusal import Failure, Refusal
 from lab.schema import Users
 from twinos import BootError, WiringError
 from twinos.errors import describe
-from workloads.catalogue import catalogue
+from workloads.catalogue import catalogue, declared_in
 from workloads.workload import Options, Workload
 
 NULL: Final = "null"
@@ -62,6 +62,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         budget_ns: about how long each is timed.
         seed: of the order in which they run.
         calls: how many are repeated.
+        modules: that declare the workloads; empty: look through all.
     """
 
     kernel: str
@@ -72,6 +73,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     budget_ns: int = 0
     seed: int = 0
     calls: int = 0
+    modules: tuple[str, ...] = ()
 
 
 class Measured(msgspec.Struct, frozen=True, tag=True):
@@ -121,7 +123,7 @@ def carry_out(job: Job) -> Answer:
 
 
 def _chosen(job: Job) -> list[Workload]:
-    known = catalogue()
+    known = declared_in(job.modules) if job.modules else catalogue()
     chosen = [known[name].with_options(options) for name, options in job.workloads.items()]
     random.Random(job.seed).shuffle(chosen)
     return chosen

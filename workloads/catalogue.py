@@ -5,7 +5,7 @@ Projects of others name their modules as entry points of the group `twinos.workl
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import entry_points
 from typing import Final
 
@@ -31,6 +31,13 @@ def catalogue() -> dict[str, Workload]:
             raise ValueError(f"two workloads are called {one.name}")
     _check_groups(found)
     return found
+
+
+def declared_in(modules: Collection[str]) -> dict[str, Workload]:
+    """The workloads of some modules by name, without importing any other."""
+    for module in modules:
+        importlib.import_module(module)
+    return {one.name: one for one in DECLARED if one.function.__module__ in modules}
 
 
 def groups(workloads_by_name: dict[str, Workload]) -> dict[str, list[Workload]]:

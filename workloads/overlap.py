@@ -7,6 +7,7 @@ that a run is short; a miss still takes fifty times as long as a hit.
 
 import os
 import random
+from collections.abc import Sequence
 from contextlib import ExitStack
 from threading import Thread
 from typing import Final
@@ -21,8 +22,8 @@ HOT: Final = 64
 COLD: Final = 4096
 """Pages of the two files."""
 
-_DISK: Final = {"blocks": 32768, "speed": 10.0}
-_MEMORY: Final = {"memory": 1 << 20}
+DISK: Final = {"blocks": 32768, "speed": 10.0}
+MEMORY: Final = {"memory": 1 << 20}
 
 
 def _variants(name: str) -> dict[str, Options]:
@@ -36,7 +37,7 @@ def _variants(name: str) -> dict[str, Options]:
 @workload(
     "overlap",
     _variants("serial"),
-    config={SlowDisk: _DISK, SlowFileSystem: _MEMORY},
+    config={SlowDisk: DISK, SlowFileSystem: MEMORY},
     macro=True,
     extra=True,
 )
@@ -50,7 +51,7 @@ def serial(
 @workload(
     "overlap",
     _variants("overlap"),
-    config={SlowDisk: _DISK, OverlappedFileSystem: _MEMORY},
+    config={SlowDisk: DISK, OverlappedFileSystem: MEMORY},
     macro=True,
     extra=True,
 )
@@ -69,6 +70,17 @@ def _read(
     hits: int,
     requests: int,
 ) -> Program:
+    fill(fs)
+    with ExitStack() as leaving:
+        readers = []
+        for number in range(clients):
+            files = leaving.enter_context(users.user())[service]
+            readers.append(Reader(files, number, hits, requests // clients))
+        yield Operation(lambda: run(readers), check=equals(0), ops=requests // clients * clients)
+
+
+def fill(fs: FileSystem) -> None:
+    """Make the two files that readers read."""
     for name, pages in (("/cold", COLD), ("/hot", HOT)):
         fd = fs.open(name, os.O_CREAT | os.O_RDWR)
         for start in range(0, pages, 256):
@@ -76,16 +88,20 @@ def _read(
             fs.write(fd, b"".join(_page(number) for number in range(start, start + count)))
         fs.fsync(fd)
         fs.close(fd)
-    with ExitStack() as leaving:
-        readers = []
-        for number in range(clients):
-            files = leaving.enter_context(users.user())[service]
-            readers.append(_Reader(files, number, hits, requests // clients))
-        yield Operation(lambda: _run(readers), check=equals(0), ops=requests // clients * clients)
 
 
-class _Reader:
-    """One client."""
+class Reader:
+    """One client.
+
+    Args:
+        files: its file system, which was filled.
+        number: of the client, and its seed.
+        hits: how many of a hundred pages are in memory.
+        requests: how many pages it reads.
+
+    Attributes:
+        wrong: how many of them were.
+    """
 
     def __init__(self, files: FileSystem, number: int, hits: int, requests: int) -> None:
         self._files = files
@@ -104,11 +120,15 @@ class _Reader:
         for _ in range(self._requests):
             hot = self._chance.randrange(100) < self._hits
             page = self._chance.randrange(HOT if hot else COLD)
-            data = self._files.pread(self._hot if hot else self._cold, PAGE, page * PAGE)
+            data = self.read(self._hot if hot else self._cold, page)
             self.wrong -= data == _page(page)
 
+    def read(self, descriptor: int, page: int) -> bytes:
+        """Read a page."""
+        return self._files.pread(descriptor, PAGE, page * PAGE)
 
-def _run(readers: list[_Reader]) -> int:
+
+def run(readers: Sequence[Reader]) -> int:
     """Have all of them read at the same time; how many pages were wrong."""
     threads = [Thread(target=reader.run) for reader in readers]
     for thread in threads:

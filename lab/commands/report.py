@@ -101,6 +101,8 @@ def _report(arguments: argparse.Namespace, journal: Journal | None) -> int:
         if course is None and not arguments.workload:
             course = reliability.measure(quick=arguments.quick)
             archive.keep_beside(paths[0], "availability", msgspec.json.encode(course))
+        if arguments.reference:
+            archive.clear_but(paths)
     for kind, target in targets.items():
         _put(target, write[kind](runs, paths, ladder, course))
     return 0

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lab.availability.course import STEP_S, Course
 from lab.availability.house import run, schedule
-from lab.debate.evidence import Finding, Measure, Setting
+from lab.debate.evidence import Finding, Measure, Picture, Setting
 from lab.faults.campaign import attempt, fresh_image, plan
 from lab.faults.judge import Outcome
 from lab.faults.kinds import KINDS, SERVICES, suits
@@ -19,6 +19,8 @@ ROUNDS: Final = 4
 QUICK_ROUNDS: Final = 1
 SECONDS, QUICK_SECONDS = 12.0, 5.0
 CLIENTS: Final = 4
+APART_S: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 600)
+"""Seconds between crashes for which it is reckoned what is served."""
 
 
 def faults(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
@@ -54,7 +56,9 @@ def availability(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
 
     Parameters: `kill_every`, in seconds. Measures: `served`, what the microkernel serves over what
     the monolithic kernel does; `available KERNEL`, the share of time without an outage; `files lost
-    KERNEL`, by kill; `break-even`, the time between crashes at which both would serve the same.
+    KERNEL`, by kill; `rate KERNEL`, requests in a second while it is up; `outage KERNEL`, s from a
+    kill to the next answer; `break-even`, the time between crashes at which both would serve the
+    same. What each would serve, by the time between crashes, is drawn.
     """
     length = QUICK_SECONDS if setting.quick else SECONDS
     found: dict[str, list[float]] = {}
@@ -68,12 +72,36 @@ def availability(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
         }
         for name, value in _compared(courses["monolithic"], courses["microkernel"]).items():
             found.setdefault(name, []).append(value)
-    units = {"break-even": "s"}
-    return Finding(
-        [
-            Measure(name, median(values), median_interval(values), unit=units.get(name, ""))
-            for name, values in found.items()
+    measures = {
+        name: Measure(name, median(values), median_interval(values), unit=_unit(name))
+        for name, values in found.items()
+    }
+    return Finding(list(measures.values()), pictures=[_chart(measures)])
+
+
+def _unit(name: str) -> str:
+    return "s" if name.startswith(("break-even", "outage")) else "/ s" * name.startswith("rate")
+
+
+def _chart(measures: Mapping[str, Measure]) -> Picture:
+    """What each kernel would serve, by how often a service dies: rate x (1 - outage / time)."""
+    lines = {}
+    for kernel in KERNELS:
+        rate, outage = (measures[f"{what} {kernel}"].value for what in ("rate", "outage"))
+        lines[kernel] = [
+            (every, Measure("served", rate * (1 - outage / every), exact=True))
+            for every in APART_S
+            if every > outage
         ]
+    return Picture(
+        "Cost against availability",
+        "Requests that each kernel would serve in a second, reckoned from its measured rate and "
+        "outage, by the seconds between two crashes of a service. The lines cross at the "
+        "break-even of the table, if they do.",
+        lines,
+        across="seconds between crashes",
+        up="requests served / s",
+        logarithmic=True,
     )
 
 
@@ -82,6 +110,9 @@ def _compared(one: Course, other: Course) -> dict[str, float]:
     for course in (one, other):
         measures[f"available {course.kernel}"] = course.available
         measures[f"files lost {course.kernel}"] = course.lost / len(course.kills)
+        measures[f"rate {course.kernel}"], measures[f"outage {course.kernel}"] = _rate_and_outage(
+            course
+        )
     return measures | {"break-even": break_even(one, other)}
 
 

@@ -49,9 +49,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         source: where.
         trust: how we know: a key of `TRUST`.
         test: what is measured, in words.
+        judged: the sentence that the verdict is on: what of the claim the experiment can decide;
+            empty: the claim itself.
         experiment: its name; empty: there is none.
         parameters: of the experiment.
         rule: how it is judged; None: it is not.
+        also: more rules: supported only if all of them are met, contradicted if one is.
         needs: what the experiment takes that does not exist yet.
         undecidable: why no host like this one can decide it.
         limits: what the experiment can't show.
@@ -65,9 +68,11 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     source: str
     trust: Literal["A", "B", "C"]
     test: str
+    judged: str = ""
     experiment: str = ""
     parameters: dict[str, Any] = {}
     rule: Rule | None = None
+    also: tuple[Rule, ...] = ()
     needs: str = ""
     undecidable: str = ""
     limits: str = ""
@@ -81,6 +86,13 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         excused = bool(self.needs) + bool(self.undecidable)
         if bool(self.experiment) != (self.rule is not None) or excused + bool(self.experiment) != 1:
             raise ValueError("a claim has `experiment` and `rule`, or `needs`, or `undecidable`")
+        if self.also and self.rule is None:
+            raise ValueError("`also` has more rules, and there is no `rule`")
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules."""
+        return () if self.rule is None else (self.rule, *self.also)
 
 
 def claims(folder: Path = CLAIMS) -> dict[str, Claim]:

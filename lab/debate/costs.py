@@ -1,7 +1,7 @@
 """Experiments that time: kernels, parts of a request, other machines."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -24,15 +24,22 @@ Shares = Mapping[str, Callable[[Trace], float]]
 def cost(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
     """The cost of workloads under kernels, over that under the first of them.
 
-    Parameters: `workloads`; `kernels` (both by default); `placement`, one or two; `users`, inline
-    or process. Measures: `ratio WORKLOAD, KERNEL`; and `added`, in µs, `messages` by operation.
+    Parameters: `workloads`, and `quick`, those of a quick run; `kernels` (both by default);
+    `placement`, one or two; `users`, inline or process; `prices`, whether to reckon what a message
+    may cost. Measures: `ratio WORKLOAD, KERNEL`; `added`, in µs; `messages` by operation; and with
+    `prices`, in µs, `paid`, what a message adds here, and `affordable`, what it may add for the
+    workload to cost 5 % more.
     """
-    if parameters.get("placement") == "two" and len(os.sched_getaffinity(0)) < 2:
+    if _lacks_processors(parameters):
         return Finding(lacks="two processors")
-    return _ratios(_bench(setting, parameters))
+    return _ratios(_bench(setting, parameters), prices=bool(parameters.get("prices")))
 
 
-def _ratios(run: Run) -> Finding:
+def _lacks_processors(parameters: Mapping[str, Any]) -> bool:
+    return parameters.get("placement") == "two" and len(os.sched_getaffinity(0)) < 2
+
+
+def _ratios(run: Run, *, prices: bool) -> Finding:
     measures = []
     rows = {(row.workload, row.kernel): row for row in run.rows}
     for ratio in run.ratios:
@@ -44,12 +51,21 @@ def _ratios(run: Run) -> Finding:
             Measure(f"added {name}", added, unit="µs"),
             Measure(f"messages {name}", row.messages_per_op, exact=True),
         ]
+        if prices and row.messages_per_op:
+            affordable = replay.TOLERATED * base.median_us / row.messages_per_op
+            measures += [
+                Measure(f"paid {name}", added / row.messages_per_op, unit="µs"),
+                Measure(f"affordable {name}", affordable, unit="µs"),
+            ]
     return Finding(measures, notes=[f"over {run.ratios[0].over}"] if run.ratios else [])
 
 
 def _bench(setting: Setting, parameters: Mapping[str, Any]) -> Run:
     where = parameters.get("placement", "one")
-    chosen = selection.chosen(parameters["workloads"], quick=setting.quick)
+    names = parameters["workloads"]
+    if setting.quick:
+        names = parameters.get("quick", names)
+    chosen = selection.chosen(names, quick=setting.quick)
     plan = bench.Plan(
         workloads=selection.runnable(chosen, named=False),
         kernels=[parse(name) for name in parameters.get("kernels", BOTH)],
@@ -77,10 +93,46 @@ def beside(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
     measures = []
     for one, other in pairs:
         rounds = ratios(boots[other], boots[one])
-        measures.append(
-            Measure(f"ratio {other} over {one}", median(rounds), median_interval(rounds))
-        )
+        measures.append(_of_rounds(f"ratio {other} over {one}", rounds))
     return Finding(measures)
+
+
+def savings(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
+    """What sending fewer messages saves, and what sending them faster does, on two processors.
+
+    Fewer: `grouping`, file system and disk in one address space; `caching`, a page that the client
+    has mapped instead of one that it asks for; `batching`, 64 requests in a message. Faster: the
+    ring instead of pipes. Parameters: `program`, the workload that is grouped. Measures: `kept by
+    WAY`, the share of a cost that is left; `kept by faster messages, WAY`, the same of the same
+    workload with the ring; `fewer over faster, WAY`, the first over the second.
+    """
+    parameters = {**parameters, "placement": "two"}
+    if _lacks_processors(parameters):
+        return Finding(lacks="two processors")
+    plain, ring, grouped = "microkernel", "microkernel@ring", "hybrid:filesystem+disk"
+    program = str(parameters["program"])
+    pairs = {
+        "grouping": ((program, plain), (program, grouped)),
+        "caching": (("pread-1", plain), ("load", plain)),
+        "batching": (("batch-1", plain), ("batch-64", plain)),
+    }
+    workloads = [program, "pread-1", "load", "batch-1", "batch-64"]
+    wanted = {**parameters, "workloads": workloads, "kernels": [plain, ring, grouped]}
+    boots = {(row.workload, row.kernel): row.boots_us for row in _bench(setting, wanted).rows}
+    measures = []
+    for way, (before, after) in pairs.items():
+        fewer = ratios(boots[after], boots[before])
+        faster = ratios(boots[before[0], ring], boots[before])
+        measures += [
+            _of_rounds(f"kept by {way}", fewer),
+            _of_rounds(f"kept by faster messages, {way}", faster),
+            _of_rounds(f"fewer over faster, {way}", ratios(fewer, faster)),
+        ]
+    return Finding(measures, notes=[f"grouping: {program}; caching: load over pread-1"])
+
+
+def _of_rounds(name: str, values: Sequence[float]) -> Measure:
+    return Measure(name, median(values), median_interval(values))
 
 
 def free_messages(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
@@ -123,6 +175,7 @@ def _traced(setting: Setting, parameters: Mapping[str, Any], shares: Shares) -> 
                     cpus=setting.cpus,
                     mode="trace",
                     workloads={workload.name: workload.options},
+                    modules=(workload.function.__module__,),
                     seed=setting.seed + boot,
                 )
             ).traces[workload.name]
@@ -138,28 +191,38 @@ def _traced(setting: Setting, parameters: Mapping[str, Any], shares: Shares) -> 
 def priced(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
     """The counts of a workload, priced on machines of many years: does the answer change?
 
-    Parameters: `workloads`; `tolerated`, an overhead. Measures: `overhead MACHINE`, a fraction,
-    with the band of what was assumed; `machines above`, `machines below`: how many are above and
-    below what is tolerated, and `verdict flips`, 1 if there are both.
+    Parameters: `workloads`; `tolerated`, an overhead. Measures: `overhead WORKLOAD, MACHINE`, a
+    fraction, with the band of what was assumed; `machines above, WORKLOAD` and `machines below,
+    WORKLOAD`: on how many all of the band is above or below what is tolerated; `verdict flips,
+    WORKLOAD`, 1 if there are both.
     """
     run = _bench(Setting(True, 1, setting.seed, setting.cpus, True), parameters)
     tolerated = float(parameters.get("tolerated", replay.TOLERATED))
-    measures = []
-    overheads = []
+    measures, sums = [], []
     for counts in replay.counts_of([run]):
-        for machine in select(machines(), []):
-            made = replay.predict(counts, machine)
-            overheads.append(made.overhead)
-            name = f"overhead {counts.workload}, {machine.label} ({machine.year})"
-            measures.append(Measure(name, made.overhead, made.band))
-    above = sum(overhead > tolerated for overhead in overheads)
-    below = len(overheads) - above
+        made = [replay.predict(counts, machine) for machine in select(machines(), [])]
+        measures += [
+            Measure(
+                f"overhead {counts.workload}, {one.machine.label} ({one.machine.year})",
+                one.overhead,
+                one.band,
+            )
+            for one in made
+        ]
+        above = sum(one.band[0] > tolerated for one in made)
+        below = sum(one.band[1] <= tolerated for one in made)
+        sums += [
+            Measure(f"machines above, {counts.workload}", above, exact=True),
+            Measure(f"machines below, {counts.workload}", below, exact=True),
+            Measure(
+                f"verdict flips, {counts.workload}", float(above > 0 and below > 0), exact=True
+            ),
+        ]
     return Finding(
-        [
-            *measures,
-            Measure("machines above", above, exact=True),
-            Measure("machines below", below, exact=True),
-            Measure("verdict flips", float(bool(above and below)), exact=True),
+        [*measures, *sums],
+        notes=[
+            "in brackets: the bands of prices and of the work assumed, no 95 % intervals",
+            f"tolerated: {figure(100 * tolerated)} %",
+            replay.formula().replace("\n", " "),
         ],
-        notes=[f"tolerated: {figure(100 * tolerated)} %", replay.formula().replace("\n", " ")],
     )

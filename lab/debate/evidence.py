@@ -38,6 +38,26 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """Measures as lines, for a page; the page draws it.
+
+    Attributes:
+        title: of the figure.
+        about: for those who can't see it.
+        lines: by name, points: a place across, and the measure that is there.
+        across, up: what the scales are of.
+        logarithmic: whether they are logarithms.
+    """
+
+    title: str
+    about: str
+    lines: Mapping[str, Sequence[tuple[float, Measure]]]
+    across: str
+    up: str
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What an experiment found.
 
@@ -45,11 +65,13 @@ class Finding:
         measures: figures, in order.
         lacks: what it would have taken, but is not there; empty: it had everything.
         notes: what else is to be told.
+        pictures: of the measures, and of what follows from them.
     """
 
     measures: Sequence[Measure] = ()
     lacks: str = ""
     notes: Sequence[str] = field(default=())
+    pictures: Sequence[Picture] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

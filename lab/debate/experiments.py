@@ -4,26 +4,42 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.debate import campaigns, costs, houses, multitasking, structure
+from lab.debate import (
+    building,
+    campaigns,
+    conformance,
+    costs,
+    healing,
+    houses,
+    multitasking,
+    reaching,
+    waiting,
+)
 from lab.debate.evidence import Experiment, Finding, Setting
 from lab.refusal import Refusal, unknown
 
 EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "cost": costs.cost,
+    "moved": healing.moved,
+    "savings": costs.savings,
     "free-messages": costs.free_messages,
     "layers": costs.layers,
     "beside": costs.beside,
     "priced": costs.priced,
     "stalls": multitasking.stalls,
-    "inventory": structure.inventory,
-    "between": structure.between,
-    "agreement": structure.agreement,
-    "reach": structure.reach,
-    "lines": structure.lines,
-    "trusted-core": structure.trusted_core,
+    "queues": waiting.queues,
+    "overlap": waiting.overlap,
+    "inventory": reaching.inventory,
+    "between": reaching.between,
+    "reach": reaching.reach,
+    "conformance": conformance.conformance,
+    "lines": building.lines,
+    "extensions": building.extensions,
+    "trusted-core": building.trusted_core,
     "bug": houses.bug,
     "wild-write": houses.wild_write,
-    "kills": houses.kills,
+    "crash": healing.crash,
+    "heals": healing.heals,
     "faults": campaigns.faults,
     "availability": campaigns.availability,
 }

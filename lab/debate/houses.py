@@ -2,15 +2,12 @@
 
 import ctypes
 import os
-import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from kernels import System, boot
-from lab import meter
 from lab.debate.evidence import Finding, Measure, Setting
 from servers.clock import Clock
 from servers.filesystem import FileSystem
@@ -25,8 +22,6 @@ CACHE: Final = 1 << 20
 """Bytes that the file system may keep: less than the files, or their damage would not be seen."""
 SCRIBBLED: Final = 16 << 20
 """Bytes at the start of each region that the stray pointer writes over."""
-KILLS: Final = 5
-PATIENCE_S: Final = 20.0
 
 
 class Faulty(Service):
@@ -88,39 +83,6 @@ def wild_write(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
     return Finding([*measures, Measure("difference", shares[0] - shares[1], exact=True)])
 
 
-def kills(setting: Setting, parameters: Mapping[str, Any]) -> Finding:
-    """Each server process of the microkernel is killed (SIGKILL), one after the other.
-
-    A client asks all the time. Measures: `answer again`, the share of kills after which every
-    service answers again; `errors`, requests by kill that failed meanwhile; `repair`, the longest
-    time until all answered, in ms.
-    """
-    del setting
-    rounds = int(parameters.get("kills", KILLS))
-    back = errors = 0
-    longest = 0.0
-    before = meter.descendants(os.getpid())
-    with _ended(boot("microkernel", FileSystem, MemoryManager, Clock)) as system:
-        asked = _questions(system)
-        names = [_name(pid) for pid in meter.descendants(os.getpid(), without=before)]
-        targets = [name for name in names if "nucleus" not in name]
-        for number in range(rounds):
-            name = targets[number % len(targets)]
-            start = time.monotonic()
-            _kill(name, before)
-            failed, whole = _until_all_answer(asked)
-            back, errors = back + whole, errors + failed
-            longest = max(longest, time.monotonic() - start)
-    return Finding(
-        [
-            Measure("answer again", back / rounds, exact=True),
-            Measure("errors", errors / rounds, exact=True),
-            Measure("repair", longest * 1000, unit="ms"),
-        ],
-        notes=[f"killed in turn: {', '.join(targets)}"],
-    )
-
-
 @contextmanager
 def _booted(kernel: str) -> Iterator[System]:
     """A system in processes of its own: what is destroyed there is nothing of ours."""
@@ -163,32 +125,6 @@ def _answers(question: Callable[[], bool]) -> bool:
         return question()
     except Exception:  # noqa: BLE001 (whatever it is, it is no answer)
         return False
-
-
-def _until_all_answer(asked: list[Callable[[], bool]]) -> tuple[int, bool]:
-    """How many requests failed until every service answered, and whether they did in time."""
-    failed = 0
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        wrong = sum(not _answers(question) for question in asked)
-        if not wrong:
-            return failed, True
-        failed += wrong
-    return failed, False
-
-
-def _kill(name: str, but: list[int]) -> None:
-    for pid in meter.descendants(os.getpid(), without=but):
-        if _name(pid) == name:
-            os.kill(pid, signal.SIGKILL)
-            return
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
 
 
 def _kept() -> Iterator[tuple[int, int]]:

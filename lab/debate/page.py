@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from lab.debate.claim import TRUST
+from lab.debate.evidence import Measure, Picture
 from lab.debate.show import MODEL, WORDS, Case, shown
+from lab.drawing import Figure
+from lab.figures import Interval, draw_lines
 from lab.report.html import page as render
 from lab.report.model import Block, Box, Chapter, Report, Text, table
 
@@ -24,9 +27,15 @@ def page(cases: Sequence[Case], about: str) -> str:
 
 def _overview(cases: Sequence[Case]) -> Chapter:
     rows = (
-        (c.claim.title, c.verdict.word, c.claim.who, c.claim.when, c.claim.trust) for c in cases
+        (
+            f"{c.claim.title} ({c.claim.who}, {c.claim.when})",
+            c.claim.judged or c.claim.claim,
+            c.verdict.word,
+            c.claim.trust,
+        )
+        for c in cases
     )
-    headers = ("claim", "verdict", "who", "when", "trust")
+    headers = ("claim", "what is judged", "verdict", "trust")
     marks = "; ".join(f"{mark}: {meaning}" for mark, meaning in TRUST.items())
     return Chapter(
         "overview",
@@ -49,17 +58,44 @@ def _blocks(case: Case) -> Iterator[Block]:
     if claim.trust != "A":
         yield Box(f"Trust {claim.trust}: {TRUST[claim.trust]}. Check it before you quote it.")
     yield Text(f"**Experiment.** {claim.test}")
+    if finding is not None:
+        yield from map(_drawn, finding.pictures)
     if finding is not None and finding.measures:
         rows = ((measure.name, shown(measure)) for measure in finding.measures)
-        yield table("What was measured, with 95 % intervals", ("measure", "value"), rows)
+        yield table(
+            "What was measured; in brackets 95 % intervals, unless it says otherwise",
+            ("measure", "value"),
+            rows,
+        )
     if finding is not None:
-        yield from (Text(note) for note in finding.notes)
+        yield from (Text(f"({note})") for note in finding.notes)
+    if claim.judged:
+        yield Text(f"**What is judged.** {claim.judged}")
     yield Box(f"**{verdict.word.capitalize()}**: {verdict.reason.rstrip('.')}.")
-    if claim.rule is not None:
+    for rule in claim.rules:
         yield Text(
-            f"**Rule.** Supported if every measure `{claim.rule.measure}` is "
-            f"`{claim.rule.supported}`, contradicted if one is `{claim.rule.contradicted}`. What "
-            f"would have falsified it: {claim.rule.says}"
+            f"**Rule.** Supported if every measure `{rule.measure}` is `{rule.supported}`, "
+            f"contradicted if one is `{rule.contradicted}`. What would have falsified it: "
+            f"{rule.says}"
         )
     if claim.limits:
         yield Text(f"**Limits.** {claim.limits}")
+
+
+def _drawn(picture: Picture) -> Figure:
+    lines = {
+        name: [(place, _interval(measure)) for place, measure in points]
+        for name, points in picture.lines.items()
+    }
+    return draw_lines(
+        picture.title,
+        picture.about,
+        lines,
+        across=picture.across,
+        up=picture.up,
+        logarithmic=picture.logarithmic,
+    )
+
+
+def _interval(measure: Measure) -> Interval:
+    return Interval(measure.value, *measure.ends)

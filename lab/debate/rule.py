@@ -50,9 +50,9 @@ def check(claim: Claim) -> None:
     Raises:
         Refusal: a condition is none.
     """
-    if claim.rule is not None:
-        condition(claim.rule.supported)
-        condition(claim.rule.contradicted)
+    for rule in claim.rules:
+        condition(rule.supported)
+        condition(rule.contradicted)
 
 
 def judge(claim: Claim, finding: Finding | None) -> Verdict:
@@ -68,7 +68,16 @@ def judge(claim: Claim, finding: Finding | None) -> Verdict:
         return Verdict("not shown", f"needs {claim.needs}")
     if finding.lacks:
         return Verdict("not shown", f"needs {finding.lacks}")
-    return _by_rule(claim.rule, finding.measures)
+    return _together([_by_rule(rule, finding.measures) for rule in claim.rules])
+
+
+def _together(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict by several rules: the first that goes against the claim, or leaves it open."""
+    for word in ("contradicted", "not shown"):
+        found = [verdict.reason for verdict in verdicts if verdict.word == word]
+        if found:
+            return Verdict(word, "; ".join(found))
+    return Verdict("supported", "; ".join(verdict.reason for verdict in verdicts))
 
 
 def _by_rule(rule: Rule, measures: Sequence[Measure]) -> Verdict:
@@ -81,7 +90,8 @@ def _by_rule(rule: Rule, measures: Sequence[Measure]) -> Verdict:
         names = "; ".join(measure.name for measure in against)
         return Verdict("contradicted", f"{rule.contradicted} holds for {names}")
     if len(holds) == len(judged):
-        return Verdict("supported", f"{rule.supported} holds for all of {len(judged)}")
+        what = judged[0].name if len(judged) == 1 else f"all {len(judged)} of {rule.measure!r}"
+        return Verdict("supported", f"{rule.supported} holds for {what}")
     open_ = [measure for measure in judged if measure not in holds]
     names = "; ".join(measure.name for measure in open_)
     why = "" if all(measure.known for measure in open_) else ", for lack of boots"

@@ -33,6 +33,7 @@ def as_text(case: Case, width: int) -> str:
         _wrapped(f"{claim.who}, {claim.when}: {claim.source}. {_trust(claim)}", width),
         _wrapped(f"Experiment: {claim.test}", width),
         *(_wrapped(line, width, "    ") for line in _results(finding)),
+        *([_wrapped(f"What is judged: {claim.judged}", width)] if claim.judged else []),
         _wrapped(f"Verdict: {verdict.word.upper()}: {verdict.reason.rstrip('.')}.", width),
         *(_wrapped(line, width) for line in _rule(claim)),
     ]
@@ -62,8 +63,7 @@ def _results(finding: Finding | None) -> Iterator[str]:
 
 
 def _rule(claim: Claim) -> Iterator[str]:
-    if claim.rule is not None:
-        rule = claim.rule
+    for rule in claim.rules:
         yield (
             f"Rule: supported if every {rule.measure!r} is {rule.supported}, contradicted if one "
             f"is {rule.contradicted}. What would have falsified it: {rule.says}"

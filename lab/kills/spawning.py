@@ -6,7 +6,7 @@ import signal
 import threading
 from typing import Final
 
-from kernels import System
+from kernels import System, User
 from servers.filesystem import FileSystem
 from servers.process import Process
 
@@ -20,6 +20,15 @@ def ends(process: Process, status: str) -> int:
     if number < 0:
         process.kill(process.pid, -number)
     return number
+
+
+def enter(user: User) -> Process:
+    """Make a process of a user, and see that there is the program."""
+    files = user[FileSystem]
+    descriptor = files.open(PROGRAM, os.O_WRONLY | os.O_CREAT, 0o755)
+    files.write(descriptor, _TEXT.encode())
+    files.close(descriptor)
+    return Process.enter(user, "kills", {})
 
 
 class ProcessClient:
@@ -42,11 +51,7 @@ class ProcessClient:
         self._wrong: list[str] = []
         self.requests = 0
         self.broken: BaseException | None = None
-        files = self._user[FileSystem]
-        descriptor = files.open(PROGRAM, os.O_WRONLY | os.O_CREAT, 0o755)
-        files.write(descriptor, _TEXT.encode())
-        files.close(descriptor)
-        self._process = Process.enter(self._user, "kills", {})
+        self._process = enter(self._user)
         self._thread = threading.Thread(target=self._work, name="processes", daemon=True)
         self._thread.start()
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from lab import campaign, schema, tmpfs
+from lab import archive, campaign, schema, tmpfs
 from lab.commands import report as command
 from lab.figures import Interval, draw_intervals
 from lab.ladder.measure import Ladder, Step
@@ -453,6 +453,18 @@ def test_a_table_goes_between_its_marks(tmp_path: Path) -> None:
     assert "\nnull " in text
     assert "postmark" not in text, "what bench leaves out is left out"
     assert readme.updated(target, [run]) == text, "again: the same"
+
+
+def test_a_published_run_replaces_the_one_before(tmp_path: Path) -> None:
+    run = made_up(["null"])
+    for name in ("old.json", "old.ladder", "old.availability", "report.html", "rows.csv"):
+        (tmp_path / name).write_text("")
+    new = archive.unused(tmp_path, run)
+    archive.keep(run, new)
+    archive.keep_beside(new, "ladder", b"{}")
+    archive.clear_but([new])
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {new.name, f"{new.stem}.ladder", "report.html", "rows.csv"}
 
 
 def test_readme_has_the_table_of_the_published_run() -> None:
