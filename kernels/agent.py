@@ -11,13 +11,12 @@ from functools import partial
 from typing import Final
 
 from kernels import probe
+from kernels.asking import Ask
 from kernels.bundle import RemoteCarrier
 from kernels.control import (
     ANSWERS,
-    Ask,
     Connect,
     Dismiss,
-    Ended,
     Enrol,
     Granted,
     Inquest,
@@ -28,7 +27,6 @@ from kernels.control import (
     Report,
     Reported,
     Share,
-    Started,
     Tour,
     Verdict,
 )
@@ -40,6 +38,7 @@ from kernels.mail import SocketCounter
 from kernels.parcels import Parcel, close_all, post, socket_pair, take
 from kernels.remote import remote_binder
 from kernels.system import SHUT_DOWN, LeftError
+from kernels.tasking import Ended, Started
 from kernels.transport import Channel, Transport
 from twinos import (
     Bind,

@@ -8,19 +8,15 @@ that a user program forks is another caller of the same system.
 
 from typing import Final
 
-import msgspec
-
+from kernels.asking import Answer, Ask
 from kernels.status import Event, ServerStatus
+from kernels.tasking import Ended, Started, Tasking
 from kernels.turnstile import Passages
+from kernels.version import Code
 from twinos import Caller
 from twinos.codec import decoder
 from twinos.errors import ErrorParts
 from twinos.message import Endpoint
-from twinos.tasks import Limits
-
-
-class Ask(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Something a process says to the kernel."""
 
 
 class Connect(Ask, frozen=True):
@@ -121,38 +117,6 @@ class LastWords(Ask, frozen=True):
     sentence: str
 
 
-class Start(Ask, frozen=True):
-    """Asks, from a service that may, to start a function as somebody's program."""
-
-    main: str
-    name: str
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    limits: Limits
-
-
-class Replace(Ask, frozen=True):
-    """Asks, from such a service, to start a function in place of a caller's program."""
-
-    caller: int
-    main: str
-    name: str
-    limits: Limits
-
-
-class Bear(Ask, frozen=True):
-    """Asks, from such a service, for a caller that a program is about to fork."""
-
-    parent: int
-
-
-class Host(Ask, frozen=True):
-    """Asks, from such a service, for the process of a program on the host."""
-
-    caller: int
-
-
 class Cradle(Ask, frozen=True):
     """Asks, from a program, for the connection that a child will have which it forks."""
 
@@ -176,24 +140,28 @@ class Born(Ask, frozen=True):
     """Says, from a forked child, on that connection, which process it is: its pidfd comes along."""
 
 
-class Renice(Ask, frozen=True):
-    """Asks, from such a service, to set how nice a program is."""
+class Update(Ask, frozen=True):
+    """Asks, from the superuser, for other code in place of a service's: `kernels.update`."""
 
-    caller: int
-    nice: int
-
-
-class Send(Ask, frozen=True):
-    """Asks, from such a service, to send a signal of the host to a caller's process."""
-
-    caller: int
-    signal: int
+    service: str
+    code: Code
+    probation: float
 
 
-class Status(Ask, frozen=True):
-    """Asks, from such a service, how a program ended."""
+class Loaded(Ask, frozen=True):
+    """Says, from a process that is to take a server's place, that its code is all right."""
 
-    caller: int
+
+class Unloadable(Ask, frozen=True):
+    """Says, from a server of which the code was replaced, that this can't be had any more."""
+
+    sentence: str
+
+
+class Quiesced(Ask, frozen=True):
+    """Says, from a server that is to be replaced, that it is quiet; or why it can't be."""
+
+    failure: str = ""
 
 
 class Pong(Ask, frozen=True):
@@ -208,10 +176,6 @@ class Report(Ask, frozen=True):
 
 class Shutdown(Ask, frozen=True):
     """Asks, from the owner, to shut the system down."""
-
-
-class Answer(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """What the kernel answers."""
 
 
 class Granted(Answer, frozen=True):
@@ -232,19 +196,6 @@ class Refused(Answer, frozen=True):
 
     error: ErrorParts | None
     sentence: str = ""
-
-
-class Started(Answer, frozen=True):
-    """The program runs, as this caller and in this process of the host."""
-
-    caller: Caller
-    host: int
-
-
-class Ended(Answer, frozen=True):
-    """How a program ended: its exit status, or minus the signal that killed it."""
-
-    status: int
 
 
 class Verdict(Answer, frozen=True):
@@ -271,8 +222,7 @@ class Panicked(Answer, frozen=True):
     sentence: str
 
 
-News = Departure | Crowded | Ready | Failed | LastWords | Pong
-Tasking = Start | Replace | Bear | Host | Send | Renice | Status
+News = Departure | Crowded | Ready | Failed | LastWords | Pong | Loaded | Unloadable | Quiesced
 Forking = Cradle | Born
 Lines = Arm | Raise
 Users = (
@@ -288,7 +238,7 @@ Users = (
     | Tour
     | Report
 )
-Asks = Users | Tasking | Forking | Lines | News | Boot | Shutdown
+Asks = Users | Tasking | Forking | Lines | News | Update | Boot | Shutdown
 Answers = Granted | Refused | Started | Ended | Verdict | Reported | Panicked
 
 ASKS: Final = decoder(Asks)

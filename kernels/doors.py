@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 
 from kernels.parcels import close_all, socket_pair, take
-from kernels.records import Credentials, Peer
+from kernels.peers import Credentials, Peer
 from kernels.switchboard import Switchboard
 
 

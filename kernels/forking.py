@@ -23,7 +23,7 @@ from kernels.agent import Agent
 from kernels.control import Born, Cradle, Granted
 from kernels.host import die_with_parent, unpoked
 from kernels.parcels import socket_pair
-from kernels.records import Peer
+from kernels.peers import Peer
 from kernels.switchboard import Switchboard
 from twinos import Caller, fail
 

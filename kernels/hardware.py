@@ -20,7 +20,7 @@ from functools import partial
 
 from kernels.agent import Agent
 from kernels.control import Arm, Granted, Lines
-from kernels.records import Peer
+from kernels.peers import Peer
 from kernels.switchboard import Switchboard, Timer
 from twinos import Service, fail
 from twinos.wiring import Services, drivers

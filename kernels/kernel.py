@@ -51,6 +51,9 @@ class Kernel(Protocol):
     def interrupt(self, driver: type[Service]) -> None:
         """Have a driver's device raise its line. EINVAL: it has none; EPERM."""
 
+    def update(self, service: type[Service], code: object, probation: float) -> None:
+        """Replace the code of a running service. UpdateError; ENOTSUP, EBUSY."""
+
     def switches(self) -> int:
         """Context switches of its processes that have ended."""
 

@@ -10,24 +10,26 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from kernels.agent import Agent
+from kernels.agent import GONE, Agent
 from kernels.bundle import RemoteCarrier
 from kernels.child import Child
-from kernels.control import Become, Boot, Hello, Raise, Shutdown
+from kernels.control import ANSWERS, Become, Boot, Hello, Raise, Refused, Shutdown, Update
 from kernels.counters import Counters
 from kernels.forking import fork_program
 from kernels.kernel import Process
 from kernels.launch import launch, spawn
 from kernels.mail import SocketCounter
 from kernels.nucleus import run_nucleus
-from kernels.parcels import post, socket_pair
-from kernels.records import Credentials
+from kernels.parcels import post, socket_pair, take
+from kernels.peers import Credentials
 from kernels.status import Counts, Event, ServerStatus
 from kernels.stub import Layer, layered
 from kernels.system import User
 from kernels.transports import TRANSPORTS
 from kernels.turnstile import Passages
-from twinos import Bind, BootError, Caller, KernelPanic, Region, Service
+from kernels.version import code_of
+from twinos import Bind, BootError, Caller, KernelPanic, Region, Service, UpdateError
+from twinos.errors import put_together
 from twinos.privileges import narrowed, role
 from twinos.wiring import Services, users_privileges
 
@@ -119,6 +121,20 @@ class Remote:
     def interrupt(self, driver: type[Service]) -> None:
         """Have a driver's device raise its line."""
         self._agent.ask(Raise(driver.__name__))
+
+    def update(self, service: type[Service], code: object, probation: float) -> None:
+        """Have the kernel replace the code of a service; over a connection of its own."""
+        ask = Update(service.__name__, code_of(code), probation)
+        with self._agent.knock() as connection:
+            post(connection, ask)
+            try:
+                answer = ANSWERS(take(connection).message)
+            except EOFError:
+                raise KernelPanic(GONE) from None
+        if isinstance(answer, Refused):
+            raise (
+                UpdateError(answer.sentence) if answer.error is None else put_together(answer.error)
+            )
 
     def switches(self) -> int:
         """Of servers and programs that have ended."""

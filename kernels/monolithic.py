@@ -26,6 +26,7 @@ from kernels.stub import Layer, layered
 from kernels.system import SHUT_DOWN
 from kernels.tasks import NoTasks, refuse
 from kernels.turnstile import Passages, Queues
+from kernels.update import ONE_PROGRAM
 from twinos import Bind, Caller, KernelPanic, Op, Region, Service, WiringError, fail
 from twinos.errors import describe
 from twinos.privileges import narrowed, role, unmappable
@@ -149,6 +150,12 @@ class Monolithic:
         if driver not in self._drivers:
             raise fail(errno.EINVAL)
         self._devices.interrupt(driver)
+
+    def update(self, service: type[Service], code: object, probation: float) -> None:
+        """Not here: what runs has no seam. Everybody holds methods of the old object."""
+        del code, probation
+        text = f"{service.__name__} can't be updated: {ONE_PROGRAM}"
+        raise OSError(errno.ENOTSUP, text)
 
     def switches(self) -> int:
         """None: it has no other process."""

@@ -13,15 +13,14 @@ import socket
 from itertools import count
 from typing import Any, Final
 
+from kernels.asking import Answer
 from kernels.control import (
-    Answer,
     Asks,
     Become,
     Boot,
     Connect,
     Dismiss,
     Enrol,
-    Failed,
     Forking,
     Granted,
     Hello,
@@ -34,8 +33,8 @@ from kernels.control import (
     Reported,
     Share,
     Shutdown,
-    Tasking,
     Tour,
+    Update,
 )
 from kernels.doors import Doors
 from kernels.hardware import Devices
@@ -43,15 +42,18 @@ from kernels.host import adopt_orphans, name_process, switches_of_ended
 from kernels.launch import close_all_but, settle
 from kernels.orders import Serve
 from kernels.parcels import Parcel, close_all
+from kernels.peers import Credentials, Peer, outcome
+from kernels.plan import Plan
 from kernels.postoffice import PostOffice
 from kernels.programs import Programs
-from kernels.records import Credentials, Peer, Server
+from kernels.records import Server
 from kernels.regions import find_region
 from kernels.relay import Relay
-from kernels.supervisor import Plan, Supervisor
+from kernels.supervisor import Supervisor
 from kernels.switchboard import Switchboard
+from kernels.tasking import Tasking
 from kernels.transports import TRANSPORTS
-from twinos import Caller, ServerDied, Service, WiringError, fail
+from twinos import Caller, ServerDied, WiringError, fail
 from twinos.errors import take_apart
 from twinos.privileges import role, unmappable
 from twinos.wiring import may_map, privileges, users_privileges
@@ -99,7 +101,8 @@ class _Nucleus:
             self._post_office.close_those_of,
             self._supervisor.queues.weigh,
         )
-        self._devices = Devices(self._board, plan.order, self._interrupt)
+        driver_of, interrupt = self._supervisor.identity, self._post_office.interrupt
+        self._devices = Devices(self._board, plan.order, lambda each: interrupt(driver_of[each]))
         self._board.admit(Peer(connection, owner=True))
 
     def run(self) -> None:
@@ -116,11 +119,7 @@ class _Nucleus:
             peer.kill()
         if self._shutdown is not None:
             peer, number = self._shutdown
-            peer.answer(_outcome(failure), number)
-
-    def _interrupt(self, driver: type[Service]) -> None:
-        """A device has raised its line: notify its driver."""
-        self._post_office.interrupt(self._supervisor.identity[driver])
+            peer.answer(outcome(failure), number)
 
     def _stop(self) -> None:
         self._stopping = True
@@ -141,10 +140,8 @@ class _Nucleus:
         elif isinstance(ask, Hello):
             if peer.server is None and parcel.descriptors:
                 peer.introduced(parcel.descriptors.pop())
-        elif isinstance(ask, Report) and peer.server is None:
-            self._report(peer, parcel.number)
-        elif isinstance(ask, Become):
-            self._become(peer, parcel.number, (ask.uid, ask.gid, ask.groups))
+        elif isinstance(ask, Report | Become | Update) and peer.server is None:
+            self._attend(peer, parcel.number, ask)
         elif isinstance(ask, Tasking):
             self._programs.handle(peer, parcel.number, ask)
         elif isinstance(ask, Forking):
@@ -155,6 +152,15 @@ class _Nucleus:
             self._open_mailbox(peer, parcel.number, ask)
         else:
             self._reply(peer, parcel.number, ask)
+
+    def _attend(self, peer: Peer, number: int, ask: Report | Become | Update) -> None:
+        match ask:
+            case Report():
+                self._report(peer, number)
+            case Become(uid, gid, groups):
+                self._become(peer, number, (uid, gid, groups))
+            case Update(service):
+                self._supervisor.updates.begin(peer, number, self._server(service), ask)
 
     def _reply(self, peer: Peer, number: int, ask: Asks) -> None:
         match ask:
@@ -295,13 +301,9 @@ class _Nucleus:
             return self._supervisor.failure() is not None or self._supervisor.all_ready()
 
         def answer() -> Answer:
-            return _outcome(self._supervisor.failure())
+            return outcome(self._supervisor.failure())
 
         self._board.answer_when(settled, peer, number, answer, math.inf)
 
     def _server(self, service: str) -> Server:
         return self._server_of[self._named[service]]
-
-
-def _outcome(failure: Failed | None) -> Answer:
-    return Refused(failure.error, failure.sentence) if failure else Granted()

@@ -27,6 +27,18 @@ class Departed(Order, frozen=True):
     caller: Caller
 
 
+class Quiesce(Order, frozen=True):
+    """Let nobody in any more, publish what is to survive, and wait for the end."""
+
+
+class Begin(Order, frozen=True):
+    """Take the place for which the code was loaded: build the services."""
+
+
+class Proven(Order, frozen=True):
+    """The code is on trial no more."""
+
+
 class Ping(Order, frozen=True):
     """Give a sign of life."""
 
@@ -35,5 +47,5 @@ class Stop(Order, frozen=True):
     """Write back, and exit."""
 
 
-Orders = Serve | Departed | Stop | Ping
+Orders = Serve | Departed | Stop | Ping | Quiesce | Begin | Proven
 ORDERS: Final = decoder(Orders)

@@ -109,13 +109,13 @@ def _restore(item: Any) -> Any:
 
 
 def _find(item: Any) -> Any:
-    found: Any = _module(item["module"], item["file"])
+    found: Any = module(item["module"], item["file"])
     for part in item["name"].split("."):
         found = getattr(found, part)
     return found
 
 
-def _module(name: str, file: str | None) -> ModuleType:
+def module(name: str, file: str | None) -> ModuleType:
     """The module of that name, or, as for a script, the one in that file."""
     alias = "__twinos_main__" if name == "__main__" else name
     if alias in sys.modules:
@@ -139,7 +139,7 @@ def _load(alias: str, name: str, file: str | None) -> ModuleType:
     spec = importlib.util.spec_from_file_location(alias, file)
     if spec is None or spec.loader is None:
         raise WiringError(f"{file} can't be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[alias] = module
-    spec.loader.exec_module(module)
-    return module
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[alias] = loaded
+    spec.loader.exec_module(loaded)
+    return loaded

@@ -16,16 +16,19 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from kernels.control import (
-    Answer,
+from kernels.asking import Answer
+from kernels.control import Born, Cradle, Forking, Granted, Refused
+from kernels.forking import Cradles, child_of_ours
+from kernels.host import POKE, address_space, die_with_parent, hear_no_children, name_process
+from kernels.launch import close_all_but, fork
+from kernels.parcels import Parcel, socket_pair
+from kernels.peers import Credentials, Peer
+from kernels.plan import Plan
+from kernels.switchboard import Switchboard
+from kernels.tasking import (
     Bear,
-    Born,
-    Cradle,
     Ended,
-    Forking,
-    Granted,
     Host,
-    Refused,
     Renice,
     Replace,
     Send,
@@ -34,13 +37,6 @@ from kernels.control import (
     Status,
     Tasking,
 )
-from kernels.forking import Cradles, child_of_ours
-from kernels.host import POKE, address_space, die_with_parent, hear_no_children, name_process
-from kernels.launch import close_all_but, fork
-from kernels.parcels import Parcel, socket_pair
-from kernels.records import Credentials, Peer
-from kernels.supervisor import Plan
-from kernels.switchboard import Switchboard
 from twinos import Caller, fail
 from twinos.errors import take_apart
 from twinos.wiring import needs

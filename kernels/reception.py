@@ -24,7 +24,7 @@ from kernels.serving import Operations, Way, ask
 from kernels.source import Piece
 from kernels.space import Space
 from kernels.transport import Channel, Transport
-from twinos import Caller, KernelPanic, Op, Service, operations
+from twinos import Caller, KernelPanic, Op, Service
 from twinos.codec import MalformedMessage
 from twinos.privileges import denied, role
 
@@ -195,7 +195,7 @@ class Reception:
     def _passages(self, work: Work) -> Operations:
         return [
             (operation, partial(self._passage, work, operation))
-            for operation in operations(work.service).values()
+            for operation in self._space.operations(work.service)
         ]
 
     def _passage(self, work: Work, operation: Op, *around: Piece) -> Piece:

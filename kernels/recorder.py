@@ -30,7 +30,8 @@ from kernels.stablestore import (
     DamagedError,
     StableStore,
 )
-from twinos import BootError, Caller, Journal, Op, Region, Service, operations
+from kernels.version import implemented
+from twinos import BootError, Caller, Journal, Op, Region, Service
 from twinos.codec import decoder, encode
 from twinos.errors import describe
 
@@ -59,17 +60,26 @@ class Recorder(Journal):
         region: where.
         replayed: whether requests are recorded; or else the whole state after each.
         fault: whether the last life ended by its own fault.
+        on_trial: whether another version will go on with this, if this one can't.
 
     Attributes:
         conversations: with its clients.
+        on_trial: whether it still is.
     """
 
     kept = True
 
     def __init__(
-        self, service: type[Service], region: Region, *, replayed: bool, fault: bool
+        self,
+        service: type[Service],
+        region: Region,
+        *,
+        replayed: bool,
+        fault: bool,
+        on_trial: bool = False,
     ) -> None:
         self._service = service
+        self.on_trial = on_trial
         self._replayed = replayed
         self.conversations: Final = Conversations()
         self._introduced: set[int] = set()
@@ -120,6 +130,10 @@ class Recorder(Journal):
         self._introduce(caller)
         self._record((DEPARTED, 0, 0, 0, caller.id))
 
+    def hand_over(self) -> None:
+        """Another version is to go on: publish the state, not what led to it. OSError: it can't."""
+        self._save_all()
+
     def resume(self, conversation: Conversation, channel: int, number: int) -> list[bytes] | None:
         """`Conversations.go_on`; None: the message has ended too many lives."""
         words = self._store.words
@@ -153,11 +167,21 @@ class Recorder(Journal):
     def _recorder(
         self, conversation: Conversation, operation: Op, caller: Caller, *, bundled: bool
     ) -> Callable[[Frame, Any], None]:
+        record = self._any_recorder(conversation, operation, caller, bundled=bundled)
         if self._replayed and not bundled:
             known = self._introduced, self._now
-            otherwise = self._any_recorder(conversation, operation, caller, bundled=False)
-            return quick(self._store, *known, conversation, operation, caller.id, otherwise)
-        return self._any_recorder(conversation, operation, caller, bundled=bundled)
+            record = quick(self._store, *known, conversation, operation, caller.id, record)
+        return self._carefully(record) if self._replayed and self.on_trial else record
+
+    def _carefully(self, record: Callable[[Frame, Any], None]) -> Callable[[Frame, Any], None]:
+        """The same; on trial, states are published: another version might do something else."""
+
+        def recorded(request: Frame, result: Any) -> None:
+            record(request, result)
+            if self.on_trial:
+                self._thin_out()
+
+        return recorded
 
     def _any_recorder(
         self, conversation: Conversation, operation: Op, caller: Caller, *, bundled: bool
@@ -230,7 +254,8 @@ class Recorder(Journal):
             self._say(f"{damage}; what was done after it is lost")
             self._store.words[self._store.tail >> 3] = 0
         except Exception as error:
-            self._give_up(error)
+            if not self.on_trial:
+                self._give_up(error)
             raise BootError(f"{self._service.__name__} did not recover: {error}") from error
         finally:
             self.replaying = False
@@ -250,7 +275,7 @@ class Recorder(Journal):
             words[WORD_FAULT] = culprit
 
     def _replay(self, instance: Service) -> None:
-        known = list(operations(self._service).values())
+        known = list(implemented(type(instance), self._service).values())
         again = [repeater(instance, operation) for operation in known]
         for entry in self._store.entries():
             self._now[0] = entry.time

@@ -6,18 +6,21 @@ import signal
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from kernels.control import Answer, Failed, Refused, Verdict
+from kernels.control import Failed, Verdict
 from kernels.orders import Departed, Order, Stop
 from kernels.parcels import post
 from kernels.status import ServerStatus
+from kernels.version import Code
 from twinos import Caller, ServerDied, Supervision
 from twinos.errors import take_apart
 from twinos.wiring import Services
+
+if TYPE_CHECKING:
+    from kernels.peers import Peer
+    from kernels.update import Update
 
 MOST_FAILED_STARTS: Final = 5
 """After so many starts in a row that failed, a server is not started again."""
@@ -30,60 +33,6 @@ PATIENCE: Final = 1.0
 
 _HUNG: Final = "hung: "
 STOPPED: Final = f"{_HUNG}stopped"
-Credentials = tuple[int, int, tuple[int, ...]]
-"""A user id, a group id, and supplementary group ids."""
-SUPERUSER: Final[Credentials] = (0, 0, ())
-
-
-@dataclass(eq=False)
-class Peer:
-    """A process at the other end of a control connection.
-
-    Attributes:
-        connection: the nucleus's end.
-        credentials: as whom it may enrol callers; the superuser as whomever it likes.
-        callers: who lives there.
-        server: what it serves, if it is a server.
-        process: the pidfd of a user program, once it said hello; -1: none.
-        owner: whether it booted the system.
-    """
-
-    connection: socket.socket
-    credentials: Credentials = SUPERUSER
-    callers: dict[int, Caller] = field(default_factory=dict)
-    server: "Server | None" = None
-    process: int = -1
-    owner: bool = False
-
-    def may_be(self, credentials: Credentials) -> bool:
-        """Whether somebody with these credentials may live there."""
-        is_superuser = self.credentials[0] == 0
-        return self.server is None and (is_superuser or self.credentials == credentials)
-
-    def introduced(self, process: int) -> None:
-        """It has said which process it is."""
-        if self.process >= 0:
-            os.close(self.process)
-        self.process = process
-
-    def kill(self) -> None:
-        """End the process, if it is known and still runs."""
-        if self.process >= 0:
-            with suppress(OSError):
-                signal.pidfd_send_signal(self.process, signal.SIGKILL)
-
-    def close(self) -> None:
-        """Let go of what leads to it."""
-        self.connection.close()
-        self.introduced(-1)
-
-    def answer(self, answer: Answer, number: int, descriptors: tuple[int, ...] = ()) -> None:
-        """Answer its question; if it is gone, or reads nothing, that is its own loss."""
-        try:
-            post(self.connection, answer, descriptors, number)
-        except OSError as error:
-            if error.errno == errno.EMSGSIZE:
-                self.answer(Refused(take_apart(error)), number)
 
 
 @dataclass(eq=False)
@@ -113,6 +62,9 @@ class Server:
         given_up: whether it is not started any more.
         survives: whether its service's state survives it.
         fault: whether the last life ended by its own fault: nobody killed or stopped it.
+        code: what it runs in place of its services' own classes; None: those.
+        update: the one that is under way, or was last.
+        replaced: whether this life ends so that other code can take its place.
         asked_at: when it was asked for a sign of life that has not come; 0: it need not answer.
     """
 
@@ -121,7 +73,7 @@ class Server:
     life: int = 0
     pid: int = 0
     orders: socket.socket | None = None
-    peer: Peer | None = None
+    peer: "Peer | None" = None
     ready: bool = False
     retired: bool = False
     stopping: bool = False
@@ -140,6 +92,9 @@ class Server:
     asked_at: float = 0.0
     survives: bool = False
     fault: bool = False
+    code: Code | None = None
+    update: "Update | None" = None
+    replaced: bool = False
 
     @property
     def name(self) -> str:
@@ -153,13 +108,34 @@ class Server:
             return Failed(None, f"{self.name} {self.verdict}")
         return self.failure
 
-    def born(self, pid: int, orders: socket.socket, peer: Peer) -> None:
+    def born(self, pid: int, orders: socket.socket, peer: "Peer") -> None:
         """A new life begins."""
         self.life += 1
         self.pid, self.orders, self.peer = pid, orders, peer
-        self.ready, self.last_words = False, ""
+        self.ready, self.replaced, self.last_words = False, False, ""
         self.born_at = time.monotonic()
         self.asked_at = 0.0
+
+    def replaced_by(self, candidate: "Server") -> None:
+        """A new life begins: the one that was the candidate's."""
+        pid, orders, peer = candidate.pid, candidate.orders, candidate.peer
+        candidate.pid, candidate.orders, candidate.peer = 0, None, None
+        assert orders is not None, "it has not died"  # noqa: S101 (an invariant)
+        assert peer is not None, "it has not died"  # noqa: S101 (an invariant)
+        self.given_up, self.young_deaths, self.failed_starts = False, 0, 0
+        peer.server = self
+        self.born(pid, orders, peer)
+
+    @property
+    def next_code(self) -> Code | None:
+        """What the next life runs."""
+        on_trial = self.update is not None and self.update.on_trial
+        return self.update.code if self.update is not None and on_trial else self.code
+
+    def unloadable(self, why: str) -> None:
+        """Its code can't be had: what it ran before takes its place."""
+        self.failure = Failed(None, why)
+        self.code = None
 
     def stillborn(self, error: OSError) -> None:
         """The host has no room for a new life."""
@@ -186,6 +162,8 @@ class Server:
             self.failure = Failed(take_apart(died), str(died))
         self.fault = status != signal.SIGKILL or self.last_words not in {"", STOPPED}
         self.verdict = f"died: {self.last_words or failed or cause_of_death(status)}"
+        if self.replaced:
+            self.verdict = "was replaced"
         if self.ready:
             self.failed_starts = 0
         else:
@@ -197,7 +175,8 @@ class Server:
         if not self.survives:
             self.departing.clear()
         self.unsaid = list(self.departing.values())
-        self._count_death(time.monotonic())
+        if not self.replaced:
+            self._count_death(time.monotonic())
 
     def _count_death(self, now: float) -> None:
         self.young_deaths = self.young_deaths + 1 if now - self.born_at < YOUNG else 0
@@ -286,17 +265,6 @@ class Server:
             uptime=time.monotonic() - self.born_at if self.pid else 0.0,
             verdict=self.verdict if self.life > 1 or not self.pid else "",
         )
-
-
-@dataclass(eq=False)
-class Question:
-    """A question to be answered later: when `settled`, or at the latest at `deadline`."""
-
-    peer: Peer
-    number: int
-    settled: Callable[[], bool]
-    answer: Callable[[], Answer]
-    deadline: float
 
 
 def cause_of_death(status: int) -> str:

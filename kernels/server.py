@@ -16,10 +16,10 @@ from typing import Any, Final, NoReturn
 
 from kernels.agent import Agent
 from kernels.cell import confine
-from kernels.control import Failed, LastWords, Pong, Ready
+from kernels.control import Failed, LastWords, Loaded, Pong, Quiesced, Ready, Unloadable
 from kernels.counters import Counters
 from kernels.hardware import RemoteLine
-from kernels.orders import ORDERS, Departed, Orders, Ping, Serve, Stop
+from kernels.orders import ORDERS, Begin, Departed, Orders, Ping, Proven, Quiesce, Serve, Stop
 from kernels.parcels import Parcel, take
 from kernels.reception import Reception, Work
 from kernels.recorder import Recorder
@@ -29,8 +29,18 @@ from kernels.stub import Layer
 from kernels.tasks import RemoteTasks
 from kernels.transports import TRANSPORTS
 from kernels.turnstile import Seat
+from kernels.version import Code, load
 from kernels.watch import Watch
-from twinos import Bind, BootError, Caller, KernelPanic, Region, Service, WiringError
+from twinos import (
+    Bind,
+    BootError,
+    Caller,
+    KernelPanic,
+    Region,
+    Service,
+    UpdateError,
+    WiringError,
+)
 from twinos.errors import describe, take_apart
 from twinos.letters import Receive
 from twinos.mailbox import Counter
@@ -58,6 +68,9 @@ class Post:
     seat: Seat
     survives: bool
     fault: bool
+    code: Code | None
+    on_trial: bool
+    waits: bool
 
 
 def run_server(post: Post, connection: socket.socket, orders: socket.socket) -> int:
@@ -74,9 +87,18 @@ class _Server:
             self._agent.counters = Counters(post.tally, row)
         self._post = post
         self._watch = Watch()
+        self._codes: dict[type[Service], type[Service]] = {}
         self._named = {service.__name__: service for service in post.services}
 
     def obey(self, orders: socket.socket) -> int:
+        if self._post.code is not None:
+            try:
+                self._load(self._post.code)
+            except UpdateError as error:
+                self._agent.tell(Unloadable(str(error)[:_LONGEST_SENTENCE]))
+                return BUG
+        if self._post.waits and not self._may_begin(orders):
+            return 0
         try:
             self._space = self._build()
         except (OSError, BootError) as error:
@@ -97,6 +119,27 @@ class _Server:
                 return self._stop()
             self._carry_out(order, parcel)
 
+    def _load(self, code: Code) -> None:
+        """Find the code that takes the place of the service's own."""
+        (service,) = self._post.services
+        self._codes[service] = load(code, service, self._post.settings[service])
+
+    def _may_begin(self, orders: socket.socket) -> bool:
+        """Say that it could, and wait until it is time; whether it is."""
+        self._agent.tell(Loaded())
+        try:
+            return isinstance(ORDERS(take(orders).message), Begin)
+        except EOFError:
+            return False
+
+    def _quiesce(self) -> None:
+        try:
+            self._space.quiesce()
+        except OSError as error:
+            self._agent.tell(Quiesced(describe(error)[:_LONGEST_SENTENCE]))
+        else:
+            self._agent.tell(Quiesced())
+
     def _carry_out(self, order: Orders, parcel: Parcel) -> None:
         match order:
             case Serve(service, caller, allowed, number):
@@ -104,6 +147,11 @@ class _Server:
                 self._reception.welcome(work, parcel.descriptors)
             case Ping():
                 self._agent.tell(Pong(self._watch.busiest()))
+            case Quiesce():  # in a thread: signs of life are asked for meanwhile
+                threading.Thread(target=self._quiesce, name="quiesce", daemon=True).start()
+            case Proven():
+                for recorder in self._space.recorders.values():
+                    recorder.on_trial = False
             case Departed(caller):
                 self._reception.dismiss(caller)
 
@@ -120,6 +168,7 @@ class _Server:
             layers=post.layers,
             tasks=RemoteTasks(self._agent),
             recorders=self._recorders(),
+            codes=self._codes,
             line=lambda driver: RemoteLine(self._agent, driver.__name__),
             lock=post.seat.lock(),
             begun=None if post.sandbox else self._attend,
@@ -134,6 +183,7 @@ class _Server:
                 post.regions[service][needs(service).journal],
                 replayed=needs(service).replayed,
                 fault=post.fault,
+                on_trial=post.on_trial,
             )
             for service in post.services
             if post.survives

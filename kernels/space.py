@@ -7,14 +7,15 @@ plain method calls, because the other service is in the same space, and which se
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, Final
 
 from kernels import probe
-from kernels.check import NAMES, container, joined, result_of
+from kernels.check import NAMES, container, result_of
 from kernels.gate import Gate, OnBug, refuse
+from kernels.handles import Handles, Reach
 from kernels.headroom import entrance
 from kernels.listener import Listener, Mail
 from kernels.passage import passage_text
@@ -23,12 +24,12 @@ from kernels.probe import Place
 from kernels.recorder import NOBODY, Recorder
 from kernels.regions import Regions
 from kernels.source import NOTHING, Piece
-from kernels.stub import Layer, checked_stub, layered, observed, plain_stub
+from kernels.stub import Layer, observed
 from kernels.system import SHUT_DOWN
-from kernels.turns import Turns, in_turn, outside
+from kernels.turns import Turns
 from kernels.turnstile import Turnstile
+from kernels.version import implemented, settings_for
 from twinos import (
-    Bind,
     BootError,
     Caller,
     Journal,
@@ -42,11 +43,7 @@ from twinos import (
     Tasks,
 )
 from twinos.errors import describe, is_failure
-from twinos.privileges import narrowed
 from twinos.wiring import Services, needs
-
-Reach = Callable[[type[Service], type[Service]], Bind]
-"""How requests of the first service are delivered to the second, which is in another space."""
 
 PATIENCE: Final = 1.0
 """Seconds that a caller's departure waits for a service in the middle of an operation."""
@@ -66,6 +63,7 @@ class Space:
         layers: binders around every handle.
         tasks: what is given to those that manage processes.
         recorders: the journals that keep something; for others there is one that does not.
+        codes: other versions of services, to be built in their place.
         line: the line of a driver's device.
         lock: see `Gate`.
         begun: called with this before any service is built; then there may be interrupts.
@@ -89,6 +87,7 @@ class Space:
         layers: Sequence[Layer] = (),
         tasks: Tasks,
         recorders: Mapping[type[Service], Recorder] | None = None,
+        codes: Mapping[type[Service], type[Service]] | None = None,
         line: Callable[[type[Service]], Line],
         lock: Turnstile | None = None,
         begun: Callable[[Space], None] | None = None,
@@ -96,16 +95,18 @@ class Space:
     ) -> None:
         self.gate = Gate(on_bug, lock)
         self._identity = identity
-        self._reach = reach
         self._mail = mail
         self._listeners: list[Listener] = []
         self._layers = layers
         self._tasks = tasks
         self.recorders: Final = recorders or {}
+        self._codes = codes or {}
         self._line = line
         self._instances: dict[type[Service], Service] = {}
         self._paths = Paths(services)
         self._turns = {s: Turns(self.gate, s) for s in services if s.__overlaps__}
+        more = (self._instances, self._turns, self._paths, identity, reach, layers)
+        self._handles = Handles(self.gate, *more)
         if begun is not None:
             begun(self)
         with self.gate.lock:  # a constructor may call what waits
@@ -120,6 +121,10 @@ class Space:
             built()
         for listener in self._listeners:
             listener.start()
+
+    def operations(self, service: type[Service]) -> Iterable[Op]:
+        """What can be asked of a service, as its present version has it."""
+        return implemented(type(self._instances[service]), service).values()
 
     def entry(self, service: type[Service], operation: Op, caller: Caller) -> Callable[..., Any]:
         """The callable by which `caller`, from outside, has `operation` carried out."""
@@ -190,6 +195,19 @@ class Space:
             if driver in self._instances:
                 self._carefully(self._instances[driver]._interrupted)  # noqa: SLF001 (its hook)
 
+    def quiesce(self) -> None:
+        """Let nobody in any more, between two requests, and publish what is to survive.
+
+        Raises:
+            OSError: a service could not; then it goes on.
+        """
+        with ExitStack() as undo:
+            for service in self._instances:
+                undo.enter_context(self._entered(service))
+                if service in self.recorders:
+                    self.recorders[service].hand_over()
+            undo.pop_all()
+
     def stop(self) -> None:
         """Have every service write back what it holds, callers before those that they call.
 
@@ -219,9 +237,11 @@ class Space:
     def _build(
         self, service: type[Service], settings: Mapping[str, Any], regions: Mapping[str, Region]
     ) -> Service:
-        wanted = needs(service)
+        code = self._codes.get(service, service)
+        wanted = needs(code)
+        settings = settings_for(code, settings)
         handles = {
-            name: self._handle(service, callee, wanted.allowed[name])
+            name: self._handles.make(service, callee, wanted.allowed[name])
             for name, callee in wanted.handles.items()
         }
         mailboxes = {
@@ -234,7 +254,7 @@ class Space:
             kept: dict[str, Any] = {name: regions[name] for name in wanted.regions}
             if wanted.journal:
                 kept[wanted.journal] = self.recorders.get(service) or Journal()
-            return service(**handles, **kept, **others, **mailboxes, **settings)
+            return code(**handles, **kept, **others, **mailboxes, **settings)
         except Exception as error:
             if is_failure(error):
                 raise
@@ -265,45 +285,3 @@ class Space:
                 self._turns[service].leave()
             else:
                 self.gate.lock.release()
-
-    def _handle(
-        self, client: type[Service], callee: type[Service], allowed: frozenset[str]
-    ) -> Service:
-        is_here = callee in self._instances
-        deliver = partial(self._local if is_here else self._elsewhere, client, callee)
-        make = plain_stub if is_here else checked_stub
-        bind = narrowed(deliver, client.__name__, allowed)
-        return make(callee, layered(bind, self._layers, client.__name__))
-
-    def _elsewhere(
-        self, client: type[Service], callee: type[Service], operation: Op
-    ) -> Callable[..., Any]:
-        """A request to another space."""
-        deliver = self._reach(client, callee)(operation)
-        if client not in self._turns:
-            return deliver
-        return outside(self.gate, partial(self._in_the_middle, client), deliver)
-
-    def _local(
-        self, client: type[Service], callee: type[Service], operation: Op
-    ) -> Callable[..., Any]:
-        """A call between services of this space: the method itself, no more."""
-        method: Callable[..., Any] = getattr(self._instances[callee], operation.name)
-        if operation.wants_caller:
-            method = partial(method, self._identity[client])
-        if operation.paged:
-            method = joined(method, operation)
-        if callee in self._turns:
-            busy = partial(self._in_the_middle, client)
-            return in_turn(self._turns[callee], operation, busy, method)
-        if not operation.waits:
-            return method
-
-        def drive(*args: Any, **keywords: Any) -> Any:
-            return self.gate.drive(method(*args, **keywords), self._in_the_middle(client))
-
-        return drive
-
-    def _in_the_middle(self, client: type[Service]) -> Services:
-        """Services that serve nobody while `client`, to which a call has led, waits."""
-        return self._paths.between(self.gate.inside, client)

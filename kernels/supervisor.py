@@ -7,55 +7,41 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from kernels.control import Asks, Crowded, Departure, Failed, LastWords, Pong, Ready
+from kernels.control import (
+    Asks,
+    Crowded,
+    Departure,
+    Failed,
+    LastWords,
+    Pong,
+    Ready,
+)
 from kernels.host import bury_strangers, die_with_parent, hear_no_children, name_process
 from kernels.launch import close_all_but, fork
-from kernels.orders import Ping
 from kernels.parcels import socket_pair
-from kernels.records import REST, Peer, Server
+from kernels.peers import Peer
+from kernels.plan import Plan
+from kernels.pulse import Pulse
+from kernels.records import REST, Server
 from kernels.regions import create_regions, identities
 from kernels.server import Post, run_server
 from kernels.status import Event
-from kernels.stub import Layer
 from kernels.switchboard import Switchboard
 from kernels.turnstile import Queues
-from twinos import Caller, Region, Service, Supervision, fail
+from kernels.updates import Updates
+from twinos import Caller, Region, Supervision, fail
 from twinos.supervision import most_patient
 from twinos.wiring import Services, needs
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the nucleus is to run; see `kernels.boot.boot`."""
-
-    order: Services
-    spaces: tuple[Services, ...]
-    settings: Mapping[type[Service], Mapping[str, Any]]
-    cpus: Sequence[int]
-    counting: bool
-    layers: Sequence[Layer]
-    owner: int
-    grace: float
-    panics: bool
-    transport: str
-    sandbox: bool
-    requests: int
-    stable: bool
-    scheduler: str | None
-
 
 EVENTS: Final = 200
 """What the log holds: of older events nothing is known."""
 LAST_LIVES: Final = 2
 """How often a server that dies while it stops is started again to stop."""
-BEAT: Final = 1.0
-"""Seconds between signs of life that are asked for, unless a policy is impatient."""
 
 
 class Supervisor:
@@ -71,6 +57,7 @@ class Supervisor:
         queues: at the gates, if a scheduler decides there.
         servers: callees first.
         log: what has happened to them lately.
+        updates: of their code.
         identity: who each service is.
         panic: why the monolithic kernel's one space died, if it has.
     """
@@ -84,7 +71,9 @@ class Supervisor:
         ]
         self.queues = Queues(plan.scheduler, [server.name for server in self.servers])
         self.log: deque[Event] = deque(maxlen=EVENTS)
-        self._beat = min([BEAT, *(server.policy.hang / 4 for server in self.servers)])
+        self._pulse = Pulse(self.servers, board)
+        more = (self._bear, self._seat, self._note)
+        self.updates = Updates(self.servers, board, *more, panics=plan.panics)
         self._plan = plan
         self._board = board
         self.identity = identities(plan.order)
@@ -95,7 +84,7 @@ class Supervisor:
         for server in self.servers:
             self._start(server)
         if not self._plan.panics:  # nobody watches over a monolithic kernel
-            self._board.after(self._beat, self._feel_pulses)
+            self._pulse.feel()
 
     def listen(self, programs: Callable[[], Collection[int]]) -> None:
         """Hear at once when a server is stopped; a death is seen by its pidfd.
@@ -109,8 +98,10 @@ class Supervisor:
 
         def look() -> None:
             heard.recv(1024)
-            self._look_for_stopped()
-            bury_strangers({*programs(), *(server.pid for server in self.servers)})
+            if not self._plan.panics:
+                self._pulse.look_for_stopped()
+            ours = [*self.servers, *self.updates.candidates()]
+            bury_strangers({*programs(), *(server.pid for server in ours)})
 
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(rung.detach(), warn_on_full_buffer=False)
@@ -133,36 +124,24 @@ class Supervisor:
                 server.crowds[caller] += 1
             case Departure(caller):
                 server.departing.pop(caller, None)
-            case _:
+            case _ if server.update is None:
                 raise fail(errno.EPERM)
+        if server.update is not None:
+            server.update.heard(server, news)
 
-    def _look_for_stopped(self) -> None:
-        """Kill servers that somebody has stopped: they serve nobody, and keep everybody waiting."""
-        for server in self.servers:
-            if not self._plan.panics and not server.retired and server.is_stopped():
-                server.hung("stopped")
-
-    def _feel_pulses(self) -> None:
-        """Ask every server for a sign of life; kill those that have owed one for too long."""
-        now = time.monotonic()
-        for server in self.servers:
-            policy = server.policy
-            if not server.pid or server.retired:
-                continue
-            if not server.ready:
-                if now - server.born_at > policy.start:
-                    server.hung(f"was not ready after {policy.start:g} s")
-            elif not server.asked_at:
-                server.asked_at = now if server.order(Ping()) else 0.0
-            elif now - server.asked_at > policy.hang:
-                server.hung(f"gave no sign of life for {policy.hang:g} s")
-        self._board.after(self._beat, self._feel_pulses)
+    def _seat(self, server: Server, candidate: Server) -> None:
+        server.replaced_by(candidate)
+        if server.peer is not None:
+            server.peer.callers = self._callers(server)
+        self._note(server, f"started, life {server.life}, with the code of {candidate.code}")
 
     def stop_all(self) -> Failed | None:
         """Stop every server, callers before those that they call; which one failed to, if any.
 
         Who is called must live until its turn comes: it is started again even now.
         """
+        for candidate in self.updates.abandon():
+            self._await_death(candidate, math.inf)
         for server in reversed(self.servers):
             self._stop(server)
             for _ in range(LAST_LIVES):
@@ -215,10 +194,11 @@ class Supervisor:
 
     def _start(self, server: Server) -> None:
         """Start a server, or try again a little later if the host has no room for it."""
-        if server.retired:
+        if server.retired or server.pid:
             return
         try:
             self._bear(server)
+            self._note(server, "started" if server.life == 1 else f"started, life {server.life}")
         except OSError as error:
             server.stillborn(error)
             if not server.given_up:
@@ -239,12 +219,16 @@ class Supervisor:
             ordered.close()
             undo.pop_all()
         orders.setblocking(False)
-        callers = [self.identity[service] for service in server.services]
-        peer = Peer(ask, callers={caller.id: caller for caller in callers}, server=server)
+        peer = Peer(ask, callers=self._callers(server), server=server)
         server.born(pid, orders, peer)
-        self._note(server, "started" if server.life == 1 else f"started, life {server.life}")
         self._board.admit(peer)
-        self._board.watch_once(death, partial(self._bury, server, peer))
+        self._board.watch_once(death, partial(self._bury, peer))
+
+    def _callers(self, server: Server) -> dict[int, Caller]:
+        """As whom a server calls others; as nobody, as long as it is but a candidate."""
+        if server not in self.servers:
+            return {}
+        return {self.identity[each].id: self.identity[each] for each in server.services}
 
     def _become(
         self, server: Server, ask: socket.socket, orders: socket.socket, nucleus: int
@@ -269,19 +253,27 @@ class Supervisor:
             transport=self._plan.transport,
             sandbox=self._plan.sandbox,
             requests=self._plan.requests,
-            seat=self.queues.seat(self.servers.index(server)),
+            seat=self.queues.seat(self._plan.spaces.index(server.services)),
             survives=server.survives,
             fault=server.fault,
+            code=server.next_code,
+            on_trial=server not in self.servers or bool(server.update and server.update.on_trial),
+            waits=server not in self.servers,
         )
         return run_server(post, ask, orders)
 
-    def _bury(self, server: Server, peer: Peer) -> None:
+    def _bury(self, peer: Peer) -> None:
         """A server's process has ended: hear its last words, and start it again."""
+        server = peer.server
+        assert server is not None, "it was born as one"  # noqa: S101 (an invariant)
         self._board.hear_out(peer)
         was_ready = server.ready
         server.died()
-        self._note(server, server.verdict)
-        if self._plan.panics and was_ready and not server.retired:
+        is_candidate = server not in self.servers
+        self._note(server, f"new code {server.verdict}" if is_candidate else server.verdict)
+        if server.update is not None and server.update.buried(server):
+            pass  # it has another life already, or is to have none
+        elif self._plan.panics and was_ready and not server.retired:
             words = server.last_words
             self.panic = "kernel panic" + (f" {words}" if words else server.verdict[len("died") :])
         elif not server.given_up and server.rest:

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from kernels.control import ASKS, Answer, Asks, Refused
+from kernels.asking import Answer
+from kernels.control import ASKS, Asks, Refused
 from kernels.parcels import Parcel, close_all, take
-from kernels.records import PATIENCE, Peer, Question
+from kernels.peers import Peer, Question
+from kernels.records import PATIENCE
 from twinos import fail
 from twinos.codec import MalformedMessage
 from twinos.errors import take_apart

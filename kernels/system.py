@@ -27,6 +27,8 @@ S = TypeVar("S", bound=Service)
 M = TypeVar("M", bound=Message)
 
 SHUT_DOWN: Final = "the system has been shut down"
+LONGEST_PROBATION: Final = 3600
+"""Seconds."""
 
 _credentials: Final = coercer(tuple[int, int, tuple[int, ...]])
 
@@ -238,6 +240,33 @@ class System(User):
         """Have a driver's device raise its line, as who presses a key does. EINVAL: no driver."""
         self._require(driver)
         self._kernel.interrupt(driver)
+
+    def update(
+        self, service: type[Service], code: type[Service] | str, probation: float = 0.5
+    ) -> None:
+        """Replace the code of a running service, while its clients work.
+
+        The new code is imported and checked in a process of its own. Then the old one stops
+        between two requests, and the new one goes on with the same memory and journal. It is on
+        probation for a while: if it fails by then, in whatever way, the old one is started again.
+        Requests wait meanwhile, and none is lost.
+
+        Args:
+            service: which, as the system was booted with it.
+            code: a class at the top of a module; or the name of a module (or FILE.py), which is
+                imported anew, and has a class of the service's name, or of another: `module:Class`.
+            probation: seconds.
+
+        Raises:
+            UpdateError: it can't be found, doesn't mean the same to clients, or failed; the old
+                code serves.
+            OSError: ENOTSUP: under this kernel, or without a journal, state would be lost. EBUSY:
+                an update of it is under way.
+        """
+        self._require(service)
+        if not 0 <= probation <= LONGEST_PROBATION:
+            raise WiringError(f"probation= is 0 to {LONGEST_PROBATION} seconds, not {probation!r}")
+        self._kernel.update(service, code, float(probation))
 
     def switches(self) -> int:
         """Context switches of processes that have ended, as the host counted them."""

@@ -5,19 +5,9 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from kernels.agent import Agent
-from kernels.control import (
-    Ask,
-    Bear,
-    Ended,
-    Granted,
-    Host,
-    Renice,
-    Replace,
-    Send,
-    Start,
-    Started,
-    Status,
-)
+from kernels.asking import Ask
+from kernels.control import Granted
+from kernels.tasking import Bear, Ended, Host, Renice, Replace, Send, Start, Started, Status
 from twinos import Caller, KernelPanic, Task
 from twinos.tasks import Limits
 

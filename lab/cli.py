@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "availability": "serve requests while services are killed, and see how many under each kernel",
     "faults": "have services go wrong, the same way under each kernel, and see what comes of it",
     "kills": "kill services under load, and see that nobody notices",
+    "update": "replace the code of a service under load, and see that nobody notices",
     "endure": "have clients work for long, and see that memory and descriptors stay flat",
     "mutants": "put mistakes into a service's own code, and see who notices and what falls",
     "mount": "show a disk image as a directory of the host",

@@ -17,6 +17,7 @@ from twinos.errors import (
     KernelPanic,
     NotAloneError,
     ServerDied,
+    UpdateError,
     WiringError,
     fail,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "Task",
     "Tasks",
     "Until",
+    "UpdateError",
     "Waits",
     "WiringError",
     "fail",

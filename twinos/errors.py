@@ -27,6 +27,10 @@ class BootError(RuntimeError):
     """A service's constructor failed with something other than an `OSError`."""
 
 
+class UpdateError(RuntimeError):
+    """New code for a running service was refused, or failed: the old code serves on."""
+
+
 class KernelPanic(RuntimeError):
     """A bug in a service took the monolithic kernel, and every other service in it, down."""
 

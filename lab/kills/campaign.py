@@ -106,7 +106,7 @@ def campaign(
             for client in clients:
                 client.leave()
             after = _settled(system, before)
-        errors = _errors(image.read_bytes())
+        errors = errors_of(image.read_bytes())
     recoveries.sort()
     middle, last = recoveries[len(recoveries) // 2], recoveries[len(recoveries) * 99 // 100]
     return Kills(
@@ -201,7 +201,8 @@ def _settled(system: System, before: Census) -> Census:
         time.sleep(0.1)
 
 
-def _errors(image: bytes) -> tuple[str, ...]:
+def errors_of(image: bytes) -> tuple[str, ...]:
+    """What the checker finds wrong with an image."""
     found = check(MemoryImage(bytearray(image)))
     return tuple(str(each) for each in found if each.severity is Severity.ERROR)
 
@@ -238,7 +239,7 @@ def kill_kernel(seed: int) -> tuple[str, ...]:
         finally:
             with suppress(KernelPanic, OSError):
                 system.close()
-        wrong += _errors(image.read_bytes())
+        wrong += errors_of(image.read_bytes())
         with boot("microkernel", FileSystem, config={Disk: {"image": str(image)}}) as again:
             for path, data in synced.items():
                 descriptor = again[FileSystem].open(path, os.O_RDONLY)

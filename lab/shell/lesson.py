@@ -13,7 +13,7 @@ from lab.shell.spaces import crosses
 from lab.shell.striking import space_of, strike
 from lab.trace.chart import show
 from servers.filesystem import FileSystem
-from twinos import ServerDied, Service
+from twinos import ServerDied, Service, UpdateError
 from workloads.shell.commands import Builtin
 from workloads.shell.interpreter import Shell
 from workloads.shell.state import ShellFault
@@ -43,6 +43,7 @@ class Lesson:
         return {
             "crash": self.crash,
             "hang": self.hang,
+            "update": self.update,
             "count": self.count,
             "trace": self.trace,
         }
@@ -87,6 +88,20 @@ class Lesson:
             f"Ctrl-C gives up; `crash {service.__name__}` ends it.\n"
         )
         self._strike(service, signal.SIGSTOP)
+        return 0
+
+    def update(self, shell: Shell, arguments: list[str]) -> int:
+        """`update SERVICE MODULE`: other code in place of a service that runs."""
+        if len(arguments) != 2:
+            raise ShellFault("usage: update SERVICE MODULE")
+        service = self._named(arguments[:1], "update")
+        try:
+            self._machine.system.update(service, arguments[1])
+        except UpdateError as error:
+            raise ShellFault(f"update: {error}", 1) from error
+        except OSError as error:
+            raise ShellFault(f"update: {error.strerror}", 1) from error
+        shell.process.stdout.write(f"{service.__name__} goes on with the code of {arguments[1]}\n")
         return 0
 
     def count(self, shell: Shell, arguments: list[str]) -> int:

@@ -11,7 +11,8 @@ from typing import Any, Final, get_args
 import msgspec
 
 from kernels import System, User
-from kernels.control import Ask, Asks, Become
+from kernels.asking import Ask
+from kernels.control import Asks, Become
 from kernels.frames import LARGE
 from kernels.parcels import close_all, socket_pair, take
 from kernels.ring import ASLEEP, RingChannel

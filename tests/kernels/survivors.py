@@ -101,3 +101,25 @@ class Banker(Service):
     @op(idempotent=True)
     def pay(self, amount: int) -> int:
         return self._till.add(amount)
+
+
+class Hasty(Purse, supervision=Supervision(at_once=10**6, most=10**6, hang=0.4, start=0.6)):
+    """Has no patience."""
+
+
+class Broke(Purse):
+    """Can't save its state after it has put something."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal)
+        self._is_full = False
+
+    @op(repeatable=True)
+    def put(self, data: bytes, times: int) -> bytes:
+        self._is_full = True
+        return data * times
+
+    def _saved(self) -> bytes:
+        if self._is_full:
+            raise fail(errno.ENOSPC)
+        return super()._saved()
