@@ -18,12 +18,15 @@ class Pulse:
     Args:
         servers: which.
         board: where to wait.
+
+    Attributes:
+        beat: seconds between signs of life that are asked for.
     """
 
     def __init__(self, servers: Sequence[Server], board: Switchboard) -> None:
         self._servers = servers
         self._board = board
-        self._beat = min([BEAT, *(server.policy.hang / 4 for server in servers)])
+        self.beat = min([BEAT, *(server.policy.hang / 4 for server in servers)])
 
     def look_for_stopped(self) -> None:
         """Kill servers that somebody has stopped: they serve nobody, and keep everybody waiting."""
@@ -33,7 +36,7 @@ class Pulse:
 
     def feel(self) -> None:
         """From now on ask every server for signs of life; kill those that owe one for too long."""
-        self._board.after(self._beat, self._feel)
+        self._board.after(self.beat, self._feel)
 
     def _feel(self) -> None:
         now = time.monotonic()
@@ -44,8 +47,10 @@ class Pulse:
             if not server.ready:
                 if now - server.born_at > policy.start:
                     server.hung(f"was not ready after {policy.start:g} s")
-            elif not server.asked_at:
-                server.asked_at = now if server.order(Ping()) else 0.0
-            elif now - server.asked_at > policy.hang:
-                server.hung(f"gave no sign of life for {policy.hang:g} s")
+            elif not server.asked:
+                server.asked, server.owed = server.order(Ping()), 0
+            else:  # beats are counted, not time: when this host has none, nobody answers
+                server.owed += 1
+                if server.owed * self.beat >= policy.hang:
+                    server.hung(f"gave no sign of life for {policy.hang:g} s")
         self.feel()

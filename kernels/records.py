@@ -65,7 +65,8 @@ class Server:
         code: what it runs in place of its services' own classes; None: those.
         update: the one that is under way, or was last.
         replaced: whether this life ends so that other code can take its place.
-        asked_at: when it was asked for a sign of life that has not come; 0: it need not answer.
+        asked: whether it was asked for a sign of life that has not come.
+        owed: for how many beats.
     """
 
     services: Services
@@ -89,7 +90,8 @@ class Server:
     young_deaths: int = 0
     deaths: deque[float] = field(default_factory=deque)
     given_up: bool = False
-    asked_at: float = 0.0
+    asked: bool = False
+    owed: int = 0
     survives: bool = False
     fault: bool = False
     code: Code | None = None
@@ -114,7 +116,7 @@ class Server:
         self.pid, self.orders, self.peer = pid, orders, peer
         self.ready, self.replaced, self.last_words = False, False, ""
         self.born_at = time.monotonic()
-        self.asked_at = 0.0
+        self.asked = False
 
     def replaced_by(self, candidate: "Server") -> None:
         """A new life begins: the one that was the candidate's."""

@@ -71,6 +71,7 @@ class Post:
     code: Code | None
     on_trial: bool
     waits: bool
+    beat: float
 
 
 def run_server(post: Post, connection: socket.socket, orders: socket.socket) -> int:
@@ -86,7 +87,7 @@ class _Server:
             row = post.identity[post.services[0]].id
             self._agent.counters = Counters(post.tally, row)
         self._post = post
-        self._watch = Watch()
+        self._watch = Watch(post.beat)
         self._codes: dict[type[Service], type[Service]] = {}
         self._named = {service.__name__: service for service in post.services}
 

@@ -117,7 +117,7 @@ class Supervisor:
             case LastWords(sentence):
                 server.last_words = sentence
             case Pong(busy):
-                server.asked_at = 0.0
+                server.asked = False
                 if busy > server.policy.hang:
                     server.hung(f"was at one request for {busy:.1f} s")
             case Crowded(caller):
@@ -259,6 +259,7 @@ class Supervisor:
             code=server.next_code,
             on_trial=server not in self.servers or bool(server.update and server.update.on_trial),
             waits=server not in self.servers,
+            beat=self._pulse.beat,
         )
         return run_server(post, ask, orders)
 

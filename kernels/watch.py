@@ -18,16 +18,22 @@ _HANDLER: Final = f"<twinos {HANDLER} "
 
 
 class Watch:
-    """Sums up how long the requests that are under way have been worked at."""
+    """Sums up how long the requests that are under way have been worked at.
 
-    def __init__(self) -> None:
+    Args:
+        beat: seconds between two looks. If one comes late, the host had no time: who may have had
+            none either is not told that it was at work all along.
+    """
+
+    def __init__(self, beat: float) -> None:
+        self._beat = beat
         self._looked_at = time.monotonic()
         self._busy: dict[int, tuple[FrameType, float]] = {}
 
     def busiest(self) -> float:
         """Seconds that the longest request has been worked at, as far as it was seen."""
         now = time.monotonic()
-        passed, self._looked_at = now - self._looked_at, now
+        passed, self._looked_at = min(now - self._looked_at, self._beat), now
         busy = {}
         for thread, frame in sys._current_frames().items():  # noqa: SLF001 (made for this)
             request = _request_of(frame)
