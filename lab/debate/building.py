@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from kernels import boot
-from kernels.control import Asks, Forking, Lines, News, Tasking, Users
+from kernels.control import Asks, Forking, Lines, News, Users
+from kernels.tasking import Tasking
 from lab.catalogue import ordered
 from lab.debate.evidence import Finding, Measure, Setting
 from lab.refusal import Failure, Refusal
