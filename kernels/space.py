@@ -26,7 +26,7 @@ from kernels.regions import Regions
 from kernels.source import NOTHING, Piece
 from kernels.stub import Layer, observed
 from kernels.system import SHUT_DOWN
-from kernels.turns import Turns
+from kernels.turns import Turn, Turns
 from kernels.turnstile import Turnstile
 from kernels.version import implemented, settings_for
 from twinos import (
@@ -161,10 +161,11 @@ class Space:
             **after.names,
         }
         if service in self._turns:
-            turns, together = self._turns[service], operation.name in service.__overlaps__
-            names["_enter"] = probe.entered(partial(turns.enter, together))
+            turns = self._turns[service]
+            turn = turns.turn_of(operation)
+            names["_enter"] = probe.entered(partial(turns.enter, turn))
             names["_leave"] = probe.left(turns.leave)
-            names["_drive"] = partial(turns.drive, together=together)
+            names["_drive"] = partial(turns.drive, turn=turn)
         elif self._paths.may_be_busy(service):
             names["_enter"] = probe.entered(partial(self.gate.enter_when_idle, service))
         names["_enter"] = self.gate.entering(caller, names["_enter"])
@@ -217,7 +218,7 @@ class Space:
         failures = []
         with self.gate.lock:
             for turns in self._turns.values():
-                turns.begin(together=False)  # who is in the middle of something ends it
+                turns.begin(Turn.ALONE)  # who is in the middle of something ends it
             self.gate.shut(SHUT_DOWN)  # what is done after this would be lost
             for service, instance in reversed(self._instances.items()):
                 self.gate.inside = service
@@ -275,7 +276,7 @@ class Space:
     def _entered(self, service: type[Service], patience: float = math.inf) -> Iterator[None]:
         """Inside, for one of the hooks of a service: no operation of it is in the middle."""
         if service in self._turns:
-            self._turns[service].enter(together=False)
+            self._turns[service].enter(Turn.ALONE)
         else:
             self.gate.enter_when_idle(service, patience)
         try:

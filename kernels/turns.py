@@ -5,12 +5,14 @@ another service, and others get in: those of its operations that it declared may
 middle together, any other one is in the middle alone. So what two operations can see of each other
 changes only where one of them calls what waits, and only for those that were declared.
 
-Turns are given in the order in which they are asked for; so nobody waits for ever.
+Turns are given in the order in which they are asked for; so nobody waits for ever. Only where one
+that is alone admits the others while it waits, they pass by whoever waits for its end.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any, TypeVar
 
 from kernels.gate import Gate, Waiting
@@ -18,6 +20,14 @@ from twinos import NotAloneError, Op, Service, Signal
 from twinos.wiring import Services
 
 R = TypeVar("R")
+
+
+class Turn(Enum):
+    """How an operation is in the middle: with others, alone, or alone but for those."""
+
+    TOGETHER = auto()
+    ALONE = auto()
+    ADMITTING = auto()
 
 
 class Turns:
@@ -35,18 +45,21 @@ class Turns:
         self._service = service
         self._together: set[int] = set()
         self._alone: int | None = None
+        self._is_admitting = False
         self._waiting: deque[object] = deque()
         self._changed = Signal()
 
-    def may_overlap(self, operation: Op) -> bool:
-        """Whether an operation may be in the middle together with others."""
-        return operation.name in self._service.__overlaps__
+    def turn_of(self, operation: Op) -> Turn:
+        """Which one an operation takes."""
+        if operation.name in self._service.__overlaps__:
+            return Turn.TOGETHER
+        return Turn.ADMITTING if operation.name in self._service.__admits__ else Turn.ALONE
 
-    def enter(self, together: bool) -> None:
+    def enter(self, turn: Turn) -> None:
         """Take the lock, and a turn."""
         self._gate.lock.acquire()
         try:
-            self.begin(together)
+            self.begin(turn)
         except BaseException:
             self._gate.lock.release()
             raise
@@ -57,19 +70,22 @@ class Turns:
         self.end()
         self._gate.lock.release()
 
-    def begin(self, together: bool, busy: Services = ()) -> None:
+    def begin(self, turn: Turn, busy: Services = ()) -> None:
         """Take a turn, waited for outside the gate.
 
         Args:
-            together: it may be in the middle with others.
+            turn: which.
             busy: services in the middle of an operation that led here; see `Gate.drive`.
         """
-        if self._waiting or not self._is_free(together):
-            self._await_turn(together, busy)
-        if together:
+        if not self._is_admitted(turn) and (self._waiting or not self._is_free(turn)):
+            self._await_turn(turn, busy)
+        if turn is Turn.TOGETHER:
             self._together.add(threading.get_ident())
-        else:
-            self._alone = threading.get_ident()
+            return
+        self._alone = threading.get_ident()
+        self._is_admitting = turn is Turn.ADMITTING
+        if self._is_admitting:
+            self._changed.notify()
 
     def end(self) -> None:
         """Give this thread's turn up, if it has one."""
@@ -77,15 +93,16 @@ class Turns:
         self._together.discard(thread)
         if self._alone == thread:
             self._alone = None
+            self._is_admitting = False
         self._changed.notify()
 
-    def drive(self, waiting: Waiting[R], together: bool) -> R:
+    def drive(self, waiting: Waiting[R], turn: Turn) -> R:
         """Run an operation that waits by itself: there it has no turn. Others may use its time."""
 
         def step_outside(signal: Any) -> None:
             self.end()
             self._gate.step_outside(signal, ())
-            self.begin(together)
+            self.begin(turn)
 
         return self._gate.drive(waiting, step_outside=step_outside)
 
@@ -105,19 +122,24 @@ class Turns:
             except NotAloneError:
                 pass
             self.end()
-            self.begin(together=False)
+            self.begin(Turn.ALONE)
             return method(*arguments, **named)
 
         return call
 
-    def _is_free(self, together: bool) -> bool:
-        return self._alone is None and (together or not self._together)
+    def _is_free(self, turn: Turn) -> bool:
+        return self._alone is None and (turn is Turn.TOGETHER or not self._together)
 
-    def _await_turn(self, together: bool, busy: Services) -> None:
+    def _is_admitted(self, turn: Turn) -> bool:
+        return turn is Turn.TOGETHER and self._is_admitting
+
+    def _await_turn(self, turn: Turn, busy: Services) -> None:
         ticket = object()
         self._waiting.append(ticket)
         try:
-            while self._waiting[0] is not ticket or not self._is_free(together):
+            while not self._is_admitted(turn) and (
+                self._waiting[0] is not ticket or not self._is_free(turn)
+            ):
                 self._gate.step_outside(self._changed, busy)
         finally:
             self._waiting.remove(ticket)
@@ -135,13 +157,13 @@ def in_turn(
         busy: which services are in the middle of what led there.
         method: it.
     """
-    together = turns.may_overlap(operation)
+    turn = turns.turn_of(operation)
 
     def call(*args: Any, **keywords: Any) -> Any:
-        turns.begin(together, busy())
+        turns.begin(turn, busy())
         try:
             result = method(*args, **keywords)
-            return turns.drive(result, together) if operation.waits else result
+            return turns.drive(result, turn) if operation.waits else result
         finally:
             turns.end()
 

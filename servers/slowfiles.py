@@ -2,12 +2,14 @@
 
 `SlowFileSystem` serves one request at a time: while the disk works for one, all others wait.
 `OverlappedFileSystem` is the multithreaded one: while the disk works for some who read, it serves
-others who do, and what needs no disk. It has no lock; it declares what may be in the middle
-together.
+others who do, and what needs no disk; while it works for a sync, what only looks, and needs none.
+It has no lock; it declares what may be in the middle together.
 """
 
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, Any, Final, TypeVar, cast
 
@@ -15,6 +17,7 @@ from servers.filesystem import FileSystem
 from servers.filesystem.content import MASK, SHIFT, STEP
 from servers.filesystem.descriptors import Context, OpenFile
 from servers.filesystem.inode import Inode
+from servers.filesystem.layout import BLOCK_SIZE
 from servers.filesystem.state import MEMORY
 from servers.filesystem.writing import PAGE
 from servers.slowdisk import SlowDisk
@@ -26,12 +29,13 @@ SlowDiskHandle = Annotated[
 
 R = TypeVar("R")
 
-_MAKING: Final = os.O_CREAT | (os.O_TMPFILE & ~os.O_DIRECTORY)
+_SPARE: Final = 64
+"""Blocks that a write may take beside those of its data."""
 
 READS: Final = ("pread", "read")
 """What may wait for the disk with others: it only looks at files that are open, and so can't be
 forgotten meanwhile."""
-HITS: Final = (
+LOOKS: Final = (
     "fstat",
     "stat",
     "lstat",
@@ -42,11 +46,27 @@ HITS: Final = (
     "readdir",
     "lseek",
     "open",
+)
+"""What is served meanwhile if it needs no disk; if it does, it begins again, alone."""
+CHANGES: Final = (
     "write",
     "pwrite",
+    "close",
+    "mkdir",
+    "rmdir",
+    "symlink",
+    "link",
+    "unlink",
+    "remove",
+    "rename",
+    "replace",
+    "mknod",
+    "mkfifo",
 )
-"""What is served meanwhile if it needs no disk; if it does, or makes a file, it is alone."""
-OVERLAPS: Final = READS + HITS
+"""The same, if no commit is due: in memory they are done in one step, for which nobody waits."""
+OVERLAPS: Final = READS + LOOKS + CHANGES
+SYNCS: Final = ("sync", "fsync", "fdatasync")
+"""What waits for the disk alone, but shows nothing half done: who only looks may look meanwhile."""
 
 
 class SlowFileSystem(FileSystem):
@@ -74,26 +94,44 @@ class _Middle:
 
     Attributes:
         is_alone: whether no other operation can be in the middle.
-        reads: how many reads are in the middle.
+        reads: of which files reads are in the middle, by inode, and how many.
         reading: whether what runs now is one of them.
+        syncing: whether one that is alone waits for the disk: who is here meanwhile may only look.
     """
 
     def __init__(self, is_alone: Callable[[], bool]) -> None:
         self.is_alone = is_alone
-        self.reads = 0
+        self.reads: Counter[int] = Counter()
         self.reading = False
+        self.syncing = False
 
     def visit(self, ask: Callable[..., R], *arguments: Any) -> R:
         """Ask the disk, on which reads wait together, and everything else alone."""
-        if not self.reading:
-            if not self.is_alone():
-                raise NotAloneError
-            return ask(*arguments)
-        self.reading = False  # what runs meanwhile is something else
+        if self.reading and not self.syncing:
+            self.reading = False  # what runs meanwhile is something else
+            try:
+                return ask(*arguments)
+            finally:
+                self.reading = True
+        if not self.is_alone():
+            raise NotAloneError
+        self.syncing = True
         try:
             return ask(*arguments)
         finally:
-            self.reading = True
+            self.syncing = False
+
+    @contextmanager
+    def read_of(self, inode: Inode) -> Iterator[None]:
+        """While a file is read."""
+        self.reads[inode.number] += 1
+        self.reading = True
+        try:
+            yield
+        finally:
+            self.reading = False
+            self.reads[inode.number] -= 1
+            self.reads += Counter()  # drops what is 0
 
 
 class _Watched:
@@ -107,7 +145,7 @@ class _Watched:
         self.flush = partial(middle.visit, disk.flush)
 
 
-class OverlappedFileSystem(SlowFileSystem, overlaps=OVERLAPS):
+class OverlappedFileSystem(SlowFileSystem, overlaps=OVERLAPS, admits=SYNCS):
     """The same, where reads overlap while they wait for the disk, and what needs none goes on."""
 
     def __init__(
@@ -137,12 +175,31 @@ class OverlappedFileSystem(SlowFileSystem, overlaps=OVERLAPS):
             file.position = start + len(data)
         return data
 
-    def _open_unusual(
-        self, context: Context, path: str, flags: int, mode: int, dir_fd: int | None
-    ) -> Inode:
-        if flags & _MAKING and not self._is_alone():
+    @op
+    def close(self, caller: Caller, fd: int) -> None:
+        """`FileSystem.close`; a file that it may free is nobody's meanwhile."""
+        if not (self._is_alone() or self._file(caller, fd).inode.links):
             raise NotAloneError
-        return super()._open_unusual(context, path, flags, mode, dir_fd)
+        self._release(caller, self._context(caller).remove(fd))
+
+    def _may_change(self) -> None:
+        """Whether metadata may change now, before it does."""
+        is_due = self._middle.syncing or self._memory.used > self._memory.limit
+        if is_due and not self._is_alone():
+            raise NotAloneError
+
+    def _changing(self, caller: Caller, path: str | int) -> Context:
+        self._may_change()
+        return super()._changing(caller, path)
+
+    def _require_writable(self, path: str | None = None) -> None:
+        self._may_change()
+        super()._require_writable(path)
+
+    def _accessed(self, inode: Inode) -> None:
+        if self._middle.syncing and inode.atime != self._now():
+            self._may_change()
+        super()._accessed(inode)
 
     def _open_existing(self, context: Context, inode: Inode, flags: int, path: str) -> None:
         if flags & os.O_TRUNC and not self._is_alone():
@@ -150,31 +207,46 @@ class OverlappedFileSystem(SlowFileSystem, overlaps=OVERLAPS):
         super()._open_existing(context, inode, flags, path)
 
     def _read(self, file: OpenFile, offset: int, length: int) -> bytes | Pages:
-        middle = self._middle
         if self._is_alone():
             return super()._read(file, offset, length)
         if length > STEP:  # what comes in pieces would not be of one moment
             raise NotAloneError
-        middle.reads += 1
-        middle.reading = True
-        try:
+        with self._middle.read_of(file.inode):
             return super()._read(file, offset, length)
-        finally:
-            middle.reading = False
-            middle.reads -= 1
 
     def _write(self, caller: Caller, file: OpenFile, data: bytes, offset: int) -> int:
         if file.access.write and data and not self._is_alone():
-            page = file.inode.pages.get(offset >> SHIFT, b"")
-            is_hit = len(data) == len(page) == PAGE and not offset & MASK
-            if not is_hit or offset >> SHIFT not in file.inode.changed or file.access.durable:
+            self._may_change()
+            if file.access.durable or not (
+                self._is_same_page(file.inode, data, offset)
+                or self._is_one_step(file.inode, data, offset)
+            ):
                 raise NotAloneError
         return super()._write(caller, file, data, offset)
+
+    @staticmethod
+    def _is_same_page(inode: Inode, data: bytes, offset: int) -> bool:
+        """Whether a write moves a reference: who reads this file meanwhile sees it, or does not."""
+        index = offset >> SHIFT
+        is_page = len(data) == len(inode.pages.get(index, b"")) == PAGE and not offset & MASK
+        return is_page and index in inode.changed
+
+    def _is_one_step(self, inode: Inode, data: bytes, offset: int) -> bool:
+        """Whether a write is done in one step, if it needs no disk, and no read is half done."""
+        return (
+            not self._middle.reads[inode.number]
+            and inode.lent is None
+            and offset <= inode.size
+            and len(data) <= STEP
+            and len(data) // BLOCK_SIZE + _SPARE <= self._volume.maps.room
+        )
 
     def _make_room(self) -> None:
         """In the middle of reading, let go only of what readers look for again after a wait."""
         if self._is_alone():
             super()._make_room()
+            return
+        if self._middle.syncing or self._memory.used <= self._memory.bound:
             return
         goal = self._memory.bound - self._memory.bound // 4
         for inode in sorted(self._volume.table, key=lambda inode: -len(inode.pages)):

@@ -26,7 +26,9 @@ class Service:
     while one of these waits for another service, others of them are served; all other operations
     find none in the middle. So their state may change only where they call another service.
     One that mostly needs no other service can look whether it `_is_alone` before it asks one, and
-    raise NotAloneError, having changed nothing: then it begins again when it is.
+    raise NotAloneError, having changed nothing: then it begins again when it is. And one that is
+    alone, but shows nothing half done while it waits, can admit those that overlap meanwhile
+    (`admits=("sync",)`): they find that they are not alone, and may not wait.
 
     A service declared with `privileged=True` (`class Disk(Service, privileged=True)`) is internal:
     of the users only the superuser may call it. `supervision=Supervision(...)` says what the
@@ -35,6 +37,7 @@ class Service:
 
     __privileged__: ClassVar[bool] = False
     __overlaps__: ClassVar[frozenset[str]] = frozenset()
+    __admits__: ClassVar[frozenset[str]] = frozenset()
     __supervision__: ClassVar[Supervision] = Supervision()
 
     __ops__: ClassVar[Mapping[str, Op]] = MappingProxyType({})
@@ -46,6 +49,7 @@ class Service:
         privileged: bool | None = None,
         supervision: Supervision | None = None,
         overlaps: Iterable[str] | None = None,
+        admits: Iterable[str] | None = None,
         **keywords: Any,
     ) -> None:
         """Derive the operations; refuse a class that can't be a service."""
@@ -60,8 +64,12 @@ class Service:
         cls.__ops__ = MappingProxyType(_collect(cls))
         if overlaps is not None:
             cls.__overlaps__ = frozenset(overlaps)
-        for name in sorted(cls.__overlaps__ - cls.__ops__.keys()):
+        if admits is not None:
+            cls.__admits__ = frozenset(admits)
+        for name in sorted((cls.__overlaps__ | cls.__admits__) - cls.__ops__.keys()):
             raise ContractError(f"{cls.__name__} has no operation {name!r} to overlap")
+        for name in sorted(cls.__overlaps__ & cls.__admits__):
+            raise ContractError(f"{cls.__name__}.{name} can't both overlap and be alone")
 
     def _is_alone(self) -> bool:
         """Whether no other operation can be in the middle of this service, now or at a wait."""

@@ -81,13 +81,18 @@ def _read(
 
 def fill(fs: FileSystem) -> None:
     """Make the two files that readers read."""
-    for name, pages in (("/cold", COLD), ("/hot", HOT)):
-        fd = fs.open(name, os.O_CREAT | os.O_RDWR)
-        for start in range(0, pages, 256):
-            count = min(256, pages - start)
-            fs.write(fd, b"".join(_page(number) for number in range(start, start + count)))
-        fs.fsync(fd)
-        fs.close(fd)
+    written(fs, "/cold", COLD)
+    written(fs, "/hot", HOT)
+
+
+def written(fs: FileSystem, name: str, pages: int) -> None:
+    """Make a file of so many pages, all of them on the disk."""
+    fd = fs.open(name, os.O_CREAT | os.O_RDWR)
+    for start in range(0, pages, 256):
+        count = min(256, pages - start)
+        fs.write(fd, b"".join(page_of(number) for number in range(start, start + count)))
+    fs.fsync(fd)
+    fs.close(fd)
 
 
 class Reader:
@@ -121,7 +126,7 @@ class Reader:
             hot = self._chance.randrange(100) < self._hits
             page = self._chance.randrange(HOT if hot else COLD)
             data = self.read(self._hot if hot else self._cold, page)
-            self.wrong -= data == _page(page)
+            self.wrong -= data == page_of(page)
 
     def read(self, descriptor: int, page: int) -> bytes:
         """Read a page."""
@@ -138,5 +143,6 @@ def run(readers: Sequence[Reader]) -> int:
     return sum(reader.wrong for reader in readers)
 
 
-def _page(number: int) -> bytes:
+def page_of(number: int) -> bytes:
+    """What a page of the files holds."""
     return number.to_bytes(4, "little") * (PAGE // 4)

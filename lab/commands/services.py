@@ -72,6 +72,9 @@ def _description(service: type[Service]) -> Iterator[str]:
     if service.__overlaps__:
         together = (name for name in operations(service) if name in service.__overlaps__)
         yield f"overlaps: {_listed(together)}"
+    if service.__admits__:
+        alone = (name for name in operations(service) if name in service.__admits__)
+        yield f"admits these while it waits in: {_listed(alone)}"
     yield f"settings: {_listed(setting(p) for p in asked.settings.values())}"
     for operation in operations(service).values():
         yield ""

@@ -27,7 +27,6 @@ _MOST_MAPPED: Final = 1 << 20
 ACCESS: Final = struct.Struct("<QQ")
 """A note of an access: the inode, and when."""
 
-
 DiskHandle = Annotated[
     Disk, only("geometry", "writable", "read", "readv", "writev", "flush", "blank")
 ]
@@ -249,9 +248,10 @@ class State(Service):
             elif inode.kind == S_IFLNK:
                 volume.content.write(inode, 0, target)
             volume.directories.add(parent, name, inode)
-        except OSError as error:
+        except Exception as error:
             volume.destroy(inode)
-            error.filename = path
+            if isinstance(error, OSError):
+                error.filename = path
             raise
         if inode.kind == S_IFDIR:
             parent.links += 1

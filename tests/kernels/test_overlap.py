@@ -11,9 +11,9 @@ import pytest
 
 from kernels import System, User, boot
 from kernels.gate import Gate
-from kernels.turns import Turns
+from kernels.turns import Turn, Turns
 from tests.conftest import Kernel, eventually
-from twinos import ContractError, KernelPanic, Service, Signal, Waits, op
+from twinos import ContractError, KernelPanic, NotAloneError, Service, Signal, Waits, op
 
 
 class Store(Service):
@@ -125,6 +125,18 @@ class Cache(Service, overlaps=("read", "peek")):
         self._departures += 1
 
 
+class Admitting(Cache, admits=("write",)):
+    """One whose write shows nothing half done while it waits."""
+
+    @op
+    def peek(self) -> int:
+        """How many are known; it would have to wait for the store to know of more than two."""
+        with self._noted("peek"):
+            if len(self._known) > 1 and not self._is_alone():
+                raise NotAloneError
+            return len(self._known)
+
+
 class Serial(Cache, overlaps=()):
     """The same, one request at a time."""
 
@@ -217,19 +229,60 @@ def test_what_is_not_declared_is_alone(system: System) -> None:
     assert not [each for each in cache.together() if each != "read+read"]
 
 
+def test_who_is_alone_may_admit_those_that_overlap(kernel: Kernel) -> None:
+    with kernel.boot(Admitting) as system:
+        store, cache, background = system[Store], system[Admitting], Background(system)
+        store.answer(1)
+        assert cache.read(1) == 10
+        background.start(lambda user: user[Admitting].write(2))
+        waits(system, 2)
+        background.start(lambda user: user[Admitting].clear() * 100)  # not while it waits
+        assert cache.read(1) == 10
+        assert cache.peek() == 1  # and passes by who does
+        store.answer(1)
+        assert background.join() in ([20, 100], [20, 200])
+        assert set(cache.together()) <= {"peek+write", "read+write"}
+
+
+def test_who_was_admitted_and_has_to_wait_begins_again(kernel: Kernel) -> None:
+    with kernel.boot(Admitting) as system:
+        store, cache, background = system[Store], system[Admitting], Background(system)
+        store.answer(2)
+        assert [cache.read(1), cache.read(2)] == [10, 20]
+        background.start(lambda user: user[Admitting].write(3))
+        waits(system, 3)
+        background.start(lambda user: user[Admitting].peek())
+        background._threads[1].join(0.05)
+        assert not background.results
+        store.answer(1)
+        assert background.join() == [3, 30]
+
+
+def test_what_admits_is_no_typo_and_alone() -> None:
+    with pytest.raises(ContractError, match="has no operation 'wirte' to overlap"):
+
+        class Typo(Cache, admits=("wirte",)):
+            pass
+
+    with pytest.raises(ContractError, match=r"Both\.read can't both overlap and be alone"):
+
+        class Both(Cache, admits=("read",)):
+            pass
+
+
 def test_turns_come_in_the_order_in_which_they_were_asked_for(rng: random.Random) -> None:
     """Whoever is alone is not passed by for ever: those who come later wait."""
     gate = Gate(lambda _where, error: error)
     turns = Turns(gate, Cache)
     order: list[tuple[int, bool]] = []
     gate.lock.acquire()
-    turns.begin(together=False)
+    turns.begin(Turn.ALONE)
     threads = []
     asked = [rng.random() < 0.7 for _ in range(12)]
     for number, together in enumerate(asked):
 
         def work(number: int = number, together: bool = together) -> None:
-            turns.enter(together)
+            turns.enter(Turn.TOGETHER if together else Turn.ALONE)
             order.append((number, together))
             turns.leave()
 

@@ -23,6 +23,7 @@ from lab.crash.judge import mounted
 from lab.crash.recorder import Recorder
 from servers.disk import BLOCK_SIZE, Disk, Extent
 from servers.filesystem import FileSystem
+from servers.filesystem.results import Stat
 from servers.slowdisk import Arm, SlowDisk
 from servers.slowfiles import OVERLAPS, OverlappedFileSystem, SlowFileSystem
 from tests.conftest import Kernel, eventually
@@ -184,11 +185,19 @@ class HeldDisk(Disk):
 
     @op
     def readv(self, extents: tuple[Extent, ...]) -> Waits[bytes]:
+        yield from self._work()
+        return super().readv(extents)
+
+    @op
+    def writev(self, extents: tuple[Extent, ...], data: bytes) -> Waits[None]:
+        yield from self._work()
+        super().writev(extents, data)
+
+    def _work(self) -> Waits[None]:
         self._waiting += 1
         while self._held:
             yield self._released
         self._waiting -= 1
-        return super().readv(extents)
 
 
 class Held(OverlappedFileSystem):
@@ -231,7 +240,8 @@ def test_a_hit_is_served_while_the_disk_works(
 
 def test_what_overlaps_and_what_does_not() -> None:
     assert OverlappedFileSystem.__overlaps__ == set(OVERLAPS)
-    assert not set(OVERLAPS) & {"close", "unlink", "rename", "mkdir", "fsync", "ftruncate"}
+    assert not set(OVERLAPS) & {"fsync", "ftruncate", "truncate", "utime", "sendfile"}
+    assert OverlappedFileSystem.__admits__ == {"sync", "fsync", "fdatasync"}
     assert not SlowFileSystem.__overlaps__
 
 
@@ -259,10 +269,53 @@ def test_whatever_needs_no_disk_is_served_while_it_works(kernel: Kernel, tmp_pat
         assert fs.read(fs.open("/file", os.O_RDONLY), 4096) == page
         assert fs.lseek(fd, 4096, os.SEEK_SET) == 4096
         assert fs.write(fd, page) == 4096
+        made = fs.open("/made", os.O_CREAT | os.O_RDWR)
+        assert fs.write(made, b"m" * 5000) == 5000
+        assert fs.pwrite(made, b"n" * 100, 4090) == 100
+        assert fs.pread(made, 20, 4080) == b"m" * 10 + b"n" * 10
+        fs.close(made)
+        fs.mkdir("/directory")
+        fs.rename("/made", "/directory/moved")
+        fs.symlink("file", "/link")
+        fs.unlink("/link")
+        assert fs.listdir("/directory") == ("moved",)
         assert not results
         disk.hold(False)
         miss.join(10)
         assert results == [b"end"]
+
+
+def test_who_only_looks_looks_while_others_sync(kernel: Kernel, tmp_path: Path) -> None:
+    config: Any = {HeldDisk: {"image": str(tmp_path / "image"), "blocks": 8192}}
+    with kernel.boot(Held, config=config) as system, system.user() as other:
+        disk, fs = system[HeldDisk], system[Held]
+        fd = fs.open("/file", os.O_CREAT | os.O_RDWR)
+        assert fs.write(fd, b"f" * 5000) == 5000
+        done: list[str] = []
+        disk.hold(True)
+
+        def sync() -> None:
+            other[Held].sync()
+            done.append("sync")
+
+        def write() -> None:
+            fs.pwrite(fd, b"g", 0)
+            done.append("write")
+
+        threads = [threading.Thread(target=sync), threading.Thread(target=write)]
+        threads[0].start()
+        eventually(lambda: disk.waiting() == 1)
+        threads[1].start()
+        assert fs.pread(fd, 5000, 0) == b"f" * 5000
+        assert fs.read(fs.open("/file", os.O_RDONLY), 5000) == b"f" * 5000
+        assert fs.stat("/file").st_size == 5000
+        assert fs.listdir("/") == ("file",)
+        assert not done  # the write would be lost, or would be half of what is synced
+        disk.hold(False)
+        for thread in threads:
+            thread.join(10)
+        assert sorted(done) == ["sync", "write"]
+        assert fs.pread(fd, 2, 0) == b"gf"
 
 
 IMAGE = 1024
@@ -270,6 +323,8 @@ NAMES = ("/a", "/b")
 LENGTH = 40_000
 Step = tuple[str, tuple[Any, ...]]
 
+MAKING = os.O_RDWR | os.O_CREAT
+paths = st.sampled_from([*NAMES, "/c", "/d"])
 steps = st.one_of(
     st.tuples(
         st.just("pread"),
@@ -280,18 +335,23 @@ steps = st.one_of(
         st.sampled_from(["pwrite"]),
         st.tuples(
             st.sampled_from([3, 4]),
-            st.sampled_from([b"x" * 4096, b"y" * 4096, b"z" * 100]),
-            st.sampled_from([0, 4096, 8192, 30_000, LENGTH - 10]),
+            st.sampled_from([b"x" * 4096, b"y" * 4096, b"z" * 100, b"v" * 9000]),
+            st.sampled_from([0, 4096, 8192, 30_000, LENGTH - 10, LENGTH + 5000]),
         ),
     ),
     st.tuples(st.just("write"), st.tuples(st.sampled_from([3, 4]), st.just(b"w" * 4096))),
     st.tuples(st.just("lseek"), st.tuples(st.just(3), st.integers(0, 9000), st.just(0))),
     st.tuples(st.just("ftruncate"), st.tuples(st.just(4), st.sampled_from([10, 5000, 50_000]))),
     st.tuples(st.just("open"), st.tuples(st.sampled_from([*NAMES, "/c"]), st.just(os.O_RDONLY))),
+    st.tuples(st.just("open"), st.tuples(st.sampled_from([*NAMES, "/c"]), st.just(MAKING))),
     st.tuples(st.just("mkdir"), st.tuples(st.just("/d"))),
-    st.tuples(st.just("unlink"), st.tuples(st.sampled_from(NAMES))),
+    st.tuples(st.just("symlink"), st.tuples(st.just("a"), st.sampled_from(["/c", "/d"]))),
+    st.tuples(st.just("unlink"), st.tuples(st.sampled_from([*NAMES, "/c"]))),
+    st.tuples(st.sampled_from(["rename", "link"]), st.tuples(paths, paths)),
+    st.tuples(st.just("close"), st.tuples(st.sampled_from([3, 4, 5]))),
     st.tuples(st.just("listdir"), st.tuples(st.just("/"))),
-    st.tuples(st.just("fsync"), st.tuples(st.just(3))),
+    st.tuples(st.just("stat"), st.tuples(paths)),
+    st.tuples(st.sampled_from(["fsync", "fdatasync"]), st.tuples(st.just(3))),
 )
 
 
@@ -315,9 +375,10 @@ def begun(call: Callable[..., Any]) -> None:
 
 def ended(call: Callable[..., Any]) -> list[Any]:
     """What is looked at afterwards."""
-    at = [call("lseek", fd, 0, os.SEEK_CUR) for fd in (3, 4)]
-    content = [bytes(call("pread", fd, 2 * LENGTH, 0)) for fd in (3, 4)]
-    return [*at, *content, call("listdir", "/")]
+    looks: list[Step] = [("lseek", (fd, 0, os.SEEK_CUR)) for fd in (3, 4)]
+    looks += [("pread", (fd, 2 * LENGTH, 0)) for fd in (3, 4)]
+    looks += [("listdir", ("/",)), *[("stat", (name,)) for name in (*NAMES, "/c", "/d")]]
+    return [outcome(call, look) for look in looks]
 
 
 def outcome(call: Callable[..., Any], step: Step) -> Any:
@@ -325,6 +386,8 @@ def outcome(call: Callable[..., Any], step: Step) -> Any:
         result = call(step[0], *step[1])
     except OSError as error:
         return error.errno
+    if isinstance(result, Stat):
+        return result.st_mode, result.st_nlink, result.st_size
     return bytes(result) if isinstance(result, bytes | Pages) else result
 
 

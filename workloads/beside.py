@@ -1,0 +1,133 @@
+"""Requests that need no disk, beside a client who has the disk busy: in turn, or overlapped.
+
+One client syncs what it has written, or reads what is not in memory, again and again; three others
+look at what is in memory, or make small files, which a file system that writes back does in memory.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
+from typing import Final
+
+from servers.filesystem import FileSystem
+from servers.slowdisk import SlowDisk
+from servers.slowfiles import OverlappedFileSystem, SlowFileSystem
+from workloads.overlap import COLD, HOT, MEMORY, PAGE, DISK, page_of, written
+from workloads.workload import Operation, Options, Program, Users, equals, workload
+
+CLIENTS: Final = 3
+
+Step = Callable[[FileSystem, int], bool]
+"""What a client does, with a number of its own each time; whether it came out right."""
+
+
+def _variants(name: str) -> dict[str, Options]:
+    return {
+        f"{name}-{what}-beside-{busy}": {"what": what, "busy": busy}
+        for what in ("look", "make")
+        for busy in ("sync", "miss")
+    }
+
+
+@workload(
+    "overlap",
+    _variants("serial"),
+    config={SlowDisk: DISK, SlowFileSystem: MEMORY},
+    macro=True,
+    extra=True,
+)
+def serial(users: Users, fs: SlowFileSystem, what: str, busy: str, requests: int = 48) -> Program:
+    """Three clients {what}, beside one that has the disk busy ({busy}); one request at a time."""
+    yield from _beside(users, SlowFileSystem, fs, what, busy, requests)
+
+
+@workload(
+    "overlap",
+    _variants("overlap"),
+    config={SlowDisk: DISK, OverlappedFileSystem: MEMORY},
+    macro=True,
+    extra=True,
+)
+def overlapped(
+    users: Users, fs: OverlappedFileSystem, what: str, busy: str, requests: int = 48
+) -> Program:
+    """Three clients {what}, beside one that has the disk busy ({busy}); waits overlap."""
+    yield from _beside(users, OverlappedFileSystem, fs, what, busy, requests)
+
+
+def _beside(
+    users: Users, service: type[FileSystem], fs: FileSystem, what: str, busy: str, requests: int
+) -> Program:
+    written(fs, "/hot", HOT)
+    if busy == "miss":
+        written(fs, "/cold", COLD)
+    with ExitStack() as leaving:
+        *clients, at_disk = (
+            leaving.enter_context(users.user())[service] for _ in range(CLIENTS + 1)
+        )
+        share = requests // CLIENTS
+
+        def client(number: int) -> int:
+            first = number * share
+            return sum(_STEPS[what](clients[number], at) for at in range(first, first + share))
+
+        def all_of_them() -> int:
+            with _again_and_again(_STEPS[busy], at_disk), ThreadPoolExecutor(CLIENTS) as pool:
+                return sum(pool.map(client, range(CLIENTS)))
+
+        yield Operation(all_of_them, check=equals(share * CLIENTS), ops=share * CLIENTS)
+
+
+@contextmanager
+def _again_and_again(step: Step, files: FileSystem) -> Iterator[None]:
+    """Meanwhile a client does that, and nothing else."""
+    over = Event()
+
+    def work() -> None:
+        at = 0
+        while not over.is_set() and step(files, at):
+            at += 1
+
+    thread = Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _look(files: FileSystem, at: int) -> bool:
+    fd = files.open("/hot", os.O_RDONLY)
+    data = files.pread(fd, PAGE, at % HOT * PAGE)
+    files.close(fd)
+    return data == page_of(at % HOT)
+
+
+def _make(files: FileSystem, at: int) -> bool:
+    fd = files.open(f"/{at}", os.O_CREAT | os.O_RDWR)
+    size = files.write(fd, b"small")
+    files.close(fd)
+    files.unlink(f"/{at}")
+    return size == len(b"small")
+
+
+def _sync(files: FileSystem, at: int) -> bool:
+    fd = files.open("/mine", os.O_CREAT | os.O_RDWR)
+    size = files.pwrite(fd, page_of(at), 0)
+    files.fsync(fd)
+    files.close(fd)
+    return size == PAGE
+
+
+def _miss(files: FileSystem, at: int) -> bool:
+    page = at * 1009 % COLD
+    fd = files.open("/cold", os.O_RDONLY)
+    data = files.pread(fd, PAGE, page * PAGE)
+    files.close(fd)
+    return data == page_of(page)
+
+
+_STEPS: Final[Mapping[str, Step]] = {"look": _look, "make": _make, "sync": _sync, "miss": _miss}
