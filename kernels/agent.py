@@ -188,7 +188,7 @@ class Agent:
         """Close the channels of a caller that asks no more, and wait until services know."""
         for counter in self._counters.pop(caller.id, ()):
             counter.close()
-        for key in [key for key in self._lines if key[1] == caller.id]:
+        for key in [key for key in list(self._lines) if key[1] == caller.id]:
             self._lines.pop(key).retire(LeftError)
         self.ask(Dismiss(self._own(caller)))
 
@@ -218,9 +218,8 @@ class Agent:
     def close(self) -> None:
         """Close every channel and the connection: to the kernel, this process has left."""
         self._gone = SHUT_DOWN
-        for line in self._lines.values():
-            line.retire(partial(KernelPanic, SHUT_DOWN))
-        self._lines.clear()
+        while self._lines:  # another thread may make one
+            self._lines.popitem()[1].retire(partial(KernelPanic, SHUT_DOWN))
         for counter in [c for counters in self._counters.values() for c in counters]:
             counter.close(partial(KernelPanic, SHUT_DOWN))
         self._disconnect()
@@ -251,7 +250,7 @@ class Agent:
             self.counters.move(*aliases.values())
 
     def _disconnect(self) -> None:
-        for line in self._lines.values():
+        for line in list(self._lines.values()):
             line.close()
         if self._connection is not None:
             self._connection.close()
@@ -264,7 +263,8 @@ class Agent:
                 partial(self._connect, service, caller),
                 partial(self._lost, service, caller),
             )
-            line = self._lines[service, caller.id] = Line(self._transport, connect, lost)
+            made = Line(self._transport, connect, lost)
+            line = self._lines.setdefault((service, caller.id), made)
         return line
 
     def _connect(self, service: str, caller: Caller) -> Channel:
