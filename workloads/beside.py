@@ -25,7 +25,7 @@ Step = Callable[[FileSystem, int], bool]
 
 def _variants(name: str) -> dict[str, Options]:
     return {
-        f"{name}-{what}-beside-{busy}": {"what": what, "busy": busy}
+        f"{name}-{what}-{busy}": {"what": what, "busy": busy}
         for what in ("look", "make")
         for busy in ("sync", "miss")
     }
@@ -33,31 +33,31 @@ def _variants(name: str) -> dict[str, Options]:
 
 @workload(
     "overlap",
-    _variants("serial"),
+    _variants("queued"),
     config={SlowDisk: DISK, SlowFileSystem: MEMORY},
     macro=True,
     extra=True,
 )
-def serial(users: Users, fs: SlowFileSystem, what: str, busy: str, requests: int = 48) -> Program:
+def queued(users: Users, fs: SlowFileSystem, what: str, busy: str, requests: int = 48) -> Program:
     """Three clients {what}, beside one that has the disk busy ({busy}); one request at a time."""
-    yield from _beside(users, SlowFileSystem, fs, what, busy, requests)
+    yield from _measured(users, SlowFileSystem, fs, what, busy, requests)
 
 
 @workload(
     "overlap",
-    _variants("overlap"),
+    _variants("beside"),
     config={SlowDisk: DISK, OverlappedFileSystem: MEMORY},
     macro=True,
     extra=True,
 )
-def overlapped(
+def beside(
     users: Users, fs: OverlappedFileSystem, what: str, busy: str, requests: int = 48
 ) -> Program:
     """Three clients {what}, beside one that has the disk busy ({busy}); waits overlap."""
-    yield from _beside(users, OverlappedFileSystem, fs, what, busy, requests)
+    yield from _measured(users, OverlappedFileSystem, fs, what, busy, requests)
 
 
-def _beside(
+def _measured(
     users: Users, service: type[FileSystem], fs: FileSystem, what: str, busy: str, requests: int
 ) -> Program:
     written(fs, "/hot", HOT)
