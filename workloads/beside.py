@@ -14,7 +14,7 @@ from typing import Final
 from servers.filesystem import FileSystem
 from servers.slowdisk import SlowDisk
 from servers.slowfiles import OverlappedFileSystem, SlowFileSystem
-from workloads.overlap import COLD, HOT, MEMORY, PAGE, DISK, page_of, written
+from workloads.overlap import COLD, DISK, HOT, MEMORY, PAGE, page_of, written
 from workloads.workload import Operation, Options, Program, Users, equals, workload
 
 CLIENTS: Final = 3
