@@ -6,7 +6,6 @@ look at what is in memory, or make small files, which a file system that writes 
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
 from typing import Final
@@ -68,14 +67,21 @@ def _measured(
             leaving.enter_context(users.user())[service] for _ in range(CLIENTS + 1)
         )
         share = requests // CLIENTS
+        right: list[bool] = []
 
-        def client(number: int) -> int:
-            first = number * share
-            return sum(_STEPS[what](clients[number], at) for at in range(first, first + share))
+        def work(number: int) -> None:
+            for at in range(number * share, (number + 1) * share):
+                right.append(_STEPS[what](clients[number], at))
 
         def all_of_them() -> int:
-            with _again_and_again(_STEPS[busy], at_disk), ThreadPoolExecutor(CLIENTS) as pool:
-                return sum(pool.map(client, range(CLIENTS)))
+            right.clear()
+            threads = [Thread(target=work, args=(number,)) for number in range(CLIENTS)]
+            with _again_and_again(_STEPS[busy], at_disk):
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+            return sum(right)
 
         yield Operation(all_of_them, check=equals(share * CLIENTS), ops=share * CLIENTS)
 
