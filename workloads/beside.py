@@ -70,8 +70,8 @@ def _measured(
         right: list[bool] = []
 
         def work(number: int) -> None:
-            for at in range(number * share, (number + 1) * share):
-                right.append(_STEPS[what](clients[number], at))
+            mine = range(number * share, (number + 1) * share)
+            right.extend(_STEPS[what](clients[number], at) for at in mine)
 
         def all_of_them() -> int:
             right.clear()
