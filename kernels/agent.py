@@ -193,10 +193,16 @@ class Agent:
         self.ask(Dismiss(self._own(caller)))
 
     def look_around(self) -> list[int]:
-        """Find the door; what else a user's process is given, as descriptors."""
-        _, (door, *others) = self.ask(Tour())
+        """What a user's process is given, as descriptors: see `furnish`."""
+        _, given = self.ask(Tour())
+        return given
+
+    def furnish(self, given: list[int], row: int) -> None:
+        """Take up the door and, if messages are counted, the table of counts, from that row on."""
+        door, *tally = given
         self.door = socket.socket(fileno=door)
-        return others
+        if tally:
+            self.counters = Counters(Region(tally[0]), row=row)
 
     def knock(self) -> socket.socket:
         """A new connection to the kernel, had at the door.

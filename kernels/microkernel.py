@@ -14,7 +14,6 @@ from kernels.agent import GONE, Agent
 from kernels.bundle import RemoteCarrier
 from kernels.child import Child
 from kernels.control import ANSWERS, Become, Boot, Hello, Raise, Refused, Shutdown, Update
-from kernels.counters import Counters
 from kernels.forking import fork_program
 from kernels.kernel import Process
 from kernels.launch import launch, spawn
@@ -60,11 +59,15 @@ class Remote:
         self._agent = Agent(connection, TRANSPORTS[transport])
         self._processes: list[Child] = []
 
-    def enter(self, caller: Caller | None = None) -> None:
-        """Take up what the kernel gives a user's process, `caller`'s if that is known."""
-        tally = self._agent.look_around()
-        if tally:
-            self._agent.counters = Counters(Region(tally[0]), row=caller.id if caller else 0)
+    def enter(self, caller: Caller | None = None, given: list[int] | None = None) -> None:
+        """Take up what the kernel gives a user's process, `caller`'s if that is known.
+
+        Args:
+            caller: whose.
+            given: those descriptors; None: they are asked for.
+        """
+        found = self._agent.look_around() if given is None else given
+        self._agent.furnish(found, row=caller.id if caller else 0)
 
     def enrol(self, uid: int, gid: int, groups: tuple[int, ...]) -> Caller:
         """A new caller."""
@@ -279,16 +282,9 @@ def _run_program(
 
 
 def run_task(
-    connection: socket.socket,
-    services: Services,
-    layers: Sequence[Layer],
-    transport: str,
-    caller: Caller,
-    main: Callable[[User], Any],
+    kernel: Remote, services: Services, caller: Caller, main: Callable[[User], Any]
 ) -> int:
     """What the process of a program does that the nucleus started, as whom it said."""
-    kernel = Remote(services, connection, layers, transport)
-    kernel.enter(caller)
     status = main(User(kernel, services, caller))
     kernel.close()
     return status if isinstance(status, int) else os.EX_OK

@@ -100,6 +100,7 @@ class _Nucleus:
             self._supervisor.forget,
             self._post_office.close_those_of,
             self._supervisor.queues.weigh,
+            self._provisions,
         )
         driver_of, interrupt = self._supervisor.identity, self._post_office.interrupt
         self._devices = Devices(self._board, plan.order, lambda each: interrupt(driver_of[each]))
@@ -195,9 +196,13 @@ class _Nucleus:
 
     def _tour(self, peer: Peer, number: int) -> None:
         """Hand over what a user's process needs beside its connection."""
+        peer.answer(Granted(), number, self._provisions(peer.credentials))
+
+    def _provisions(self, credentials: Credentials) -> tuple[int, ...]:
+        """The door for such users and, if messages are counted, the table of counts."""
         tally = self._supervisor.tally
-        others = [] if tally is None else [tally.descriptor]
-        peer.answer(Granted(), number, (self._doors.outside(peer.credentials), *others))
+        others = () if tally is None else (tally.descriptor,)
+        return (self._doors.outside(credentials), *others)
 
     def _connect(self, peer: Peer, number: int, caller: int, service: str) -> None:
         allowed = self._allowed(peer, caller, service)

@@ -1,29 +1,26 @@
 """Programs: the host processes that the nucleus starts for a service that names `Tasks`.
 
-A program is forked from the nucleus, which is small and has one thread; so a start costs the same
-whatever the asking process has become, and the program finds nothing of its parent's memory. The
-nucleus made its caller and its connection, so who it is can't be forged.
+A program is forked from the nucleus (see `kernels.spares`), which is small and has one thread; so a
+start costs the same whatever the asking process has become, and the program finds nothing of its
+parent's memory. The nucleus made its caller and its connection, so who it is can't be forged.
 """
 
 import errno
-import importlib
 import os
-import resource
 import signal
-import socket
 from collections.abc import Callable, Collection
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 from kernels.asking import Answer
 from kernels.control import Born, Cradle, Forking, Granted, Refused
 from kernels.forking import Cradles, child_of_ours
-from kernels.host import POKE, address_space, die_with_parent, hear_no_children, name_process
-from kernels.launch import close_all_but, fork
-from kernels.parcels import Parcel, socket_pair
+from kernels.host import POKE
+from kernels.parcels import Parcel
 from kernels.peers import Credentials, Peer
 from kernels.plan import Plan
+from kernels.spares import Role, Spares
 from kernels.switchboard import Switchboard
 from kernels.tasking import (
     Bear,
@@ -48,10 +45,6 @@ class _Program(NamedTuple):
     peer: Peer
 
 
-LAST_SECONDS: Final = 2
-"""Seconds of processor time that a program has from SIGXCPU to SIGKILL."""
-
-
 class Programs:
     """Starts, signals and reaps programs.
 
@@ -62,6 +55,7 @@ class Programs:
         forget: drops, in a child, the memory that is not its own.
         superseded: told of a caller whose process is replaced by another.
         weigh: told of the priority of a caller's requests.
+        provisions: the descriptors that a process gets of a user with these credentials.
     """
 
     def __init__(
@@ -72,11 +66,13 @@ class Programs:
         forget: Callable[[], None],
         superseded: Callable[[Caller], None],
         weigh: Callable[[int, int], None],
+        provisions: Callable[[Credentials], tuple[int, ...]],
     ) -> None:
         self._plan = plan
         self._new_caller = new_caller
         self._board = board
-        self._forget = forget
+        self._spares = Spares(plan, board, forget)
+        self._provisions = provisions
         self._superseded = superseded
         self._weigh = weigh
         self._cradles = Cradles(board)
@@ -84,8 +80,8 @@ class Programs:
         self._statuses: dict[int, int] = {}  # of those that have ended
 
     def processes(self) -> Collection[int]:
-        """Those of the host that are programs' now."""
-        return [program.pid for program in self._running.values()]
+        """Those of the host that are programs' now, or will be."""
+        return [*(program.pid for program in self._running.values()), *self._spares.pids]
 
     def handle(self, peer: Peer, number: int, ask: Tasking) -> None:
         """Do what a service asks that may: EPERM for all others."""
@@ -204,6 +200,7 @@ class Programs:
 
     def end_all(self) -> None:
         """End every program: the system shuts down."""
+        self._spares.close()
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
         for pid in self.processes():
@@ -211,23 +208,14 @@ class Programs:
         self._running.clear()
 
     def _bear(self, ask: Start | Replace, caller: Caller) -> int:
-        with ExitStack() as undo:
-            ours, theirs = map(undo.enter_context, socket_pair())
-            pid = fork(self._become, theirs, ask, caller, os.getpid())
-            try:
-                process, death = os.pidfd_open(pid), os.pidfd_open(pid)
-            except OSError:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                raise
-            theirs.close()
-            undo.pop_all()
         credentials = (caller.uid, caller.gid, caller.groups)
-        peer = Peer(ours, credentials, callers={caller.id: caller})
-        peer.introduced(process)
+        role = Role(ask.main, ask.name, ask.limits, caller)
+        spare = self._spares.cast(role, self._provisions(credentials))
+        peer = Peer(spare.connection, credentials, callers={caller.id: caller})
+        peer.introduced(spare.process)
         self._board.admit(peer)
-        self._enter(caller, pid, peer, death)
-        return pid
+        self._enter(caller, spare.pid, peer, spare.death)
+        return spare.pid
 
     def _bury(self, caller: int, pid: int, peer: Peer) -> None:
         """A program has ended: write down how, and hear what it said last."""
@@ -237,26 +225,3 @@ class Programs:
                 del self._running[caller]
                 self._statuses[caller] = os.waitstatus_to_exitcode(status)
         self._board.hear_out(peer)
-
-    def _become(
-        self, connection: socket.socket, ask: Start | Replace, caller: Caller, nucleus: int
-    ) -> int:
-        """What a program's process does, from its first instruction on."""
-        from kernels.microkernel import run_task  # noqa: PLC0415 (that starts the nucleus)
-
-        self._forget()
-        most = address_space() + ask.limits.memory  # what the parent had is not its own doing
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        cpu = ask.limits.cpu
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + LAST_SECONDS))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        hear_no_children()
-        close_all_but({connection.fileno()})
-        die_with_parent(nucleus)
-        name_process(f"twinos:{ask.name}")
-        module, _, name = ask.main.partition(":")
-        main: Any = importlib.import_module(module)
-        for part in name.split("."):
-            main = getattr(main, part)
-        plan = self._plan
-        return run_task(connection, plan.order, plan.layers, plan.transport, caller, main)

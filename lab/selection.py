@@ -1,7 +1,7 @@
 """What a reader asked for on the command line, as workloads and processors."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 
 from lab.refusal import Refusal, broken, unknown
@@ -56,19 +56,22 @@ def runnable(workloads: Iterable[Workload], *, named: bool) -> list[Workload]:
     return found
 
 
-def users(workloads: Sequence[Workload], wanted: Users) -> Users:
-    """Where users live: processes of their own, if what was asked for starts programs.
+def runs(
+    workloads: Sequence[Workload], wanted: Users
+) -> Iterator[tuple[Sequence[Workload], Users]]:
+    """The workloads of each run, and where its users live.
 
-    Raises:
-        Refusal: only some of it does, and `wanted` is another place.
+    What starts programs takes users that are processes. With other workloads beside it, for users
+    in the kernel's process, that makes two runs.
     """
-    spawning = [one.name for one in workloads if one.spawns]
-    if not spawning or wanted == "process":
-        return wanted
-    if len(spawning) < len(workloads):
-        names = ", ".join(spawning)
-        raise Refusal(f"programs are processes: add --users process, or leave out {names}.")
-    return "process"
+    spawning = [one for one in workloads if one.spawns]
+    if wanted == "process" or not spawning:
+        yield workloads, wanted
+        return
+    yield spawning, "process"
+    others = [one for one in workloads if not one.spawns]
+    if others:
+        yield others, wanted
 
 
 def with_settings(workloads: Iterable[Workload], settings: Sequence[str]) -> list[Workload]:

@@ -1,8 +1,10 @@
 """Processes and pipes: what starting, waiting, signalling and passing bytes cost."""
 
+import ctypes
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -11,12 +13,19 @@ from servers.console import Console
 from servers.disk import Disk
 from servers.filesystem import FileSystem
 from servers.process import Process, ProcessManager
-from workloads.workload import Config, Operation, Program, Programs, equals, workload
+from workloads.workload import (
+    Config,
+    Operation,
+    Program,
+    Programs,
+    equals,
+    workload,
+)
 
 CONFIG: Final[Config] = {Disk: {"blocks": 4096}}
 PIECE: Final = 64 << 10
 TOKEN: Final = b"t"
-HELPERS: Final = ("leaf", "chain", "echo", "drain", "heed", "client")
+HELPERS: Final = ("leaf", "first", "chain", "echo", "drain", "heed", "client")
 """The programs of this module, each found by its name in `FOLDER`."""
 FOLDER: Final = "/processes"
 FILE: Final = f"{FOLDER}/file"
@@ -24,6 +33,14 @@ FILE: Final = f"{FOLDER}/file"
 
 def leaf(_process: Process) -> int:
     """End at once."""
+    return 0
+
+
+def first(_process: Process, path: str) -> int:
+    """Say so, through a pipe of the host, as the child of a bare fork does."""
+    fd = os.open(path, os.O_WRONLY)
+    os.write(fd, TOKEN)
+    os.close(fd)
     return 0
 
 
@@ -65,7 +82,7 @@ def client(process: Process, calls: str) -> None:
 
 
 @contextmanager
-def _machine(user: Programs) -> Iterator[Process]:
+def machine(user: Programs) -> Iterator[Process]:
     """A process that can start the helpers; afterwards nothing of it is left."""
     files = user[FileSystem]
     files.mkdir(FOLDER)
@@ -84,7 +101,7 @@ def _machine(user: Programs) -> Iterator[Process]:
         files.rmdir(FOLDER)
 
 
-def _start(process: Process, name: str, *arguments: str, source: int, sink: int) -> int:
+def start(process: Process, name: str, *arguments: str, source: int, sink: int) -> int:
     """Start a helper that reads `source` and writes `sink`."""
     return process.spawn(
         f"{FOLDER}/{name}", [name, *arguments], descriptors={0: source, 1: sink, 2: sink}
@@ -100,7 +117,7 @@ def _partners(
     pids = []
     for _ in range(count):
         following, sink = process.pipe()
-        pids.append(_start(process, name, *arguments, source=source, sink=sink))
+        pids.append(start(process, name, *arguments, source=source, sink=sink))
         process.close(source)
         process.close(sink)
         source = following
@@ -117,12 +134,74 @@ def _partners(
 def spawn(user: Programs, manager: ProcessManager, console: Console, clock: Clock) -> Program:
     """Start a program that ends at once, and wait for it."""
     del manager, console, clock
-    with _machine(user) as process:
+    with machine(user) as process:
 
         def once() -> int:
             return process.waitpid(process.spawn(f"{FOLDER}/leaf", ["leaf"], descriptors={}))[1]
 
         yield Operation(once, check=equals(0))
+
+
+@contextmanager
+def _host_pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+@workload("processes", config=CONFIG, extra=True)
+def spawn_first(
+    user: Programs, manager: ProcessManager, console: Console, clock: Clock, rest_ms: int = 20
+) -> Program:
+    """Start a program, until its first instruction: it says a byte through a pipe of the host.
+
+    Between two starts the system has {rest_ms} ms, untimed; `spawn` gives it none.
+    """
+    del manager, console, clock
+    pids: list[int] = []
+    with machine(user) as process, _host_pipe() as (source, sink):
+        arguments = ["first", f"/proc/{os.getpid()}/fd/{sink}"]
+
+        def once() -> bytes:
+            pids.append(process.spawn(f"{FOLDER}/first", arguments, descriptors={}))
+            return os.read(source, 1)
+
+        def rest() -> None:
+            while pids:
+                process.waitpid(pids.pop())
+            time.sleep(rest_ms / 1000)
+
+        yield Operation(once, check=equals(TOKEN), reset=rest)
+
+
+@workload("processes", config=CONFIG, extra=True)
+def host_fork(user: Programs, manager: ProcessManager, console: Console, clock: Clock) -> Program:
+    """A bare fork of the host, until the child's first instruction, which says a byte: the floor.
+
+    It is the C library's fork of the process that measures, without what Python does around it.
+    """
+    del user, manager, console, clock
+    fork = ctypes.PyDLL(None).fork  # keeps the interpreter's lock, so the child has it
+    pids: list[int] = []
+    with _host_pipe() as (source, sink):
+
+        def once() -> bytes:
+            pid = fork()
+            if not pid:
+                os.write(sink, TOKEN)
+                os._exit(0)
+            pids.append(pid)
+            return os.read(source, 1)
+
+        yield Operation(once, check=equals(TOKEN), reset=lambda: _reap(pids))
+
+
+def _reap(pids: list[int]) -> None:
+    while pids:
+        os.waitpid(pids.pop(), 0)
 
 
 @workload("processes", {"exec-chain-4": {"links": 4}}, config=CONFIG, extra=True)
@@ -131,7 +210,7 @@ def exec_chain(
 ) -> Program:
     """{links} programs, each started by the one before it, which waits for it; per program."""
     del manager, console, clock
-    with _machine(user) as process:
+    with machine(user) as process:
 
         def once() -> int:
             arguments = ["chain", str(links)]
@@ -151,7 +230,7 @@ def ring(
 ) -> Program:
     """A byte goes round: through {count} programs, by pipes, and back."""
     del manager, console, clock
-    with _machine(user) as process, _partners(process, "echo", count=count) as (sink, source):
+    with machine(user) as process, _partners(process, "echo", count=count) as (sink, source):
 
         def once() -> bytes:
             process.write(sink, TOKEN)
@@ -164,7 +243,7 @@ def ring(
 def pipe_64k(user: Programs, manager: ProcessManager, console: Console, clock: Clock) -> Program:
     """Write 64 KiB into a pipe that another program empties."""
     del manager, console, clock
-    with _machine(user) as process, _partners(process, "drain", count=1) as (sink, _):
+    with machine(user) as process, _partners(process, "drain", count=1) as (sink, _):
         piece = bytes(PIECE)
         yield Operation(lambda: process.write(sink, piece), check=equals(PIECE))
 
@@ -175,10 +254,10 @@ def signal_latency(
 ) -> Program:
     """Send a signal; its handler, in another program, answers with a byte through a pipe."""
     del manager, console, clock
-    with _machine(user) as process:
+    with machine(user) as process:
         source, sink = process.pipe()
         answers, told = process.pipe()
-        pid = _start(process, "heed", source=source, sink=told)
+        pid = start(process, "heed", source=source, sink=told)
         process.close(source)
         process.close(told)
         process.read(answers, 1)
@@ -191,43 +270,3 @@ def signal_latency(
         process.close(sink)
         process.waitpid(pid)
         process.close(answers)
-
-
-@workload(
-    "processes",
-    {f"clients-{count}": {"count": count} for count in (1, 2, 4, 8)},
-    config=CONFIG,
-    extra=True,
-)
-def clients(
-    user: Programs,
-    manager: ProcessManager,
-    console: Console,
-    clock: Clock,
-    count: int,
-    calls: int = 100,
-) -> Program:
-    """{count} programs look at a file {calls} times each, at the same time; per look."""
-    del manager, console, clock
-    with _machine(user) as process:
-        starts, ends = [], []
-        answers, told = process.pipe()
-        for _ in range(count):
-            source, sink = process.pipe()
-            ends.append(_start(process, "client", str(calls), source=source, sink=told))
-            process.close(source)
-            starts.append(sink)
-        process.close(told)
-        yield Operation(lambda: _round(process, starts, answers), ops=count * calls)
-        for sink in starts:
-            process.close(sink)
-        for pid in ends:
-            process.waitpid(pid)
-        process.close(answers)
-
-
-def _round(process: Process, starts: Sequence[int], answers: int) -> None:
-    for sink in starts:
-        process.write(sink, TOKEN)
-    for _ in starts:
-        process.read(answers, 1)

@@ -5,11 +5,12 @@ import secrets
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Final
 
 from kernels.transports import TRANSPORTS
-from lab import archive, bench, host_counts, making, memory_aims, placement, selection
+from lab import archive, bench, host_counts, making, memory_aims, placement, process_aims, selection
 from lab.archive import runs_folder, unused
 from lab.arguments import between
 from lab.choice import carried_by, grouped, parse
@@ -34,6 +35,7 @@ examples:
   twinos bench --quick                everything, roughly, in under 30 s
   twinos bench null files             two groups (`twinos workloads` lists them)
   twinos bench memory --full          virtual memory with its aims, faults a second, and growth
+  twinos bench processes              programs, beside a bare fork; throughput of 1 to 8 clients
   twinos bench null --placement two   user and servers on different processors
   twinos bench null --placement two --kernel microkernel --kernel microkernel@ring
   twinos bench macro --precision 5    as many boots as intervals of ±5 % take, by a pilot
@@ -107,6 +109,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.validate and host_counts.missing():
         raise Refusal(f"--validate: {host_counts.missing()}.")
     plans = list(_plans(arguments))
+    if arguments.json is not None and len(plans) > 1:
+        raise Refusal(f"--json takes one run, and this makes {len(plans)}: add --users process.")
     runs = making.make(plans, journal, "bench")
     texts = [to_json(run) for run in runs] if arguments.json == "-" else _texts(arguments, runs)
     try:  # first of all: whoever reads standard output may have gone
@@ -126,7 +130,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _texts(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:
     shown = [render(run, page_width()) + "\n" for run in runs]
-    aims = [memory_aims.standing(run) for run in runs]
+    aims = [memory_aims.standing(run) or process_aims.standing(run) for run in runs]
     shown = [text + (f"\n{aim}\n" if aim else "") for text, aim in zip(shown, aims, strict=True)]
     if arguments.counters:
         shown = [f"{text}\n{counters(run)}\n" for text, run in zip(shown, runs, strict=True)]
@@ -146,15 +150,16 @@ def _plans(arguments: argparse.Namespace) -> Iterator[bench.Plan]:
     sized = selection.with_settings(workloads, arguments.set)
     kernels = [parse(carried_by(name, arguments.transport, arguments.users)) for name in names]
     places: tuple[Placement, ...] = ("one", "two")
-    for place in places if arguments.placement == "both" else (arguments.placement,):
+    chosen = places if arguments.placement == "both" else (arguments.placement,)
+    for place, (together, users) in product(chosen, selection.runs(sized, arguments.users)):
         yield bench.Plan(
-            workloads=sized,
+            workloads=together,
             kernels=kernels,
             boots=arguments.boots or (bench.QUICK_BOOTS if arguments.quick else bench.BOOTS),
             seed=arguments.seed,
             placement=place,
             cpus=placement.choose(place),
-            users=selection.users(sized, arguments.users),
+            users=users,
             quick=arguments.quick,
             command=shlex.join(["twinos", "bench", *arguments.given]),
             precision=arguments.precision,

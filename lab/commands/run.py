@@ -51,9 +51,10 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _once(arguments: argparse.Namespace, workload: Workload, mode: Mode) -> Cost:
+    ((_, users),) = selection.runs([workload], arguments.users)
     job = Job(
         kernel=parse(arguments.kernel).name,
-        users=selection.users([workload], arguments.users),
+        users=users,
         cpus=placement.choose(arguments.placement),
         mode=mode,
         workloads={workload.name: workload.options},
