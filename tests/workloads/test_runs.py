@@ -54,7 +54,8 @@ def test_workloads_of_programs_can_follow_each_other(kernel: str) -> None:
         before = files.listdir("/"), files.statvfs("/")
         for one in SPAWNING:
             with running(one, system) as operation:
-                assert count(operation, system, 1).messages > 0, one.name
+                silent = one.name == "host-fork"  # it is the host's alone
+                assert silent == (count(operation, system, 1).messages == 0), one.name
         eventually(lambda: (files.listdir("/"), files.statvfs("/")) == before, "programs leave")
 
 
