@@ -9,9 +9,9 @@ that a user program forks is another caller of the same system.
 from typing import Final
 
 from kernels.asking import Answer, Ask
+from kernels.desk import Passages
 from kernels.status import Event, ServerStatus
 from kernels.tasking import Ended, Started, Tasking
-from kernels.turnstile import Passages
 from kernels.version import Code
 from twinos import Caller
 from twinos.codec import decoder

@@ -7,6 +7,7 @@ from functools import partial
 from kernels.parcels import close_all, socket_pair, take
 from kernels.peers import Credentials, Peer
 from kernels.switchboard import Switchboard
+from twinos import Region
 
 
 class Doors:
@@ -14,13 +15,20 @@ class Doors:
 
     Args:
         board: where to listen to them.
+        tally: the table of counts, if messages are counted.
     """
 
-    def __init__(self, board: Switchboard) -> None:
+    def __init__(self, board: Switchboard, tally: Region | None) -> None:
         self._board = board
+        self._tally = tally
         self._doors: dict[Credentials, tuple[socket.socket, socket.socket]] = {}
 
-    def outside(self, credentials: Credentials) -> int:
+    def provisions(self, credentials: Credentials) -> tuple[int, ...]:
+        """What such a user's process needs beside its connection: the door, the table of counts."""
+        others = () if self._tally is None else (self._tally.descriptor,)
+        return (self._outside(credentials), *others)
+
+    def _outside(self, credentials: Credentials) -> int:
         """The outside of the door for processes of a user with these credentials."""
         if credentials not in self._doors:
             self._doors[credentials] = socket_pair()

@@ -7,16 +7,17 @@ monolithic one users' threads enter, under the microkernel a server's threads, o
 
 import math
 import os
-import select
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
+from kernels.awaiting import wait_for
 from kernels.baton import Baton
+from kernels.scheduling import Task
 from kernels.system import LeftError
 from kernels.turnstile import Turnstile
 from twinos import Caller, KernelPanic, Service, Signal, Until
@@ -33,15 +34,6 @@ OnBug = Callable[[object, BaseException], BaseException]
 
 Refusal = Callable[[], Exception]
 """Makes the exception that tells why somebody may not enter."""
-
-LONGEST_SLEEP: Final = 3600.0
-"""Seconds after which a waiter looks again at its condition, whatever happens."""
-
-
-_TICK: Final = 0.001
-"""Seconds that `poll` can tell apart; what is shorter is left to `select`."""
-_MOST_SELECTED: Final = 1024
-"""The first descriptor that `select` can't take."""
 
 
 class CallerGoneError(BaseException):
@@ -71,6 +63,7 @@ class Gate:
         self._on_bug = on_bug
         self._busy: list[type[Service]] = []
         self._idle = Signal()
+        self._workers: dict[type[Service], Task] = {}  # whose requests hold busy ones
         self._queues: defaultdict[type[Service], deque[object]] = defaultdict(deque)
         self._thread = threading.local()
 
@@ -160,10 +153,24 @@ class Gate:
             while queue[0] is not ticket or service in self._busy:
                 if time.monotonic() >= deadline:
                     return
-                self._sleep(self._idle.until(deadline))
+                with self._urging(service):
+                    self._sleep(self._idle.until(deadline))
         finally:
             queue.remove(ticket)
             self._idle.notify()  # the next one may be free to go, too
+
+    @contextmanager
+    def _urging(self, service: type[Service]) -> Iterator[None]:
+        """Have a service's request be as urgent meanwhile as this one, which waits for it."""
+        lock = self.lock
+        if isinstance(lock, Baton):
+            yield
+            return
+        worker = self._workers.get(service)
+        with lock.lending(queued=True) as task, ExitStack() as lent:
+            if worker is not None:
+                lent.enter_context(worker.lending(task.urgency))
+            yield
 
     def drive(
         self,
@@ -211,10 +218,15 @@ class Gate:
 
     @contextmanager
     def _serving_nobody(self, busy: Busy) -> Iterator[None]:
-        inside = self.inside
+        inside, lock = self.inside, self.lock
         self._busy.extend(busy)
         try:
-            yield
+            if isinstance(lock, Baton) or not busy:
+                yield
+            else:
+                with lock.lending() as task:
+                    self._workers.update(dict.fromkeys(busy, task))
+                    yield
         finally:
             self.inside = inside
             for service in busy:
@@ -248,7 +260,7 @@ class Gate:
         self.about_to_wait()
         self.lock.release()
         try:
-            return _await(event, getattr(self._thread, "hangup", -1), deadline)
+            return wait_for(event, getattr(self._thread, "hangup", -1), deadline)
         finally:
             self._come_back()
 
@@ -269,20 +281,3 @@ def refuse(barred: Sequence[Refusal]) -> NoReturn:
     """Turn away who may not enter."""
     make, *_ = barred
     raise make()
-
-
-def _await(event: int, hangup: int, deadline: float) -> bool:
-    """Sleep until `event` or `deadline`; whether the pipe `hangup` lost its writer first."""
-    poll = select.poll()
-    poll.register(event, select.POLLIN)
-    if hangup >= 0:
-        poll.register(hangup, 0)
-    deadline = min(deadline, time.monotonic() + LONGEST_SLEEP)
-    while (left := deadline - time.monotonic()) > 0:
-        if left >= _TICK or event >= _MOST_SELECTED:
-            ready = poll.poll(max(int(left / _TICK), 1))
-        else:
-            ready = [(each, 0) for each in select.select([event], [], [], left)[0]]
-        if ready:
-            return any(descriptor == hangup for descriptor, _ in ready)
-    return False

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from kernels.desk import Passages
 from kernels.request import Carrier
 from kernels.status import Counts, Event, ServerStatus
-from kernels.turnstile import Passages
 from twinos import Bind, Caller, Region, Service
 from twinos.mailbox import Counter
 

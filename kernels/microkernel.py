@@ -14,6 +14,7 @@ from kernels.agent import GONE, Agent
 from kernels.bundle import RemoteCarrier
 from kernels.child import Child
 from kernels.control import ANSWERS, Become, Boot, Hello, Raise, Refused, Shutdown, Update
+from kernels.desk import Passages
 from kernels.forking import fork_program
 from kernels.kernel import Process
 from kernels.launch import launch, spawn
@@ -25,7 +26,6 @@ from kernels.status import Counts, Event, ServerStatus
 from kernels.stub import Layer, layered
 from kernels.system import User
 from kernels.transports import TRANSPORTS
-from kernels.turnstile import Passages
 from kernels.version import code_of
 from twinos import Bind, BootError, Caller, KernelPanic, Region, Service, UpdateError
 from twinos.errors import put_together

@@ -12,12 +12,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from kernels.desk import Passages
 from kernels.forks import running
 from kernels.hardware import LocalDevices, LocalLine
 from kernels.headroom import with_room
 from kernels.interrupts import shield
 from kernels.kernel import Process
 from kernels.mail import LocalCounter, LocalOffice
+from kernels.queues import Queues
 from kernels.regions import create_regions, find_region, identities
 from kernels.request import LocalCarrier
 from kernels.space import Space
@@ -25,7 +27,6 @@ from kernels.status import Counts, Event, ServerStatus
 from kernels.stub import Layer, layered
 from kernels.system import SHUT_DOWN
 from kernels.tasks import NoTasks, refuse
-from kernels.turnstile import Passages, Queues
 from kernels.update import ONE_PROGRAM
 from twinos import Bind, Caller, KernelPanic, Op, Region, Service, WiringError, fail
 from twinos.errors import describe
@@ -57,7 +58,7 @@ class Monolithic:
         self._devices = LocalDevices(self._interrupted)
         self._stopping: Space | None = None
         self._drivers = drivers(order)
-        self._queues = Queues(scheduler, ["+".join(service.__name__ for service in order)])
+        self._queues = Queues(scheduler, [order], identities(order))
         self._booted_at = time.monotonic()
         self._space: Space | None = None
         try:

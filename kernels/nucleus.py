@@ -91,7 +91,7 @@ class _Nucleus:
         self._next_channel = count(1).__next__
         self._stopping = False
         self._shutdown: tuple[Peer, int] | None = None
-        self._doors = Doors(self._board)
+        self._doors = Doors(self._board, self._supervisor.tally)
         self._post_office = PostOffice(self._board, plan.order)
         self._programs = Programs(
             plan,
@@ -100,7 +100,7 @@ class _Nucleus:
             self._supervisor.forget,
             self._post_office.close_those_of,
             self._supervisor.queues.weigh,
-            self._provisions,
+            self._doors.provisions,
         )
         driver_of, interrupt = self._supervisor.identity, self._post_office.interrupt
         self._devices = Devices(self._board, plan.order, lambda each: interrupt(driver_of[each]))
@@ -196,13 +196,7 @@ class _Nucleus:
 
     def _tour(self, peer: Peer, number: int) -> None:
         """Hand over what a user's process needs beside its connection."""
-        peer.answer(Granted(), number, self._provisions(peer.credentials))
-
-    def _provisions(self, credentials: Credentials) -> tuple[int, ...]:
-        """The door for such users and, if messages are counted, the table of counts."""
-        tally = self._supervisor.tally
-        others = () if tally is None else (tally.descriptor,)
-        return (self._doors.outside(credentials), *others)
+        peer.answer(Granted(), number, self._doors.provisions(peer.credentials))
 
     def _connect(self, peer: Peer, number: int, caller: int, service: str) -> None:
         allowed = self._allowed(peer, caller, service)

@@ -21,6 +21,7 @@ from kernels.counters import Counters
 from kernels.hardware import RemoteLine
 from kernels.orders import ORDERS, Begin, Departed, Orders, Ping, Proven, Quiesce, Serve, Stop
 from kernels.parcels import Parcel, take
+from kernels.queues import Seat
 from kernels.reception import Reception, Work
 from kernels.recorder import Recorder
 from kernels.regions import Regions
@@ -28,7 +29,6 @@ from kernels.space import Space
 from kernels.stub import Layer
 from kernels.tasks import RemoteTasks
 from kernels.transports import TRANSPORTS
-from kernels.turnstile import Seat
 from kernels.version import Code, load
 from kernels.watch import Watch
 from twinos import (

@@ -23,7 +23,7 @@ from kernels.host import address_space, die_with_parent, hear_no_children, name_
 from kernels.launch import close_all_but, fork
 from kernels.parcels import post, socket_pair, take
 from kernels.plan import Plan
-from kernels.switchboard import Switchboard
+from kernels.switchboard import Switchboard, Timer
 from twinos import Caller
 from twinos.codec import decoder
 from twinos.tasks import Limits
@@ -94,7 +94,7 @@ class Spares:
         self._board = board
         self._forget = forget
         self._ready: Spare | None = None
-        self._is_due = False
+        self._due: Timer | None = None
 
     @property
     def pids(self) -> list[int]:
@@ -103,9 +103,8 @@ class Spares:
 
     def cast(self, role: Role, descriptors: tuple[int, ...]) -> Spare:
         """A process that has that role from now on. OSError: the host has no room."""
-        if not self._is_due:
-            self._is_due = True
-            self._board.after(BREAK, self._make_ready)
+        if self._due is None:
+            self._due = self._board.after(BREAK, self._make_ready)
         spare = self._taken()
         if spare is not None:
             try:
@@ -119,11 +118,13 @@ class Spares:
         return spare
 
     def close(self) -> None:
-        """End the one that stands by."""
+        """End the one that stands by; there is no other."""
+        if self._due is not None:
+            self._board.cancel(self._due)
         self._lose()
 
     def _make_ready(self) -> None:
-        self._is_due = False
+        self._due = None
         if self._ready is None:
             try:
                 self._ready = self._forked()

@@ -27,12 +27,12 @@ from kernels.parcels import socket_pair
 from kernels.peers import Peer
 from kernels.plan import Plan
 from kernels.pulse import Pulse
+from kernels.queues import Queues
 from kernels.records import REST, Server
 from kernels.regions import create_regions, identities
 from kernels.server import Post, run_server
 from kernels.status import Event
 from kernels.switchboard import Switchboard
-from kernels.turnstile import Queues
 from kernels.updates import Updates
 from twinos import Caller, Region, Supervision, fail
 from twinos.supervision import most_patient
@@ -69,14 +69,14 @@ class Supervisor:
             Server(space, _policy(space), survives=survives(space, stable=plan.stable))
             for space in plan.spaces
         ]
-        self.queues = Queues(plan.scheduler, [server.name for server in self.servers])
+        self.identity = identities(plan.order)
+        self.queues = Queues(plan.scheduler, plan.spaces, self.identity)
         self.log: deque[Event] = deque(maxlen=EVENTS)
         self._pulse = Pulse(self.servers, board)
         more = (self._bear, self._seat, self._note)
         self.updates = Updates(self.servers, board, *more, panics=plan.panics)
         self._plan = plan
         self._board = board
-        self.identity = identities(plan.order)
         self.panic = ""
 
     def start_all(self) -> None:

@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from kernels.batch import Batch, Prepare, Queue, prepare_like
+from kernels.desk import Passages
 from kernels.frames import MOST
 from kernels.kernel import Kernel, Process
 from kernels.status import Counts, Event, ServerStatus
 from kernels.stub import checked_stub, while_here
-from kernels.turnstile import Passages
 from twinos import Caller, KernelPanic, Region, Service, WiringError
 from twinos.mailbox import Mailbox
 from twinos.message import Message, message_decoder

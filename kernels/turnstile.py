@@ -3,89 +3,51 @@
 It takes the place of the baton (`boot(scheduler=...)`), at which the host's threads come in their
 own order. Whoever enters is a task with the priority, the user and the tickets of its caller. Of
 the kernel's own work nothing is put off by a priority.
+
+A server that asks another one does so as urgently as the most urgent of those for whom it works or
+who wait for it: it inherits their priority, through any number of servers (Sha, Rajkumar, Lehoczky:
+Priority Inheritance Protocols, IEEE Transactions on Computers 39(9), 1990). Otherwise who is urgent
+would wait for a server that stands, for somebody who is not, behind everybody in between.
 """
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Final, NamedTuple
+from typing import Final
 
-from kernels.scheduling import Policy, Task, policies
-from twinos import Caller, Region
+from kernels.desk import Desk
+from kernels.scheduling import Policy, Task
+from twinos import Caller
 
-QUANTUM: Final = 0.001
-"""Seconds by which a policy reckons, when it ages what waits."""
-ROWS: Final = 1 << 16
-"""Callers that have a priority of their own at a time."""
 KERNELS: Final = -100
 """The priority of what the kernel does by itself."""
 MOST_TICKETS: Final = 40
-_COUNTS: Final = 5
-_WORD: Final = 8
 
 
-class Passages(NamedTuple):
-    """What came of those who wanted to enter an address space. Times are seconds.
-
-    Attributes:
-        entered: how many there were: requests, and those that came back from waiting.
-        wait: how long they stood before the gate, all together.
-        turnaround: the same, and how long they were inside.
-        longest: the longest wait of one.
-        waiting: how many stand before the gate now.
-    """
-
-    entered: int
-    wait: float
-    turnaround: float
-    longest: float
-    waiting: int
-
-
-class Desk:
-    """What the gates of a system know of callers, and count, in memory that they share.
+class Asker(Task):
+    """The requests of a caller, as urgent as it is now.
 
     Args:
-        region: that memory; made large enough if it is new.
-        spaces: how many gates there are.
+        caller: who asks.
+        desk: what is known of callers.
     """
 
-    def __init__(self, region: Region, spaces: int) -> None:
-        if not region.size:
-            region.resize((ROWS + spaces * _COUNTS) * _WORD)
-        self._words = memoryview(region.memory).cast("q")
+    INHERITS = True
+    """Whether a service that asks is as urgent as who waits for it."""
 
-    def close(self) -> None:
-        """Look there no more."""
-        self._words.release()
+    def __init__(self, caller: Caller, desk: Desk) -> None:
+        super().__init__(str(caller.id), user=str(caller.uid))
+        self.caller = caller.id
+        self._desk = desk
 
-    def weigh(self, caller: int, priority: int) -> None:
-        """A caller has this priority: less is more urgent."""
-        self._words[caller % ROWS] = priority
-
-    def priority(self, caller: int) -> int:
-        """The priority of a caller; 0, if nobody has said."""
-        return self._words[caller % ROWS]
-
-    def count(self, space: int, wait: int, inside: int) -> None:
-        """Somebody has entered a space and left, after so many nanoseconds before and within."""
-        first = ROWS + space * _COUNTS
-        self._words[first] += 1
-        self._words[first + 1] += wait
-        self._words[first + 2] += wait + inside
-        self._words[first + 3] = max(self._words[first + 3], wait)
-
-    def line(self, space: int, length: int) -> None:
-        """So many stand before the gate of a space now."""
-        self._words[ROWS + space * _COUNTS + 4] = length
-
-    def passages(self, space: int) -> Passages:
-        """What has been counted at the gate of a space."""
-        first = ROWS + space * _COUNTS
-        entered, *times, waiting = self._words[first : first + _COUNTS]
-        wait, turnaround, longest = (nanoseconds / 1e9 for nanoseconds in times)
-        return Passages(entered, wait, turnaround, longest, waiting)
+    @property
+    def urgency(self) -> int:
+        """Its own, that of whom it works for, or that of who waits for it here."""
+        if not self.INHERITS:
+            return self.priority
+        return min([self._desk.urgency(self.caller), *self.lent])
 
 
 class Turnstile:
@@ -103,10 +65,12 @@ class Turnstile:
         self._space = space
         self._mutex = threading.Lock()
         self._waiting: dict[Task, SimpleQueue[bool]] = {}
+        self._guests: list[int] = []  # whose requests are in this space, or before it
+        self._queued = 0  # those of them that wait, outside, for a service to be idle
         self._holder: Task | None = None
         self._open = False
         self._entered = self._waited = 0
-        desk.line(space, 0)  # those of an earlier life have been told
+        self._show()  # those of an earlier life have been told
         self._thread = threading.local()
 
     def serve(self, caller: Caller) -> None:
@@ -114,7 +78,7 @@ class Turnstile:
         tasks: dict[int, Task] = self._thread.__dict__.setdefault("tasks", {})
         task = tasks.get(caller.id)
         if task is None:
-            task = tasks[caller.id] = Task(str(caller.id), user=str(caller.uid))
+            task = tasks[caller.id] = Asker(caller, self._desk)
         task.priority = self._desk.priority(caller.id)
         task.tickets = max(1, MOST_TICKETS // 2 - task.priority)
         self._thread.task = task
@@ -125,18 +89,21 @@ class Turnstile:
         with self._mutex:
             if self._open:
                 return True
+            self._arrive(task)
             if self._holder is None:
                 self._hold(task, now, now)
                 return True
             turn: SimpleQueue[bool] = SimpleQueue()
             self._waiting[task] = turn
-            self._desk.line(self._space, len(self._waiting))
+            self._show()
             self._policy.ready(task, now / 1e9)
         try:
             turn.get()
         except BaseException:
             with self._mutex:
-                was_waiting = self._leave_line(task) is not None
+                was_waiting = self._waiting.pop(task, None) is not None
+                if was_waiting:
+                    self._depart(task)
             if not was_waiting:
                 self.give()
             raise
@@ -152,9 +119,11 @@ class Turnstile:
                 inside = now - self._entered
                 self._policy.ran(self._holder, inside / 1e9)
                 self._desk.count(self._space, self._waited, inside)
+                self._depart(self._holder)
             self._holder = None
             while (task := self._policy.next(now / 1e9)) is not None:
-                turn = self._leave_line(task)
+                turn = self._waiting.pop(task, None)
+                self._show()
                 if turn is not None:  # it has not given up
                     self._hold(task, now, now)
                     turn.put(True)
@@ -181,11 +150,38 @@ class Turnstile:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _leave_line(self, task: Task) -> SimpleQueue[bool] | None:
-        """A task waits no more; what would have told it of its turn."""
-        turn = self._waiting.pop(task, None)
-        self._desk.line(self._space, len(self._waiting))
-        return turn
+    @contextmanager
+    def lending(self, *, queued: bool = False) -> Iterator[Task]:
+        """The request of this thread counts as here, though it is outside; its task.
+
+        It waits for another service, which must know how urgent it is; or, `queued`, for one of
+        this space that is in the middle of another request.
+        """
+        task = self._task()
+        with self._mutex:
+            self._queued += queued
+            self._arrive(task)
+        try:
+            yield task
+        finally:
+            with self._mutex:
+                self._queued -= queued
+                self._depart(task)
+
+    def _arrive(self, task: Task) -> None:
+        if isinstance(task, Asker):
+            self._guests.append(task.caller)
+            self._show()
+
+    def _depart(self, task: Task) -> None:
+        if isinstance(task, Asker):
+            self._guests.remove(task.caller)
+            self._show()
+
+    def _show(self) -> None:
+        """Let others know who is here, and how many of them wait."""
+        self._desk.line(self._space, len(self._waiting) + self._queued)
+        self._desk.welcome(self._space, self._guests)
 
     def _hold(self, task: Task, came: int, now: int) -> None:
         self._holder, self._entered, self._waited = task, now, now - came
@@ -195,57 +191,3 @@ class Turnstile:
         if task is None:
             task = self._thread.task = Task("kernel", KERNELS, "kernel", MOST_TICKETS)
         return task
-
-
-class Queues:
-    """The gates of a system at which a scheduler decides, if there is one.
-
-    Args:
-        scheduler: the policy's name; None: the host's order will do.
-        spaces: the names of the address spaces.
-
-    Attributes:
-        region: what the gates share; None: nothing.
-    """
-
-    def __init__(self, scheduler: str | None, spaces: Sequence[str]) -> None:
-        self.region = Region.create("ready") if scheduler else None
-        self._desk = None if self.region is None else Desk(self.region, len(spaces))
-        self._scheduler = scheduler
-        self._spaces = spaces
-
-    def close(self) -> None:
-        """Let go of what is shared."""
-        if self._desk is not None and self.region is not None:
-            self._desk.close()
-            self.region.close()
-
-    def seat(self, space: int) -> "Seat":
-        """What the gate of a space needs to know."""
-        return Seat(self._scheduler, self.region, space, len(self._spaces))
-
-    def weigh(self, caller: int, priority: int) -> None:
-        """A caller has another priority: less is more urgent."""
-        if self._desk is not None:
-            self._desk.weigh(caller, priority)
-
-    def passages(self) -> tuple[tuple[str, Passages], ...]:
-        """What came of those who wanted to enter, by address space."""
-        desk, names = self._desk, enumerate(self._spaces)
-        return () if desk is None else tuple((name, desk.passages(at)) for at, name in names)
-
-
-class Seat(NamedTuple):
-    """What a gate needs of `Queues`, in the process where it is."""
-
-    scheduler: str | None
-    region: Region | None
-    space: int
-    spaces: int
-
-    def lock(self) -> Turnstile | None:
-        """Its lock, if a scheduler decides there."""
-        if self.scheduler is None or self.region is None:
-            return None
-        desk = Desk(self.region, self.spaces)
-        return Turnstile(policies()[self.scheduler](QUANTUM), desk, self.space)

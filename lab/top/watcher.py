@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from kernels.desk import Passages
 from kernels.status import Counts, Event, ServerStatus
-from kernels.turnstile import Passages
 from lab.shell.machine import Machine
 from lab.top.look import Answers, Look, Rates, ServiceLook
 from servers.memory import MemoryManager

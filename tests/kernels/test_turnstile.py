@@ -8,8 +8,11 @@ from contextlib import contextmanager
 import pytest
 
 from kernels import boot
+from kernels.desk import ROWS, Desk
+from kernels.queues import Queues
+from kernels.regions import identities
 from kernels.scheduling import policies
-from kernels.turnstile import ROWS, Desk, Queues, Turnstile
+from kernels.turnstile import Turnstile
 from servers.clock import Clock
 from servers.console import Console
 from servers.filesystem import FileSystem
@@ -164,7 +167,7 @@ def test_programs_run_and_their_niceness_is_that_of_their_requests() -> None:
 
 
 def test_what_a_caller_weighs_is_seen_at_every_gate() -> None:
-    queues = Queues("priority", ["A", "B"])
+    queues = Queues("priority", [(Clock,), (Echo,)], identities((Clock, Echo)))
     locks = [queues.seat(space).lock() for space in range(2)]
     queues.weigh(ROWS + 3, 7)
     for lock in locks:
