@@ -58,6 +58,7 @@ class Bitmap:
         self._free = 8 * len(self._in_use) - int.from_bytes(self._in_use, "little").bit_count()
         self._unblocked = self._free
         self._reserved = 0
+        self._moving = 0
         self._doubtful = b""
         self._changed: set[int] = set()
         self.count: Final = count
@@ -70,12 +71,23 @@ class Bitmap:
     @property
     def room(self) -> int:
         """How many may still be reserved before the next commit."""
-        return self._unblocked - self._reserved
+        return self._unblocked - self._reserved - self._moving
 
     @property
     def held(self) -> int:
         """How many are free, but held back until the next commit."""
         return self._free - self._unblocked
+
+    @property
+    def moving(self) -> int:
+        """How many are kept for what will move with the next commit, which frees as many."""
+        return self._moving
+
+    @moving.setter
+    def moving(self, count: int) -> None:
+        self._moving = count
+        if count:
+            self._scarce()
 
     def adopt(self, numbers: Iterable[int]) -> None:
         """These are in use, though the disk calls them free."""
@@ -123,7 +135,7 @@ class Bitmap:
 
     def reserve(self, count: int) -> None:
         """Promise `count` to somebody who will take them. ENOSPC if there are fewer."""
-        left = self._unblocked - self._reserved - count
+        left = self._unblocked - self._reserved - self._moving - count
         if left < 0:
             raise fail(errno.ENOSPC)
         self._reserved += count
@@ -136,7 +148,7 @@ class Bitmap:
 
     def take_one(self) -> int:
         """Reserve and take the first free one. ENOSPC."""
-        left = self._unblocked - self._reserved
+        left = self._unblocked - self._reserved - self._moving
         if left <= _SCARCE:
             if left <= 0:
                 raise fail(errno.ENOSPC)
@@ -288,5 +300,5 @@ class Bitmap:
 
     def _scarce(self) -> None:
         """Ask for a commit if little is left, and it would free something."""
-        if self.held and self._unblocked - self._reserved < _SCARCE:
+        if self.room < _SCARCE and (self._moving or self.held):
             self._memory.press()

@@ -18,7 +18,7 @@ from servers.filesystem.inode import Inode, InodeTable
 from servers.filesystem.layout import BLOCK_SIZE
 from servers.filesystem.memory import Memory
 from servers.filesystem.writing import BLOCKS, PAGE, PageWriter
-from twinos import Pages
+from twinos import Journal, Pages
 
 SHIFT: Final = 12
 MASK: Final = PAGE - 1
@@ -37,17 +37,23 @@ class Content:
         table: the inodes.
         maps: where it lies.
         memory: what is used is counted here.
-        in_place: see `PageWriter`.
+        journal, log: see `PageWriter`.
     """
 
     def __init__(
-        self, disk: Disk, table: InodeTable, maps: BlockMap, memory: Memory, *, in_place: bool
+        self,
+        disk: Disk,
+        table: InodeTable,
+        maps: BlockMap,
+        memory: Memory,
+        journal: Journal,
+        log: int | None,
     ) -> None:
         self._disk = disk
         self._table = table
         self._maps = maps
         self._memory = memory
-        self.writer: Final = PageWriter(disk, maps, memory, in_place=in_place)
+        self.writer: Final = PageWriter(disk, maps, memory, journal, log)
 
     def read(self, inode: Inode, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; fewer at the end.
@@ -77,22 +83,26 @@ class Content:
         first, last = offset >> SHIFT, (offset + length - 1) >> SHIFT
         return Pages(self._pages(inode, first, last), PAGE, length)
 
-    def write(self, inode: Inode, offset: int, data: bytes) -> None:
+    def write(self, inode: Inode, offset: int, data: bytes, *, admitted: bool = False) -> None:
         """Put `data` at `offset`. ENOSPC, and nothing is changed, if it does not fit on the disk.
+
+        CrowdedError, which is one, if it may after a commit, or in parts.
 
         Args:
             inode: the file.
             offset: not negative, and the end is not beyond the largest size.
             data: not empty; `STEP` bytes at most.
+            admitted: whether that may be is settled.
         """
-        first = offset >> SHIFT
+        first, last = offset >> SHIFT, (offset + len(data) - 1) >> SHIFT
+        over = min(last, (inode.size - 1) >> SHIFT) - first + 1
+        if over > 0 and not admitted:
+            self.writer.admit(over)
         if offset > inode.size:
             self._square_off(inode, offset + len(data))
         fresh = self._merged(inode, offset, data)
-        last = first + len(fresh) - 1
         self._maps.back(inode, first * BLOCKS, last * BLOCKS + -(-len(fresh[-1]) // BLOCK_SIZE))
-        over = first << SHIFT < inode.size
-        if over:
+        if over > 0:
             for index, page in enumerate(fresh, first):
                 self._insert(inode, index, page)
         else:  # nothing is there yet
@@ -100,8 +110,8 @@ class Content:
             inode.pages.update(enumerate(fresh, first))
         known = len(inode.changed)
         inode.changed.update(range(first, last + 1))
-        if over:
-            self.writer.crowd(len(inode.changed) - known)
+        if over > 0:
+            self.writer.crowd(min(over, len(inode.changed) - known), keep=not admitted)
         inode.size = max(inode.size, offset + len(data))
 
     def truncate(self, inode: Inode, size: int) -> None:

@@ -11,7 +11,7 @@ from servers.filesystem.inode import Inode
 from servers.filesystem.layout import BLOCK_SIZE
 from servers.filesystem.permission import SET_ID
 from servers.filesystem.state import State
-from servers.filesystem.writing import PAGE
+from servers.filesystem.writing import PAGE, CrowdedError
 from twinos import Caller, Pages, fail, op
 
 INT64_END: Final = 1 << 63
@@ -198,11 +198,14 @@ class FileOperations(State):
         size = min(len(data), self._volume.max_size - offset)
         if size <= 0:
             raise fail(errno.EFBIG)
-        done = 0
+        done, step = 0, STEP
         while done < size:
-            part = data[done : min(size, done + STEP)]
+            part = data[done : min(size, done + step)]
             try:
                 written = self._write_part(inode, offset + done, part)
+            except CrowdedError:
+                step = self._content.writer.step
+                continue
             except OSError:
                 if not done:
                     raise
@@ -214,18 +217,28 @@ class FileOperations(State):
         return done
 
     def _write_part(self, inode: Inode, offset: int, part: bytes) -> int:
-        """Write all of it, or as many blocks as there is room for, with no commit in the middle."""
+        """Write all of it, or as many blocks as there is room for, with no commit in the middle.
+
+        CrowdedError: in smaller parts only.
+        """
+        committed = False
         while True:
             try:
                 self._content.write(inode, offset, part)
+            except CrowdedError:
+                if committed:
+                    raise
+                self._volume.table.mark(inode)  # earlier parts, if there are any, go along
+                self._volume.write_back()
             except OSError as error:
                 if error.errno != errno.ENOSPC:
                     raise
+                self._volume.table.mark(inode)
+                if committed or not self._volume.reclaim():
+                    return self._write_blocks(inode, offset, part)
             else:
                 return len(part)
-            self._volume.table.mark(inode)  # earlier parts, if there are any, go with the commit
-            if not self._volume.reclaim():
-                return self._write_blocks(inode, offset, part)
+            committed = True
 
     def _write_blocks(self, inode: Inode, offset: int, part: bytes) -> int:
         done = 0
@@ -233,7 +246,7 @@ class FileOperations(State):
             start = offset + done
             block = part[done : done + BLOCK_SIZE - start % BLOCK_SIZE]
             try:
-                self._content.write(inode, start, block)
+                self._content.write(inode, start, block, admitted=True)
             except OSError:
                 if not done:
                     raise

@@ -16,6 +16,7 @@ from servers.filesystem.batch import BATCH, Batch, Ordered, write_blocks
 from servers.filesystem.check import Severity, check
 from servers.filesystem.layout import BLOCK_SIZE, Superblock, damaged
 from servers.filesystem.logformat import (
+    BESIDE,
     SPAN,
     Header,
     Standing,
@@ -44,6 +45,8 @@ class Log:
         self._capacity = header.capacity
         self.budget: Final = self._capacity - tables - SPAN
         """Blocks that may change, bitmaps apart, until a commit is due."""
+        self.content: Final = self.budget + SPAN - BESIDE
+        """Blocks of content that a commit has room for, which has nothing else to do."""
 
     @classmethod
     def find(cls, disk: Disk, superblock: Superblock, end: int) -> "Log | None":

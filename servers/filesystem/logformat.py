@@ -40,6 +40,11 @@ LARGEST: Final = 4096
 SPAN: Final = 24
 """Blocks of metadata that one operation changes at most, bitmaps apart; no write is longer."""
 
+BESIDE: Final = 15
+"""Blocks of metadata that one write over other content changes at most: the inode, eight nodes of
+the map, the superblock; and what it adds to the last page before the end, of content too.
+"""
+
 
 class Header(NamedTuple):
     """The last block of an image that has a log.

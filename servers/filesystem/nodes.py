@@ -107,6 +107,15 @@ class Nodes:
         """Zones that can be given away before the next commit."""
         return self._zones.room
 
+    @property
+    def moving(self) -> int:
+        """Zones that are kept for what will move with the next commit."""
+        return self._zones.moving
+
+    @moving.setter
+    def moving(self, count: int) -> None:
+        self._zones.moving = count
+
     def forget(self, inode: Inode) -> None:
         """Let go of the nodes; none of them has changed."""
         if inode.tree is not None:

@@ -180,7 +180,8 @@ class TransferOperations(FileOperations):
             stop = min(maps.seek(inode, first, last, backed=True), first + step)
             if first < stop:
                 size = min(stop * BLOCK_SIZE, end) - first * BLOCK_SIZE
-                self._content.write(inode, first * BLOCK_SIZE, bytes(size))
+                zeros = bytes(size)
+                self._content.write(inode, first * BLOCK_SIZE, zeros, admitted=True)
             if stop - settled >= step:
                 settled = stop
                 self._settle(inode)

@@ -92,7 +92,12 @@ class Volume:
         self.table: Final = InodeTable(cache, superblock, self._inodes, self._zones, self.memory)
         self.maps: Final = BlockMap(cache, self._zones, self.memory)
         self.content: Final = Content(
-            disk, self.table, self.maps, self.memory, in_place=self._log is None
+            disk,
+            self.table,
+            self.maps,
+            self.memory,
+            journal,
+            None if self._log is None else self._log.content,
         )
         self.lending: Final = Lending(*mapped, self.content, self.stored, journal)
         self.directories: Final = Directories(cache, self.maps, self.memory)
@@ -206,6 +211,7 @@ class Volume:
             self._journal.save(self.tell())
             return True
         self.lending.gather()
+        self.content.writer.begin()
         self._stage([inode for inode in self.table.dirty() if inode.links or kept])
         self.table.stage()
         self._inodes.stage()
@@ -219,7 +225,6 @@ class Volume:
         self._inodes.committed(keep=kept)
         self._zones.committed(keep=kept)
         self.memory.committed()
-        self.content.writer.committed()
         self.lending.expect()
         if kept:
             self._journal.finished()
@@ -246,7 +251,7 @@ class Volume:
 
         Only where an operation has not changed anything yet, or could end.
         """
-        if not self._zones.held or self._journal.replaying:
+        if not (self._zones.held or self._zones.moving) or self._journal.replaying:
             return False
         self.write_back()
         return True

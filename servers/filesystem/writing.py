@@ -1,5 +1,7 @@
 """Changed pages on their way to the disk."""
 
+import errno
+import os
 from collections.abc import Iterator
 from typing import Final
 
@@ -9,10 +11,18 @@ from servers.filesystem.blockmap import BlockMap
 from servers.filesystem.inode import Inode
 from servers.filesystem.layout import BLOCK_SIZE
 from servers.filesystem.memory import Memory
+from twinos import Journal
 
 PAGE: Final = 4096
 BLOCKS: Final = PAGE // BLOCK_SIZE
 """Blocks of a page."""
+
+
+class CrowdedError(OSError):
+    """What is to be written over fits neither elsewhere nor into the log: so much, or just now."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class PageWriter:
@@ -21,28 +31,53 @@ class PageWriter:
     Args:
         disk: where they go.
         maps: where they lie.
-        memory: told when a commit is due.
-        in_place: whether what is written over other content goes where that is. If not, it goes
-            elsewhere, and the other content stays on the disk until the commit. Where there is no
-            room elsewhere it goes into the commit itself, as far as the log has room for it.
+        memory: knows what a commit holds already.
+        journal: says whether there can be a commit now.
+        log: blocks of content that a commit has room for; None: there is no log. Without one, what
+            is written over other content goes where that is. With one it goes elsewhere, and the
+            other content stays on the disk until the commit. Where there is no room elsewhere
+            it goes into the commit itself, as far as that has room for it.
     """
 
-    def __init__(self, disk: Disk, maps: BlockMap, memory: Memory, *, in_place: bool) -> None:
+    def __init__(
+        self, disk: Disk, maps: BlockMap, memory: Memory, journal: Journal, log: int | None
+    ) -> None:
         self._disk = disk
         self._maps = maps
         self._memory = memory
-        self._in_place = in_place
-        self._moving = 0  # blocks written over since the last commit, which go elsewhere then
+        self._journal = journal
+        self._in_place = log is None
+        self._most = max(log or 0, 2 * BLOCKS)
 
-    def crowd(self, pages: int) -> None:
-        """So many pages are written over: ask for a commit if there is no other room for all."""
-        self._moving += pages * BLOCKS
-        if self._moving > self._maps.room and not self._in_place:
+    @property
+    def step(self) -> int:
+        """Bytes, wherever they begin, that a commit of nothing else has room for."""
+        return (self._most // BLOCKS - 1) * PAGE
+
+    def admit(self, pages: int) -> None:
+        """CrowdedError, if so many pages more can't be written over and be there whole or not.
+
+        After a commit they can, if they are not more than a `step`.
+        """
+        blocks = pages * BLOCKS
+        if self._in_place or blocks <= self._maps.room or self._journal.replaying:
+            return
+        if blocks > self._most or self._maps.moving or self._memory.spent:
+            raise CrowdedError
+
+    def crowd(self, pages: int, *, keep: bool = True) -> None:
+        """So many pages are written over: keep room for them elsewhere, or have a commit soon."""
+        if self._in_place or not pages:
+            return
+        blocks = pages * BLOCKS
+        if keep and blocks <= self._maps.room:
+            self._maps.moving += blocks
+        else:
             self._memory.press()
 
-    def committed(self) -> None:
-        """All that was written is on the disk."""
-        self._moving = 0
+    def begin(self) -> None:
+        """All that was written is to go to the disk now: what was kept for it is to be had."""
+        self._maps.moving = 0
 
     def flush(self, inode: Inode) -> None:
         """Write the changed pages to their zones."""

@@ -317,17 +317,20 @@ def test_the_size_of_a_log() -> None:
         assert caught.value.errno == errno.EINVAL
 
 
-def broken_on_a_full_disk() -> list[str]:
-    """What a loss of power breaks while content is written over that can go nowhere else."""
+def broken_on_a_full_disk(spare: int = 2, length: int = 18_000) -> list[str]:
+    """What a loss of power breaks while content is written over that can go nowhere else.
+
+    Or not all of it: so many blocks are free, and each time so many bytes are written.
+    """
     disk = Recorder(bytes(320 * BLOCK_SIZE))
     files: Any = mounted(disk, 48)
-    fill(files, 2)
+    fill(files, spare)
     files.sync()
     disk.events.clear()
     image, history = disk.contents(), [look(files)]
     descriptor = files.open(ME, FULL, os.O_WRONLY)
     for number in range(1, 4):
-        files.pwrite(ME, descriptor, bytes([number]) * 18_000, number * 40_000)
+        files.pwrite(ME, descriptor, bytes([number]) * length, number * 40_000)
         history.append(look(files))
         disk.events.append(Done(number, lasting=False))
     files.sync()
@@ -337,23 +340,49 @@ def broken_on_a_full_disk() -> list[str]:
     return found
 
 
-def test_on_a_full_disk_what_is_written_over_goes_by_way_of_the_log() -> None:
-    assert broken_on_a_full_disk() == []
+@pytest.mark.parametrize(("spare", "length"), [(2, 18_000), (60, 36_000)])
+def test_on_a_full_disk_what_is_written_over_goes_by_way_of_the_log(
+    spare: int, length: int
+) -> None:
+    assert broken_on_a_full_disk(spare, length) == []
 
 
 @pytest.mark.parametrize(
-    ("target", "name", "fault"),
+    ("target", "name", "fault", "spare", "length"),
     [
-        (Nodes, "put_content", lambda *_: False),
-        (PageWriter, "crowd", lambda *_: None),
+        (Nodes, "put_content", lambda *_: False, 2, 18_000),
+        (PageWriter, "admit", lambda *_: None, 60, 36_000),
     ],
     ids=["written in place", "more than the log holds"],
 )
 def test_or_else_it_would_be_seen(
-    monkeypatch: pytest.MonkeyPatch, target: Any, name: str, fault: Any
+    monkeypatch: pytest.MonkeyPatch, target: Any, name: str, fault: Any, spare: int, length: int
 ) -> None:
     monkeypatch.setattr(target, name, fault)
-    assert len(broken_on_a_full_disk()) > 3
+    assert len(broken_on_a_full_disk(spare, length)) > 3
+
+
+def test_what_is_more_than_the_log_holds_is_written_in_parts_each_of_them_whole() -> None:
+    disk = Recorder(bytes(320 * BLOCK_SIZE))
+    files: Any = mounted(disk, 48)
+    fill(files, 2)
+    files.sync()
+    disk.events.clear()
+    image = disk.contents()
+    descriptor = files.open(ME, FULL, os.O_WRONLY)
+    old, new = look(files)[f"/{FULL}"].content, b"n" * 100_000
+    assert files.pwrite(ME, descriptor, new, 1000) == len(new)
+    files.sync()
+    parts = set()
+    for state in states(image, disk.events, random.Random(1)):
+        if state.kind == PREFIX:
+            found = look(mounted(Recorder(state.image)))[f"/{FULL}"].content
+            done = next((at for at, byte in enumerate(found[1000:]) if byte != new[0]), len(new))
+            done = min(done, len(new))
+            assert found == old[:1000] + new[:done] + old[1000 + done :]
+            parts.add(done)
+    step = files._volume.content.writer.step
+    assert parts == {0, *range(step, len(new), step), len(new)}
 
 
 @pytest.fixture
