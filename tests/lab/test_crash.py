@@ -95,9 +95,10 @@ def free_at_once(self: Any, numbers: Any) -> None:
 RELEASE = Bitmap.release
 
 
-def stay(self: Any, *arguments: Any, **_: Any) -> None:
+def stay(self: Any, *arguments: Any) -> None:
     """What is written over other content goes where that is."""
-    INIT(self, *arguments, in_place=True)
+    *others, _ = arguments
+    INIT(self, *others, None)
 
 
 INIT = PageWriter.__init__
