@@ -2,87 +2,23 @@
 
 import errno
 import math
+import os
 import select
 import time
 from collections.abc import Iterator
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
+from servers.filesystem import FileSystem
+from servers.pipe import CAPACITY, PIPE_BUF, End, Pipe
 from servers.who import Who, require_service
-from twinos import Caller, Service, Signal, Waits, fail, limit, op
+from twinos import Caller, Service, Signal, Waits, fail, limit, only, op
 
-CAPACITY: Final = 64 << 10
-"""Bytes that a pipe holds; a writer waits for room."""
-PIPE_BUF: Final = 4096
-"""Bytes up to which a write is atomic: none of it is mixed with another's."""
+__all__ = ["CAPACITY", "ENDS", "PIPES", "PIPE_BUF", "Pipes"]
+
 PIPES: Final = 1024
 """Pipes that there may be."""
 ENDS: Final = 256
 """Ends that one caller may have."""
-
-
-class _Pipe:
-    """One pipe.
-
-    Attributes:
-        data: what is on its way.
-        readers, writers: how many ends there are of either kind.
-        filled: notified when there is more to read, or no writer any more.
-        drained: notified when there is more room, or no reader any more.
-        watchers: notified at both: those who poll.
-    """
-
-    __slots__ = ("data", "drained", "filled", "readers", "watchers", "writers")
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.readers = self.writers = 1
-        self.filled, self.drained = Signal(), Signal()
-        self.watchers: list[Signal] = []
-
-    @property
-    def room(self) -> int:
-        """Bytes that it takes now."""
-        return CAPACITY - len(self.data)
-
-    def changed(self, signal: Signal) -> None:
-        """Wake who waits for `signal`, and who polls."""
-        signal.notify()
-        for watcher in self.watchers:
-            watcher.notify()
-
-
-class _End(NamedTuple):
-    pipe: _Pipe
-    writes: bool
-
-    def opened(self) -> None:
-        """There is one more end like this."""
-        if self.writes:
-            self.pipe.writers += 1
-        else:
-            self.pipe.readers += 1
-
-    def closed(self) -> bool:
-        """There is one end less; whether it was the last of the pipe."""
-        pipe = self.pipe
-        if self.writes:
-            pipe.writers -= 1
-            if not pipe.writers:
-                pipe.changed(pipe.filled)
-        else:
-            pipe.readers -= 1
-            if not pipe.readers:
-                pipe.changed(pipe.drained)
-        return not pipe.readers and not pipe.writers
-
-    def events(self) -> int:
-        """What poll(2) would tell of it."""
-        pipe = self.pipe
-        if self.writes:
-            writable = select.POLLOUT if pipe.room >= PIPE_BUF else 0
-            return writable if pipe.readers else select.POLLOUT | select.POLLERR
-        readable = select.POLLIN if pipe.data else 0
-        return readable if pipe.writers else readable | select.POLLHUP
 
 
 class Pipes(Service):
@@ -91,36 +27,70 @@ class Pipes(Service):
     A reader finds the end of file when no writer is left; a writer fails with EPIPE when no reader
     is. Ends go with their caller. SIGPIPE is the business of whoever wrote.
 
+    A FIFO is a pipe that has a name, in the file system; see `open`. It is one as long as somebody
+    has an end of it.
+
     Args:
+        files: where FIFOs have their names.
         pipes: how many there may be.
         ends: how many one caller may have.
     """
 
     def __init__(
         self,
+        files: Annotated[FileSystem, only("fifo", "close")],
         pipes: Annotated[int, limit("pipes", "ENFILE")] = PIPES,
         ends: Annotated[int, limit("ends of pipes of one process", "EMFILE")] = ENDS,
     ) -> None:
+        self._files = files
+        self._fifos: dict[int, Pipe] = {}
         self._most_pipes = pipes
         self._most_ends = ends
         self._count = 0
-        self._ends: dict[int, dict[int, _End]] = {}
+        self._ends: dict[int, dict[int, End]] = {}
         self._last: dict[int, int] = {}
 
     @op
     def pipe(self, caller: Caller) -> tuple[int, int]:
         """A new pipe: the end to read from, and the end to write to. ENFILE, EMFILE."""
-        if self._count >= self._most_pipes:
-            raise fail(errno.ENFILE)
-        held = self._ends.setdefault(caller.id, {})
-        if len(held) + 2 > self._most_ends:
-            raise fail(errno.EMFILE)
-        self._count += 1
-        pipe = _Pipe()
-        first = self._last.get(caller.id, -1) + 1
-        self._last[caller.id] = first + 1
-        held[first], held[first + 1] = _End(pipe, writes=False), _End(pipe, writes=True)
-        return first, first + 1
+        pipe = self._new(caller, 2)
+        first, second = (
+            self._give(caller, End(pipe, not writes, writes)) for writes in (False, True)
+        )
+        return first, second
+
+    @op
+    def open(self, caller: Caller, path: str, flags: int) -> Waits[int]:
+        """Open a FIFO; the number of an end. It waits until its other end is open, too.
+
+        Args:
+            caller: who opens it.
+            path: its name.
+            flags: O_RDONLY, O_WRONLY or O_RDWR, which does not wait; with O_NONBLOCK neither a
+                reader does, and a writer is refused if there is no reader.
+
+        Raises:
+            OSError: ENXIO: nobody reads, or it is no FIFO; ENFILE, EMFILE; EACCES, path errors.
+        """
+        access = flags & os.O_ACCMODE
+        reads, writes = access != os.O_WRONLY, access != os.O_RDONLY
+        pipe = self._named(caller, path, flags)
+        if flags & os.O_NONBLOCK and not reads and not pipe.readers:
+            self._forget_unused(pipe)
+            raise fail(errno.ENXIO, path)
+        end = End(pipe, reads, writes)
+        number = self._give(caller, end)
+        before = pipe.came[writes]
+        try:
+            while not flags & os.O_NONBLOCK and reads != writes and pipe.came[writes] == before:
+                if pipe.readers if writes else pipe.writers:
+                    break
+                yield pipe.met
+        except BaseException:
+            if self._ends.get(caller.id, {}).pop(number, None) is end:
+                self._close(end)
+            raise
+        return number
 
     @op
     def count(self) -> int:
@@ -143,7 +113,7 @@ class Pipes(Service):
         Raises:
             OSError: EBADF, EINVAL; EAGAIN: there are none and `block` is false.
         """
-        pipe = self._end(caller, end, writes=False).pipe
+        pipe = self._end(caller, end, reads=True).pipe
         if length < 0:
             raise fail(errno.EINVAL)
         while length and not pipe.data and pipe.writers:
@@ -238,18 +208,65 @@ class Pipes(Service):
         for end in self._ends.pop(caller.id, {}).values():
             self._close(end)
 
-    def _close(self, end: _End) -> None:
-        self._count -= end.closed()
+    def _new(self, caller: Caller, ends: int, file: tuple[int, int] | None = None) -> Pipe:
+        """A pipe for a caller that gets so many ends of it. ENFILE, EMFILE."""
+        if self._count >= self._most_pipes:
+            raise fail(errno.ENFILE)
+        self._require_room(caller, ends)
+        self._count += 1
+        return Pipe(file)
 
-    def _end(self, caller: Caller, number: int, *, writes: bool | None = None) -> _End:
+    def _require_room(self, caller: Caller, ends: int) -> None:
+        if len(self._ends.get(caller.id, ())) + ends > self._most_ends:
+            raise fail(errno.EMFILE)
+
+    def _named(self, caller: Caller, path: str, flags: int) -> Pipe:
+        """The pipe that a FIFO is now. Errors of `open`."""
+        number, fd = self._files.fifo(Who(*caller), path, flags)
+        known = self._fifos.get(number)
+        try:
+            if known is not None:
+                self._require_room(caller, 1)
+                self._files.close(fd)
+                return known
+            self._fifos[number] = self._new(caller, 1, (number, fd))
+        except OSError:
+            self._files.close(fd)
+            raise
+        return self._fifos[number]
+
+    def _give(self, caller: Caller, end: End) -> int:
+        """Let a caller have an end; its number."""
+        number = self._last[caller.id] = self._last.get(caller.id, -1) + 1
+        self._ends.setdefault(caller.id, {})[number] = end
+        end.opened()
+        return number
+
+    def _close(self, end: End) -> None:
+        if end.closed():
+            self._forget_unused(end.pipe)
+
+    def _forget_unused(self, pipe: Pipe) -> None:
+        """A pipe that has no end is none any more."""
+        if pipe.readers or pipe.writers:
+            return
+        self._count -= 1
+        if pipe.file is not None:
+            number, fd = pipe.file
+            del self._fifos[number]
+            self._files.close(fd)
+
+    def _end(
+        self, caller: Caller, number: int, *, reads: bool = False, writes: bool = False
+    ) -> End:
         """What the caller knows by this number. EBADF."""
         end = self._ends.get(caller.id, {}).get(number)
-        if end is None or (writes is not None and end.writes != writes):
+        if end is None or (reads and not end.reads) or (writes and not end.writes):
             raise fail(errno.EBADF)
         return end
 
 
-def _found(polled: list[tuple[int, _End, int]]) -> Iterator[tuple[int, int]]:
+def _found(polled: list[tuple[int, End, int]]) -> Iterator[tuple[int, int]]:
     always = select.POLLHUP | select.POLLERR
     for number, end, wanted in polled:
         if events := end.events() & (wanted | always):

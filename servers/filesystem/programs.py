@@ -1,11 +1,13 @@
-"""Operations for the process manager: what a program is made of, and what it inherits."""
+"""Operations for services that manage programs: what one is made of, inherits, and opens."""
 
 import errno
-from stat import S_IFREG
+import os
+from stat import S_IFIFO, S_IFLNK, S_IFREG
 
+from servers.filesystem.descriptors import OpenFile, access_of
 from servers.filesystem.inode import Inode
 from servers.filesystem.mapping import Text
-from servers.filesystem.permission import SEARCH, permits
+from servers.filesystem.permission import READ, SEARCH, WRITE, permits, require
 from servers.filesystem.state import State
 from servers.who import Who, require_service
 from twinos import Caller, fail, op
@@ -29,6 +31,32 @@ class ProgramOperations(State):
         require_service(caller)
         inode = self._executable(Caller(*who), path)
         return Text(self._volume.lending.open(inode), inode.size)
+
+    @op
+    def fifo(self, caller: Caller, who: Who, path: str, flags: int) -> tuple[int, int]:
+        """A FIFO that `who` may open with these flags, kept open for the service that asks.
+
+        Returns:
+            Its number, which no other has meanwhile; the service's descriptor of it, to be closed.
+
+        Raises:
+            OSError: ENXIO: it is something else; EPERM: only services may ask; EACCES, EMFILE,
+                ELOOP (O_NOFOLLOW), path errors.
+        """
+        require_service(caller)
+        context, inode = self._context(caller), self._named(Caller(*who), path, flags)
+        if inode.kind != S_IFIFO:
+            raise fail(errno.ELOOP if inode.kind == S_IFLNK else errno.ENXIO, path)
+        if len(context.files) >= self._max_files:
+            raise fail(errno.EMFILE, path)
+        access = flags & os.O_ACCMODE
+        wanted = (READ if access != os.O_WRONLY else 0) | (WRITE if access else 0)
+        require(inode, Caller(*who), wanted, path)
+        inode.opens += 1
+        return inode.number, context.add(OpenFile(inode, access_of(os.O_PATH)))
+
+    def _named(self, who: Caller, path: str, flags: int) -> Inode:
+        return self._find(self._settled(who), path, None, follow=not flags & os.O_NOFOLLOW)
 
     def _executable(self, who: Caller, path: str) -> Inode:
         """A regular file that somebody may execute. EACCES, path errors."""

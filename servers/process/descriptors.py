@@ -64,17 +64,20 @@ class Descriptors:
         return self._user[FileSystem]
 
     def open(self, path: str, flags: int = os.O_RDONLY, mode: int = 0o666) -> int:
-        """Open a file, the console or /dev/null; its descriptor, the lowest free.
+        """Open a file, FIFO, the console or /dev/null; its descriptor, the lowest free.
 
-        O_CLOEXEC: no child inherits it. Errors are those of `FileSystem.open`; EMFILE.
+        O_CLOEXEC: no child inherits it. A FIFO waits for its other end; see `Pipes.open`. Errors
+        are those of `FileSystem.open`; EMFILE.
         """
         number = self._lowest()
         try:
-            found: Description = File(self.files, self.files.open(path, flags, mode))
+            handle = self.files.open(path, flags & ~os.O_NONBLOCK, mode)
+            found: Description = File(self.files, handle)
         except OSError as error:
             if error.errno != errno.ENXIO:
                 raise
-            found = self._device(path)
+            found = self._device(path, flags)
+        number = self._lowest()  # a handler may have opened others, while this one waited
         self._put(number, found)
         if flags & os.O_CLOEXEC:
             self._private.add(number)
@@ -247,9 +250,14 @@ class Descriptors:
             raise fail(errno.EMFILE)
         return number
 
-    def _device(self, path: str) -> Description:
-        """The driver of a device. ENXIO: there is none."""
+    def _device(self, path: str, flags: int) -> Description:
+        """The driver of a device, or the end of a FIFO. ENXIO: there is none."""
         found = self.files.stat(path)
+        if stat.S_ISFIFO(found.st_mode):
+            pipes = self._user[Pipes]
+            end = PipeEnd(pipes, pipes.open(path, flags))
+            end.blocking = not flags & os.O_NONBLOCK
+            return end
         numbers = device_numbers(found.st_rdev)
         if stat.S_ISCHR(found.st_mode) and numbers == NULL_DEVICE:
             return Null(0)

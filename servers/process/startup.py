@@ -61,8 +61,9 @@ def _report(process: Any, error: BaseException) -> int:
 
     with suppress(OSError):
         process.stdout.flush()
-        if isinstance(error, OSError) and error.filename:
-            process.stderr.write(f"{process.name}: {error.filename}: {error.strerror}\n")
+        if isinstance(error, OSError) and error.strerror:
+            what = f"{error.filename}: " if error.filename else ""
+            process.stderr.write(f"{process.name}: {what}{error.strerror}\n")
         elif not isinstance(error, Violation):
             process.stderr.write("".join(traceback.format_exception(error)))
         process.stderr.flush()

@@ -9,12 +9,14 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
+from msgspec import structs
+
 from servers.process import Process, reason_of
 from twinos import ServerDied
 from twinos.codec import decoder, encode
 from workloads.shell.redirection import PRIVATE, Mapping, Redirections
 from workloads.shell.state import Errand, ShellFault, State
-from workloads.shell.syntax import AndOr, Command, Pipeline, Sequence, Simple
+from workloads.shell.syntax import AndOr, Command, Pipeline, Sequence, Simple, Text, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,7 @@ ERRAND: Final = "--errand"
 """The argument after which a subshell finds what it is told."""
 
 DEFAULT_PATH: Final = "/bin"
+_EXEC: Final[Word] = (Text("exec"),)
 _read_errand: Final = decoder(Errand)
 
 
@@ -200,9 +203,14 @@ class Launcher:
         job.last = pid
 
     def _start(self, command: Command, mapping: Mapping, group: int) -> int:
+        """Start a command; its process. What opens a FIFO does that itself: it may wait."""
         if isinstance(command, Simple) and command.words:
             arguments = self._expansion.fields(command.words)
-            if arguments and not self._is_ours(arguments[0]):
+            waits = self._redirections.may_wait(command.redirects)
+            is_program = bool(arguments) and not self._is_ours(arguments[0])
+            if waits and is_program and not command.assignments:
+                command = structs.replace(command, words=(_EXEC, *command.words))
+            elif is_program and not waits:
                 extra = {name: self._expansion.text(word) for name, word in command.assignments}
                 opened = self._redirections.apply(command.redirects, mapping)
                 try:

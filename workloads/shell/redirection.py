@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -11,7 +12,7 @@ from servers.pipes import CAPACITY
 from servers.process import Process, reason_of
 from workloads.shell.expansion import Expansion
 from workloads.shell.state import ShellFault
-from workloads.shell.syntax import Redirect
+from workloads.shell.syntax import Parameter, Redirect, Text
 
 PRIVATE: Final = 10
 """Descriptors from here on are the shell's own."""
@@ -53,6 +54,21 @@ class Redirections:
             self.close(opened)
             raise
         return opened
+
+    def may_wait(self, redirects: Iterable[Redirect]) -> bool:
+        """Whether one of them opens a FIFO, as far as that can be told without doing anything."""
+        return any(
+            redirect.operator in _FLAGS
+            and all(isinstance(part, Text | Parameter) for part in redirect.target)
+            and self._is_fifo(self._expansion.text(redirect.target))
+            for redirect in redirects
+        )
+
+    def _is_fifo(self, path: str) -> bool:
+        try:
+            return stat.S_ISFIFO(self._process.files.stat(path).st_mode)
+        except OSError:
+            return False
 
     def close(self, opened: Iterable[int]) -> None:
         """Close what was opened for a command that has been started."""
