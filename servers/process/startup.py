@@ -61,10 +61,12 @@ def _report(process: Any, error: BaseException) -> int:
 
     with suppress(OSError):
         process.stdout.flush()
-        if isinstance(error, OSError) and error.strerror:
+        if isinstance(error, Violation):
+            pass  # the signal says it
+        elif isinstance(error, OSError) and error.strerror:
             what = f"{error.filename}: " if error.filename else ""
             process.stderr.write(f"{process.name}: {what}{error.strerror}\n")
-        elif not isinstance(error, Violation):
+        else:
             process.stderr.write("".join(traceback.format_exception(error)))
         process.stderr.flush()
     if isinstance(error, Violation):
