@@ -18,6 +18,8 @@ RETRY: Final = 0.005
 """Seconds until a screen that takes nothing is tried again."""
 TYPED_AHEAD: Final = 1 << 20
 """Bytes that the keyboard keeps until somebody reads."""
+ANY_TURN: Final = -1
+"""The turn of who reads or writes whenever it likes."""
 KEPT: Final = 1 << 20
 """Bytes of what is written that are kept for `screen`: the last ones."""
 
@@ -27,6 +29,9 @@ class Console(Service):
 
     What is written appears on the host's standard output or error. What is read is what somebody
     has `typed`, line by line or in other pieces; a piece of no bytes is an end of file, once.
+
+    Programs take turns: who reads says which turn it knows of, and is sent back (EINTR) when there
+    is another one, to ask the process manager whether its group still has the terminal.
 
     A key that is pressed is an interrupt: the keyboard puts it into its register, raises its line,
     and this driver takes it from there.
@@ -50,6 +55,8 @@ class Console(Service):
         self._typed: deque[bytes] = deque()
         self._size = 0
         self._readers = 0
+        self._turn = 0
+        self._waits_to_write = False
         self._arrived, self._wanted = Signal(), Signal()
         self._keyboard, self._line = Keys(keys), key
         self._take()  # what was typed while nobody listened
@@ -60,10 +67,10 @@ class Console(Service):
         return self._terminal
 
     @op
-    def read(self, length: int) -> Waits[bytes]:
+    def read(self, length: int, turn: int = ANY_TURN) -> Waits[bytes]:
         """Read up to `length` bytes of what was typed, of one piece; wait if there is none.
 
-        EINVAL.
+        EINVAL; EINTR: it is another one's turn.
         """
         if length < 0:
             raise fail(errno.EINVAL)
@@ -71,7 +78,9 @@ class Console(Service):
             return b""
         self._readers += 1
         try:
-            while not self._typed:
+            while self._is_over(turn) or not self._typed:
+                if self._is_over(turn):
+                    raise fail(errno.EINTR)
                 self._wanted.notify()
                 yield self._arrived
         finally:
@@ -96,13 +105,16 @@ class Console(Service):
         return bool(self._typed)
 
     @op
-    def write(self, data: bytes, stream: int = 1) -> Waits[int]:
+    def write(self, data: bytes, stream: int = 1, turn: int = ANY_TURN) -> Waits[int]:
         """Show something; the number of bytes that were shown.
 
-        EBADF for what is no stream; EPIPE and EIO if the host's terminal is gone.
+        EBADF for what is no stream; EPIPE and EIO if the host's terminal is gone; EINTR: it is
+        another one's turn, and `tostop` was asked for.
         """
         if stream not in STREAMS:
             raise fail(errno.EBADF)
+        if self._waits_to_write and self._is_over(turn):
+            raise fail(errno.EINTR)
         if self._screen is not None:
             self._screen += data
             del self._screen[:-KEPT]
@@ -116,6 +128,19 @@ class Console(Service):
             else:
                 yield Signal().until(time.monotonic() + RETRY)
         return len(data)
+
+    @op
+    def turn(self, number: int) -> None:
+        """Another group has the terminal: who waits for input asks whether it still may."""
+        self._turn = max(number, self._turn)
+        self._arrived.notify()
+
+    @op(idempotent=True)
+    def tostop(self, on: bool | None = None) -> bool:
+        """Say whether groups in the background must not write, either; whether they must not."""
+        if on is not None:
+            self._waits_to_write = on
+        return self._waits_to_write
 
     @op
     def typed(self, caller: Caller, piece: bytes) -> None:
@@ -145,6 +170,9 @@ class Console(Service):
         if self._screen is not None:
             self._screen.clear()
         return shown
+
+    def _is_over(self, turn: int) -> bool:
+        return turn not in {ANY_TURN, self._turn}
 
     def _interrupted(self) -> None:
         self._take()

@@ -78,9 +78,11 @@ class Terminal:
         try:
             while True:
                 try:
+                    self._shell.jobs.give_terminal(self._shell.process.pid)
                     text = self._read()
                     if text is None:
                         break
+                    self._shell.jobs.give_terminal(0)
                     self._carry_out(text)
                 except KernelPanic as panic:
                     if not self._reboot(panic):

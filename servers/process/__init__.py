@@ -9,6 +9,7 @@ From the bottom up:
     program       program files, and what is started for one
     sending       operations: signals
     groups        operations: groups, sessions, priorities
+    terminals     operations: who has the terminal
     starting      operations: spawn, fork, exec
     manager       the service: exit, wait
     user          handles to services

@@ -1,11 +1,13 @@
 """Open file descriptions: what a process's descriptors stand for, whichever service keeps it."""
 
 import errno
+import signal as host_signal
 from typing import Protocol
 
 from servers.console import Console
 from servers.filesystem import FileSystem
 from servers.pipes import Pipes
+from servers.process.manager import ProcessManager
 from twinos import fail
 
 
@@ -103,17 +105,27 @@ class Terminal(_Common):
 
     service = Console.__name__
 
-    def __init__(self, console: Console, handle: int) -> None:
+    def __init__(self, console: Console, manager: ProcessManager, handle: int) -> None:
         super().__init__(handle)
         self.console = console
+        self._manager = manager
+        self._turn = 0
 
     def read(self, length: int) -> bytes:
-        """See `Console.read`."""
-        return self.console.read(length)
+        """See `Console.read`; waits, perhaps stopped, until this process is in the foreground."""
+        while True:
+            try:
+                return self.console.read(length, self._turn)
+            except InterruptedError:
+                self._turn = self._manager.attend(int(host_signal.SIGTTIN))
 
     def write(self, data: bytes) -> int:
         """See `Console.write`."""
-        return self.console.write(data, self.handle or 1)
+        while True:
+            try:
+                return self.console.write(data, self.handle or 1, self._turn)
+            except InterruptedError:
+                self._turn = self._manager.attend(int(host_signal.SIGTTOU))
 
     def isatty(self) -> bool:
         """See `Console.isatty`."""

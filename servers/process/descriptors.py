@@ -29,6 +29,7 @@ from servers.process.descriptions import (
     device_numbers,
     seekable,
 )
+from servers.process.manager import ProcessManager
 from servers.process.table import Descriptor
 from servers.process.user import User
 from twinos import fail
@@ -164,6 +165,20 @@ class Descriptors:
         """Whether a person sits at the other end. EBADF."""
         return self.description(fd).isatty()
 
+    def tcgetpgrp(self, fd: int) -> int:
+        """The group that has the terminal. ENOTTY, EBADF."""
+        self._require_terminal(fd)
+        return self._user[ProcessManager].tcgetpgrp()
+
+    def tcsetpgrp(self, fd: int, pgid: int) -> None:
+        """Give it to another one; see `ProcessManager.tcsetpgrp`. ENOTTY, EBADF."""
+        self._require_terminal(fd)
+        self._user[Console].turn(self._user[ProcessManager].tcsetpgrp(pgid))
+
+    def _require_terminal(self, fd: int) -> None:
+        if not isinstance(self.description(fd), Terminal):
+            raise fail(errno.ENOTTY)
+
     def poll(self, fds: Mapping[int, int], timeout: float | None = None) -> list[tuple[int, int]]:
         """Wait until something can be done with one of several descriptors.
 
@@ -262,7 +277,7 @@ class Descriptors:
         if stat.S_ISCHR(found.st_mode) and numbers == NULL_DEVICE:
             return Null(0)
         if stat.S_ISCHR(found.st_mode) and numbers in CONSOLE_DEVICES:
-            return Terminal(self._user[Console], CONSOLE_DEVICES[numbers])
+            return self._make(Terminal.service, CONSOLE_DEVICES[numbers])
         raise fail(errno.ENXIO, path)
 
     def _make(self, service: str, handle: int) -> Description:
@@ -272,6 +287,6 @@ class Descriptors:
 _MAKERS: Final[dict[str, Callable[[User, int], Description]]] = {
     File.service: lambda user, handle: File(user[FileSystem], handle),
     PipeEnd.service: lambda user, handle: PipeEnd(user[Pipes], handle),
-    Terminal.service: lambda user, handle: Terminal(user[Console], handle),
+    Terminal.service: lambda user, handle: Terminal(user[Console], user[ProcessManager], handle),
     Null.service: lambda _, handle: Null(handle),
 }

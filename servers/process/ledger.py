@@ -1,9 +1,9 @@
 """The ledger: the process table as bytes, which outlive the manager (see `twinos.journal`)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from servers.process.table import Beginning, Entry
+from servers.process.table import Beginning, Entry, Table
 from servers.who import Who
 from twinos.codec import decoder, encode
 
@@ -36,20 +36,22 @@ class Book(NamedTuple):
 
     last: int
     records: tuple[Record, ...]
+    foreground: tuple[int, int]
 
 
 _read: Final[Callable[[bytes], Book]] = decoder(Book)
 
 
-def written(last: int, entries: Iterable[Entry]) -> bytes:
-    """The last number that was given out, and the processes."""
-    return encode(Book(last, tuple(map(_record, entries))))
+def written(table: Table) -> bytes:
+    """The last number that was given out, the processes, and who has the terminal."""
+    foreground = table.foreground, table.turn
+    return encode(Book(table.last, tuple(map(_record, table)), foreground))
 
 
-def read(data: bytes) -> tuple[int, list[Entry]]:
+def read(data: bytes) -> tuple[int, list[Entry], tuple[int, int]]:
     """What `written` wrote."""
     book = _read(data)
-    return book.last, [_entry(record) for record in book.records]
+    return book.last, [_entry(record) for record in book.records], book.foreground
 
 
 def _record(entry: Entry) -> Record:

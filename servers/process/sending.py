@@ -45,7 +45,7 @@ class Sending(Service):
 
     def _saved(self) -> bytes:
         if not self._book:
-            self._book = written(self._table.last, self._table)
+            self._book = written(self._table)
         return self._book
 
     @op
@@ -184,6 +184,7 @@ class Sending(Service):
             target.pending &= ~bit(number)
         if target.state == STOPPED:
             target.state, target.news = RUNNING, CONTINUED
+            target.changed.notify()
             self._signal_host(target, host_signal.SIGCONT)
             self._tell_parent(target)
             for number in members(target.pending & ~target.mask):

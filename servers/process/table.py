@@ -20,6 +20,12 @@ FORKED: Final = -1
 """The process on the host of one that was forked, until somebody asks the kernel."""
 
 
+ANYBODY: Final = -1
+"""The terminal's group where there is no job control: whoever reads may."""
+NOBODY: Final = 0
+"""The terminal's group between two jobs: who reads waits."""
+
+
 class Descriptor(NamedTuple):
     """An open file as it is passed to a child: its number there, and whose it is.
 
@@ -173,6 +179,7 @@ class Table:
         self._most_of_a_user = most_of_a_user
         self._kept = min(most // 8, KEPT)
         self._last = INIT
+        self.foreground, self.turn = ANYBODY, 0  # the group that has the terminal; a number for it
         self.entries: dict[int, Entry] = {}
         self._callers: dict[int, Entry] = {}
         self.add(Entry(INIT, 0, INIT, INIT, None, "init"))
@@ -188,9 +195,12 @@ class Table:
         """The last number that was given out."""
         return self._last
 
-    def restore(self, last: int, entries: Iterable[Entry]) -> None:
+    def restore(
+        self, last: int, entries: Iterable[Entry], foreground: tuple[int, int] = (ANYBODY, 0)
+    ) -> None:
         """Be the table that it was when its keeper died."""
         self._last = max(last, self._last)
+        self.foreground, self.turn = foreground
         for entry in entries:
             self.add(entry)
 

@@ -96,9 +96,17 @@ class Jobs:
         self.foreground, before = job, self.foreground
         try:
             self.pass_keys()
+            self.give_terminal(job.group)
             return self._wait(job)
         finally:
             self.foreground = before
+            self.give_terminal(0)
+
+    def give_terminal(self, group: int) -> None:
+        """Let a group have the terminal, where jobs are controlled; 0: none, until the next one."""
+        if self.watches_stops:
+            with suppress(OSError):  # it is no terminal; or the group has just ended
+                self._process.tcsetpgrp(0, group)
 
     def pass_keys(self) -> None:
         """Send the signals of keys to the job in the foreground, or keep them till there is one."""
