@@ -1,12 +1,14 @@
-"""Common requests, recorded without a call of their own: `StableStore.append`, written out."""
+"""What is common is recorded without a call of its own: `StableStore.append`, written out."""
 
 import zlib
 from collections.abc import Callable
 from typing import Any
 
+from kernels.again import reply_to
 from kernels.bulk import Frame
 from kernels.conversations import Conversation
-from kernels.stablestore import CHECKED, HEAD, MOST, PADS, REQUEST, SOFT, WORD, StableStore
+from kernels.remote import DONE
+from kernels.stablestore import CHANGE, CHECKED, HEAD, MOST, PADS, REQUEST, SOFT, WORD, StableStore
 from twinos import Op
 
 Record = Callable[[Frame, Any], None]
@@ -56,6 +58,44 @@ def quick(
             memory[at:here] = entry
             memory[here : here + size] = request
             memory[here + size : at + length + WORD] = pads[size & 7]
+        words[at >> 3] = store.mark | length
+        store.tail = at + length
+        store.count += 1
+
+    return record
+
+
+def quick_change(
+    store: StableStore,
+    unsaved: Callable[[], bytes],
+    now: list[float],
+    conversation: Conversation,
+    operation: Op,
+    who: int,
+    otherwise: Record,
+) -> Record:
+    """The same for a service that says what has changed: `unsaved`; with it goes the reply."""
+    memory, words, head, pads = store.memory, store.words, HEAD.pack, PADS
+    checksum, largest, kind, done = zlib.crc32, CHECKED, CHANGE, DONE
+
+    def record(request: Frame, result: Any) -> None:
+        at = store.tail
+        if at > SOFT or store.count >= MOST:
+            otherwise(request, result)
+            return
+        conversation.results = [(operation, result)]
+        conversation.done = number = conversation.number
+        reply = done if result is None else reply_to(operation, result)
+        changes = unsaved()
+        size, more = len(reply), len(changes)
+        start, rest = (
+            (reply, changes) if size + more <= largest else (reply[:largest], changes[:largest])
+        )
+        checked = checksum(rest, checksum(start, number & 0xFFFF_FFFF))
+        channel = conversation.channel
+        entry = head(0, checked, kind, 0, channel, number, who, now[0], size, more)
+        length = (size + more + HEAD.size + 7) & ~7
+        memory[at : at + length + WORD] = entry + reply + changes + pads[size + more & 7]
         words[at >> 3] = store.mark | length
         store.tail = at + length
         store.count += 1

@@ -77,6 +77,11 @@ class Recorded:
         with self._inside:
             self._recorder.reply(self._conversation, reply)
 
+    def failed(self) -> None:
+        """A request failed, and may have changed something all the same."""
+        with self._inside:
+            self._recorder.failed()
+
     def end(self) -> None:
         """The channel is closed."""
         with self._inside:

@@ -5,33 +5,32 @@ It stands between a server's channels and the stable store: it is the journal th
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import time as host_time
 from typing import Any, Final
 
 import msgspec
 
-from kernels.again import apart, repeater, whole_reply
+from kernels.again import apart, reply_to, whole_reply
 from kernels.bulk import Frame
 from kernels.conversations import Conversation, Conversations, Told
-from kernels.frames import SIZE
-from kernels.quick import quick
+from kernels.quick import quick, quick_change
+from kernels.replay import Known, replay
 from kernels.source import Piece
 from kernels.stablestore import (
     CALLER,
+    CHANGE,
     DEPARTED,
     NOTE,
     REPLY,
     REQUEST,
     WORD_AT_WORK,
     WORD_DONE,
-    WORD_FAULT,
-    WORD_FAULTS,
     DamagedError,
+    Entry,
     StableStore,
 )
-from kernels.version import implemented
-from twinos import BootError, Caller, Journal, Op, Region, Service
+from twinos import BootError, Caller, Journal, Op, Recording, Region, Service
 from twinos.codec import decoder, encode
 from twinos.errors import describe
 
@@ -39,7 +38,6 @@ ENOUGH: Final = 2
 """Lives that one request may end by its own fault; then its client is told so."""
 
 _read_base: Final = decoder(tuple[Told, bytes, bytes])
-_read_caller: Final = decoder(Caller)
 
 
 class Nobody:
@@ -58,7 +56,7 @@ class Recorder(Journal):
     Args:
         service: whose it is.
         region: where.
-        replayed: whether requests are recorded; or else the whole state after each.
+        recording: what of each operation.
         fault: whether the last life ended by its own fault.
         on_trial: whether another version will go on with this, if this one can't.
 
@@ -74,18 +72,19 @@ class Recorder(Journal):
         service: type[Service],
         region: Region,
         *,
-        replayed: bool,
+        recording: Recording,
         fault: bool,
         on_trial: bool = False,
     ) -> None:
         self._service = service
         self.on_trial = on_trial
-        self._replayed = replayed
+        self._recording = recording
+        self._replayed = recording is Recording.REQUESTS
         self.conversations: Final = Conversations()
         self._introduced: set[int] = set()
-        self._callers: dict[int, Caller] = {}
         self._instance: Service | None = None
         self._now = [host_time()]
+        self._known = Known(self.conversations, {}, self._introduced, self._now)
         self._state = self._rest = b""
         self.reborn = bool(region.size)
         try:
@@ -94,7 +93,7 @@ class Recorder(Journal):
         except (DamagedError, msgspec.DecodeError) as damage:
             self._store = StableStore(region)
             self._give_up(damage)
-        self._blame(fault)
+        self._store.blame(fault=fault)
 
     # What the service asks; see `Journal`.
 
@@ -106,7 +105,7 @@ class Recorder(Journal):
 
     def note(self, data: bytes) -> None:
         """See `Journal`."""
-        if self._replayed and not self.replaying:
+        if self._recording is not Recording.STATE and not self.replaying:
             self._append((NOTE, 0, 0, 0, 0), data)
 
     def save(self, state: bytes, rest: bytes = b"") -> None:
@@ -136,9 +135,7 @@ class Recorder(Journal):
 
     def resume(self, conversation: Conversation, channel: int, number: int) -> list[bytes] | None:
         """`Conversations.go_on`; None: the message has ended too many lives."""
-        words = self._store.words
-        if words[WORD_FAULT] == channel and words[WORD_FAULTS] >= ENOUGH:
-            words[WORD_FAULTS] = 0
+        if self._store.is_fatal(channel, ENOUGH):
             return None
         return self.conversations.go_on(conversation, channel, number)
 
@@ -164,14 +161,24 @@ class Recorder(Journal):
         conversation.results.append((None, whole))
         self._record((REPLY, index, *said), whole)
 
+    def failed(self) -> None:
+        """An operation failed: record what it has changed, if the service says so."""
+        if self._recording is Recording.CHANGES:
+            changed = self._unsaved()
+            if changed:
+                self.note(changed)
+
     def _recorder(
         self, conversation: Conversation, operation: Op, caller: Caller, *, bundled: bool
     ) -> Callable[[Frame, Any], None]:
         record = self._any_recorder(conversation, operation, caller, bundled=bundled)
-        if self._replayed and not bundled:
-            known = self._introduced, self._now
-            record = quick(self._store, *known, conversation, operation, caller.id, record)
-        return self._carefully(record) if self._replayed and self.on_trial else record
+        if bundled or self._recording is Recording.STATE:
+            return record
+        about = self._now, conversation, operation, caller.id, record
+        if not self._replayed:
+            return quick_change(self._store, self._unsaved, *about)
+        record = quick(self._store, self._introduced, *about)
+        return self._carefully(record) if self.on_trial else record
 
     def _carefully(self, record: Callable[[Frame, Any], None]) -> Callable[[Frame, Any], None]:
         """The same; on trial, states are published: another version might do something else."""
@@ -186,7 +193,8 @@ class Recorder(Journal):
     def _any_recorder(
         self, conversation: Conversation, operation: Op, caller: Caller, *, bundled: bool
     ) -> Callable[[Frame, Any], None]:
-        introduced, who, replayed = self._introduced, caller.id, self._replayed
+        introduced, who = self._introduced, caller.id
+        recording, changed = self._recording, self._unsaved
         store = self._store
 
         def record(request: Frame, result: Any) -> None:
@@ -197,27 +205,34 @@ class Recorder(Journal):
                 index = 0
                 conversation.results = [(operation, result)]
             conversation.done = number = conversation.number
-            if not replayed:
+            if recording is Recording.CHANGES:
+                kind, frame, contents = CHANGE, reply_to(operation, result), changed()
+            elif recording is Recording.REQUESTS:
+                kind, (frame, contents) = REQUEST, apart(request)
+                if who not in introduced:
+                    self._introduce(caller)
+            else:
                 self._save_all()
                 return
-            if who not in introduced:
-                self._introduce(caller)
-            head = (REQUEST, index, conversation.channel, number, who)
-            if not store.append(head, self._now[0], *apart(request)):
+            head = (kind, index, conversation.channel, number, who)
+            if not store.append(head, self._now[0], frame, contents):
                 self._save_all()
             elif store.crowded:
                 self._thin_out()
 
         return record
 
-    def _record(self, head: tuple[int, ...], data: bytes = b"") -> None:
-        if self._replayed:
-            self._append(head, data)
-        else:
-            self._save_all()
+    def _unsaved(self) -> bytes:
+        return self._instance._unsaved() if self._instance else b""  # noqa: SLF001 (its hook)
 
-    def _append(self, head: tuple[int, ...], data: bytes) -> None:
-        if not self._store.append(head, self._now[0], data, b""):
+    def _record(self, head: tuple[int, ...], data: bytes = b"") -> None:
+        if self._recording is Recording.STATE:
+            self._save_all()
+        else:
+            self._append(head, data, self._unsaved() if not self._replayed else b"")
+
+    def _append(self, head: tuple[int, ...], data: bytes, contents: bytes = b"") -> None:
+        if not self._store.append(head, self._now[0], data, contents):
             self._save_all()
         elif self._store.crowded and head[0] in {REPLY, DEPARTED}:
             self._thin_out()
@@ -249,10 +264,9 @@ class Recorder(Journal):
         try:
             if self._store.epoch:
                 instance._restored(self._state)  # noqa: SLF001 (its hook)
-            self._replay(instance)
-        except DamagedError as damage:
-            self._say(f"{damage}; what was done after it is lost")
-            self._store.words[self._store.tail >> 3] = 0
+            replay(self._entries(), instance, self._service, self._known)
+            if self.reborn:
+                instance._recovered()  # noqa: SLF001 (its hook)
         except Exception as error:
             if not self.on_trial:
                 self._give_up(error)
@@ -266,34 +280,12 @@ class Recorder(Journal):
             told, self._state, self._rest = _read_base(base)
             self.conversations.load(told)
 
-    def _blame(self, fault: bool) -> None:
-        words = self._store.words
-        culprit = words[WORD_AT_WORK]
-        words[WORD_AT_WORK] = 0
-        if fault and culprit:
-            words[WORD_FAULTS] = words[WORD_FAULTS] + 1 if words[WORD_FAULT] == culprit else 1
-            words[WORD_FAULT] = culprit
-
-    def _replay(self, instance: Service) -> None:
-        known = list(implemented(type(instance), self._service).values())
-        again = [repeater(instance, operation) for operation in known]
-        for entry in self._store.entries():
-            self._now[0] = entry.time
-            place = entry.place, entry.conversation, entry.number, entry.caller
-            if entry.kind == REQUEST:
-                number = entry.frame[SIZE - 1]
-                result = again[number](self._callers[entry.caller], entry)
-                self.conversations.remember(place, known[number], result)
-            elif entry.kind == REPLY:
-                self.conversations.remember(place, None, entry.frame)
-            elif entry.kind == CALLER:
-                self._callers[entry.caller] = _read_caller(entry.frame)
-                self._introduced.add(entry.caller)
-            elif entry.kind == DEPARTED:
-                instance._departed(self._callers[entry.caller])  # noqa: SLF001 (its hook)
-                self.conversations.forget(entry.caller)
-            else:
-                instance._noted(entry.frame)  # noqa: SLF001 (its hook)
+    def _entries(self) -> Iterator[Entry]:
+        try:
+            yield from self._store.entries()
+        except DamagedError as damage:
+            self._say(f"{damage}; what was done after it is lost")
+            self._store.words[self._store.tail >> 3] = 0
 
     def _give_up(self, reason: BaseException) -> None:
         """Begin as in the first life: the service has what its disk has, if it has one."""

@@ -51,6 +51,7 @@ class Road:
         self._operation = operation
         around = said.around(operation, bundled=bundled) if said else ()
         self._recorded = bool(around)
+        self._failed = said.failed if said and around else _nothing
         self._make: Callable[[], Piece] = partial(passage, *around)
         self._parameters = [parameter.name for parameter in operation.parameters]
 
@@ -91,6 +92,7 @@ class Road:
         try:
             result = self._entry(*arguments, request)
         except OSError as error:
+            self._failed()
             self._channel.send(_told(error))
         else:
             self._answer_at_length(result)
@@ -142,11 +144,16 @@ class Road:
             self._channel.send(frame(OK, payload) if len(payload) < LARGE else Bulk(OK, payload))
 
     def _failure(self, error: OSError) -> bytes | None:
+        self._failed()
         reply = _told(error)
         if len(reply) < LARGE:
             return reply
         self._channel.send(reply)
         return None
+
+
+def _nothing() -> None:
+    pass
 
 
 def _told(error: OSError) -> bytes:

@@ -182,7 +182,7 @@ class _Server:
             service: Recorder(
                 service,
                 post.regions[service][needs(service).journal],
-                replayed=needs(service).replayed,
+                recording=needs(service).recording,
                 fault=post.fault,
                 on_trial=post.on_trial,
             )

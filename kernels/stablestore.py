@@ -52,6 +52,7 @@ REPLY: Final = 1
 DEPARTED: Final = 2
 CALLER: Final = 3
 NOTE: Final = 4
+CHANGE: Final = 5
 
 
 class DamagedError(Exception):
@@ -135,6 +136,22 @@ class StableStore:
         self.words[START >> 3] = 0
         self.words[WORD_BASE] = 0
         self._begin(0)
+
+    def blame(self, *, fault: bool) -> None:
+        """A life begins: if the last one ended by its own fault, the request at work gets it."""
+        words = self.words
+        culprit = words[WORD_AT_WORK]
+        words[WORD_AT_WORK] = 0
+        if fault and culprit:
+            words[WORD_FAULTS] = words[WORD_FAULTS] + 1 if words[WORD_FAULT] == culprit else 1
+            words[WORD_FAULT] = culprit
+
+    def is_fatal(self, conversation: int, enough: int) -> bool:
+        """Whether a conversation has ended so many lives in a row; it begins anew then."""
+        if self.words[WORD_FAULT] != conversation or self.words[WORD_FAULTS] < enough:
+            return False
+        self.words[WORD_FAULTS] = 0
+        return True
 
     def _begin(self, epoch: int) -> None:
         self.epoch = epoch

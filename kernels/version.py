@@ -212,7 +212,7 @@ def _conversations(asked: Needs) -> set[str]:
 def _kept(asked: Needs) -> str:
     if not asked.journal:
         return "nowhere"
-    return "in a journal of requests" if asked.replayed else "in a journal of states"
+    return f"in a journal of {asked.recording.name.lower().removesuffix('s')}s"
 
 
 def shape(annotation: Any) -> Any:

@@ -62,7 +62,7 @@ def _section(service: type[Service], known: Mapping[str, type[Service]]) -> Iter
     yield f"- May be called by: {_listed(_clients(service, known))}"
     yield f"- Regions: {_listed(_region(name, asked.shared) for name in asked.regions)}"
     if asked.journal:
-        yield f"- Its state survives it: {'requests are' if asked.replayed else 'it is'} recorded"
+        yield f"- Its state survives it: {asked.recording.value}"
     yield f"- Settings: {_listed(f'`{setting(p)}`' for p in asked.settings.values())}"
     yield ""
     yield "| operation | errors | |"

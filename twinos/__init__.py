@@ -21,7 +21,7 @@ from twinos.errors import (
     WiringError,
     fail,
 )
-from twinos.journal import Journal, replayed
+from twinos.journal import Journal, Recording, noted, replayed
 from twinos.later import Later, Pending
 from twinos.limits import limit
 from twinos.line import NO_DEVICE, Line
@@ -59,6 +59,7 @@ __all__ = [
     "Post",
     "Posting",
     "Received",
+    "Recording",
     "Region",
     "ServerDied",
     "Service",
@@ -72,6 +73,7 @@ __all__ = [
     "WiringError",
     "fail",
     "limit",
+    "noted",
     "only",
     "op",
     "operations",

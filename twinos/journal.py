@@ -16,6 +16,11 @@ large marks its journal: `Annotated[Journal, replayed]`. Then the request itself
 after a crash all requests since the last `_saved()` are carried out again. Such a service has to be
 deterministic: it asks its journal for the time, and nobody else for anything that changes.
 
+A third kind says itself what has changed: `Annotated[Journal, noted]`. After each operation it is
+asked for that, by `_unsaved()`, which is published with the reply, also of one that fails; a later
+life is told of it again, by `_noted`. It suits a service whose large data lie in regions of its
+own: only what is missing there has to be told.
+
 Operations that change nothing say so: `@op(repeatable=True)` costs no record, and is simply sent
 again. Whatever an operation that waits changes, it changes after it has waited for the last time.
 
@@ -23,14 +28,20 @@ State survives where a service has an address space of its own. Elsewhere a jour
 """
 
 import time
+from enum import Enum
 from typing import Final
 
 
-class Replayed:
-    """A mark on a journal in a constructor: requests are recorded, and carried out again."""
+class Recording(Enum):
+    """What a journal records of each operation. Two of them are marks in a constructor."""
+
+    STATE = "its state is recorded"
+    CHANGES = "what changes is recorded"
+    REQUESTS = "requests are recorded"
 
 
-replayed: Final = Replayed()
+replayed: Final = Recording.REQUESTS
+noted: Final = Recording.CHANGES
 
 
 class Journal:
@@ -51,7 +62,7 @@ class Journal:
         return time.time()
 
     def note(self, data: bytes) -> None:
-        """Record something that a repeatable operation changed, for `_noted`.
+        """Record something now, for `_noted`: what a repeatable operation has changed, say.
 
         Args:
             data: what the service wants to be told of it.

@@ -90,8 +90,15 @@ class Service:
     def _restored(self, saved: bytes) -> None:
         """Be what `_saved` told of; after the constructor, in each life but the first."""
 
+    def _unsaved(self) -> bytes:
+        """What has changed since this was last asked, for `_noted`; see `twinos.noted`."""
+        return b""
+
     def _noted(self, data: bytes) -> None:
-        """`Journal.note(data)` was called here, in an earlier life."""
+        """An earlier life said this, by `_unsaved` or by `Journal.note`."""
+
+    def _recovered(self) -> None:
+        """All that earlier lives had to say has been told."""
 
     def _interrupted(self) -> None:
         """The device of this driver has raised an interrupt; see `Line`."""

@@ -12,13 +12,14 @@ from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 from twinos.caller import Caller
 from twinos.errors import ContractError, WiringError
-from twinos.journal import Journal, Replayed
+from twinos.journal import Journal, Recording
 from twinos.line import Line
 from twinos.mailbox import Post
 from twinos.message import Message, message_decoder
 from twinos.privileges import Only, Shared, role
 from twinos.region import Region
 from twinos.service import Service, operations
+from twinos.surviving import check_survivor, recording
 from twinos.tasks import Tasks
 from twinos.values import check_type
 
@@ -42,7 +43,7 @@ class Needs:
         lines: of devices whose driver it is: one at most.
         mailboxes: the conversations that it takes part in: one at most.
         journal: the parameter that gets its journal; none: its state dies with it.
-        replayed: whether its requests are recorded, and not its state after each.
+        recording: what is recorded there.
         settings: plain values, with their types and defaults.
     """
 
@@ -55,7 +56,7 @@ class Needs:
     mailboxes: Mapping[str, type[Message]]
     settings: Mapping[str, inspect.Parameter]
     journal: str = ""
-    replayed: bool = False
+    recording: Recording = Recording.STATE
 
 
 def needs(service: type[Service]) -> Needs:
@@ -71,7 +72,7 @@ def needs(service: type[Service]) -> Needs:
     regions, tasks, lines = list[str](), list[str](), list[str]()
     mailboxes: dict[str, type[Message]] = {}
     settings: dict[str, inspect.Parameter] = {}
-    journals: dict[str, bool] = {}
+    journals: dict[str, Recording] = {}
     for parameter in _parameters(service):
         kind, marks = _apart(parameter.annotation)
         if isinstance(kind, type) and issubclass(kind, Service):
@@ -82,7 +83,7 @@ def needs(service: type[Service]) -> Needs:
             if any(isinstance(mark, Shared) for mark in marks):
                 shared.add(parameter.name)
         elif kind is Journal:
-            journals[parameter.name] = any(isinstance(mark, Replayed) for mark in marks)
+            journals[parameter.name] = recording(marks)
         elif kind is Tasks:
             tasks.append(parameter.name)
         elif kind is Line:
@@ -95,7 +96,7 @@ def needs(service: type[Service]) -> Needs:
     _check_one(service, "a service has one mailbox", mailboxes)
     _check_one(service, "a driver has one device", lines)
     if journals:
-        _check_survivor(service, journals)
+        check_survivor(service, journals)
     return Needs(
         handles,
         allowed,
@@ -106,7 +107,7 @@ def needs(service: type[Service]) -> Needs:
         mailboxes,
         settings,
         journal=next(iter(journals), ""),
-        replayed=any(journals.values()),
+        recording=next(iter(journals.values()), Recording.STATE),
     )
 
 
@@ -266,17 +267,6 @@ def _conversation(service: type[Service], name: str, kind: Any) -> type[Message]
         raise ContractError(f"{where}: Post[...] names a class that derives from Message")
     message_decoder(conversation)
     return conversation
-
-
-def _check_survivor(service: type[Service], journals: Mapping[str, bool]) -> None:
-    where = f"{service.__name__}.__init__"
-    if len(journals) > 1:
-        raise ContractError(f"{where}: a service has one journal")
-    for hook in ("_saved", "_restored"):
-        if getattr(service, hook) is getattr(Service, hook):
-            raise ContractError(f"{where}: a service with a journal has a method {hook}")
-    if service.__overlaps__:
-        raise ContractError(f"{where}: a service with a journal does not overlap its waits")
 
 
 def _check_setting(service: type[Service], parameter: inspect.Parameter) -> None:

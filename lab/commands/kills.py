@@ -13,13 +13,13 @@ from lab.progress import Progress
 
 COUNT: Final = 200
 EPILOG: Final = f"""\
-A microkernel on an image serves {CLIENTS} clients, who do with files whatever programs do, and one
-that starts programs. Meanwhile its services are killed (kill -9) at random instants: one, all at
-once, one that has just begun again, or a client in the middle of a large message. What each client
-was told is compared
-with a model that knows nothing of the system: nothing acknowledged may be lost or done twice, and
-no client may see an error. At the end the image must be in order, and no process, thread,
-descriptor or memory left over.
+A microkernel on an image serves {CLIENTS} clients, who do with files whatever programs do,
+one that starts programs, and one with more memory than there are frames. Meanwhile its services
+are killed (kill -9) at random instants: one, all at once, one that has just begun again, or a
+client in the middle of a large message. What each client was told is compared with a model that
+knows nothing of the system: nothing acknowledged may be lost or done twice, and no client may see
+an error. At the end the image must be in order, and no process, thread, descriptor, region, frame
+or place in the swap area left over.
 
 With each thousand kills, and once at least, the kernel's own process is killed: all of the system
 must be gone, and what was synced must be on the image.

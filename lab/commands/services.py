@@ -68,7 +68,7 @@ def _description(service: type[Service]) -> Iterator[str]:
     if asked.mailboxes:
         yield f"mailbox: {_listed(kind.__name__ for kind in asked.mailboxes.values())}"
     if asked.journal:
-        yield f"its state survives: {'requests are' if asked.replayed else 'it is'} recorded"
+        yield f"its state survives: {asked.recording.value}"
     if service.__overlaps__:
         together = (name for name in operations(service) if name in service.__overlaps__)
         yield f"overlaps: {_listed(together)}"

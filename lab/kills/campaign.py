@@ -18,11 +18,13 @@ from kernels.host import adopting
 from lab.kills.census import Census, count, kernel_process
 from lab.kills.clients import FileClient
 from lab.kills.killing import kill, never_given_up
+from lab.kills.memory import FRAMES, MemoryClient
 from lab.kills.spawning import ProcessClient
 from servers.console import Console
 from servers.disk import Disk
 from servers.filesystem import FileSystem
 from servers.filesystem.check import MemoryImage, Severity, check
+from servers.memory import MemoryManager, SwapDisk
 from servers.process import ProcessManager
 from twinos import KernelPanic, Service
 
@@ -30,10 +32,15 @@ VICTIMS: Final[dict[str, type[Service]]] = {
     "FileSystem": FileSystem,
     "Disk": Disk,
     "ProcessManager": ProcessManager,
+    "MemoryManager": MemoryManager,
+    "SwapDisk": SwapDisk,
 }
-SERVICES: Final = (FileSystem, ProcessManager, Console)
+SERVICES: Final = (FileSystem, MemoryManager, ProcessManager, Console)
+Client = FileClient | ProcessClient | MemoryClient
 CLIENTS: Final = 4
 BLOCKS: Final = 16_384
+SLOTS: Final = 2048
+"""Of the swap area; the programs that are started need some, too."""
 _PAUSE_S: Final = 0.01
 _BOTH, _AGAIN, _CLIENT = 0.15, 0.3, 0.97
 """Chances: all victims at once; the victim once more while it recovers; from there on, a client."""
@@ -91,14 +98,16 @@ def campaign(
     ):
         image = Path(name) / "image"
         # Kills are no loss of power: nobody has to wait for the medium.
-        config: Any = {Disk: {"image": str(image), "blocks": BLOCKS, "durable": False}}
+        config: Any = {
+            Disk: {"image": str(image), "blocks": BLOCKS, "durable": False},
+            MemoryManager: {"pages": FRAMES},
+            SwapDisk: {"blocks": SLOTS},
+        }
         with boot("microkernel", *SERVICES, config=config) as system:
             _warm_up(system)
             before = count(system)
-            clients: list[FileClient | ProcessClient] = [
-                FileClient(system, f"client-{at}", f"{seed}/{at}") for at in range(CLIENTS)
-            ]
-            clients.append(ProcessClient(system, f"{seed}"))
+            memory = system[MemoryManager].meminfo()
+            clients = _clients(system, CLIENTS, f"{seed}")
             done, recoveries = _kill_all(system, services, kills, rng, tick)
             for client in clients:
                 client.end()
@@ -106,6 +115,9 @@ def campaign(
             for client in clients:
                 client.leave()
             after = _settled(system, before)
+            left = system[MemoryManager].meminfo()
+        if left != memory:
+            wrong.append(f"memory: {left}, and before {memory}")
         errors = errors_of(image.read_bytes())
     recoveries.sort()
     middle, last = recoveries[len(recoveries) // 2], recoveries[len(recoveries) * 99 // 100]
@@ -180,13 +192,18 @@ def _until_ready(system: System, killed: Collection[int]) -> None:
 def _warm_up(system: System) -> None:
     """One life and one client each: what is made once for all is there."""
     _until_ready(system, [kill(system, name) for name in VICTIMS])
-    clients: list[FileClient | ProcessClient] = [FileClient(system, "warm-up", "0")]
-    clients.append(ProcessClient(system, "0"))
+    clients = _clients(system, 1, "0")
     time.sleep(_WARM_S)
     for client in clients:
         client.end()
         client.leave()
     time.sleep(_WARM_S)
+
+
+def _clients(system: System, count: int, seed: str) -> list[Client]:
+    """So many of files, one of processes, and one of memory."""
+    files = [FileClient(system, f"client-{seed}-{at}", f"{seed}/{at}") for at in range(count)]
+    return [*files, ProcessClient(system, seed), MemoryClient(system, seed)]
 
 
 def _settled(system: System, before: Census) -> Census:

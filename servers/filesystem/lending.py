@@ -154,6 +154,24 @@ class Lending:
         self._revoked.clear()
         return closed
 
+    def keep(self, files: Iterable[int], slots: Iterable[int]) -> list[Inode]:
+        """Close all files but these, which are mapped once; have all pages back but these slots."""
+        kept, borrowed = set(files), set(slots)
+        for slot in [slot for slot in self._owners if slot not in borrowed]:
+            self.take_back(slot)
+        for slot in self._revoked - borrowed:
+            self.take_back(slot)
+        times = [
+            number
+            for number in self._files
+            for _ in range(self.file(number)[1].mappings - (number in kept))
+        ]
+        return [self.close(number) for number in times]
+
+    def mapped(self) -> list[tuple[int, Inode]]:
+        """The files that are mapped."""
+        return list(self._files.items())
+
     def lend(self, inode: Inode, lent: Lent, index: int) -> int:
         """Lend a page of the file; the slot. ENOMEM: none is free. EIO, ENOSPC."""
         if not self._free:

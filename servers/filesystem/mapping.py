@@ -131,3 +131,21 @@ class LendingOperations(State):
         for inode in self._volume.lending.reset():
             self._volume.closed(inode)
         return self._volume.lending.slots
+
+    @op
+    def mapping_resume(
+        self, caller: Caller, files: tuple[int, ...], slots: tuple[int, ...]
+    ) -> tuple[tuple[int, int], ...]:
+        """The memory manager goes on, after it died, with these files and pages, and no others.
+
+        Returns:
+            The files that are mapped, once each, and their sizes in bytes.
+
+        Raises:
+            OSError: EPERM.
+        """
+        require_service(caller)
+        lending = self._volume.lending
+        for inode in lending.keep(files, slots):
+            self._volume.closed(inode)
+        return tuple((file, inode.size) for file, inode in lending.mapped())

@@ -4,6 +4,9 @@ From the bottom up:
 
     mman        the constants of <sys/mman.h>
     layout      addresses, page-table entries, what is where in the regions
+    events      what has happened so far
+    record      whose pages are where
+    ledger      what else has changed, for a later life of the service
     areas       what is mapped where in an address space
     limits      what a space may use
     tables      page tables
@@ -24,6 +27,8 @@ From the bottom up:
     space       an address space, as the service keeps it
     usage       what a space uses
     placing     where a new mapping goes
+    recovery    a later life finds the pages again
+    survival    and all else
     state       the operations' common base, and on it: advice, mapping, images, sharing, accounts
     manager     the service
     violations  what a bad access raises

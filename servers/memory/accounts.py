@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from servers.memory.areas import Area
+from servers.memory.events import BROUGHT, ENDED, EVICTIONS, KILLS, WRITTEN
 from servers.memory.limits import Limit
 from servers.memory.state import Kill, MemoryState
 from servers.memory.usage import Usage, usage
@@ -81,7 +82,7 @@ class AccountOperations(MemoryState):
         """
         return self._space(caller, space).limits.get(resource)
 
-    @op(idempotent=True)
+    @op
     def setrlimit(self, caller: Caller, space: int, resource: int, soft: int, hard: int) -> None:
         """Limit an address space, in bytes; RLIM_INFINITY, -1, for none. A fork inherits it.
 
@@ -94,6 +95,7 @@ class AccountOperations(MemoryState):
         """
         where = self._space(caller, space)
         where.limits.set(resource, Limit(soft, hard), superuser=caller.uid == 0)
+        self._machine.ledger.note(("limited", space, resource, soft, hard))
 
     @op(idempotent=True)
     def meminfo(self) -> MemoryInfo:
@@ -115,15 +117,17 @@ class AccountOperations(MemoryState):
     @op(idempotent=True)
     def vmstat(self) -> MemoryEvents:
         """What has happened so far, after /proc/vmstat. Thrashing is seen here."""
-        reclaim = self._machine.reclaim
+        events = self._machine.reclaim.events.counts
+        spaces = [space.faults.events.counts for space in self._spaces.values()]
+        minor, major, copies = map(sum, zip(events[ENDED:], *spaces, strict=True))
         return MemoryEvents(
-            minor=self._ended.minor + sum(one.faults.minor for one in self._spaces.values()),
-            major=self._ended.major + sum(one.faults.major for one in self._spaces.values()),
-            copies=self._ended.copies + sum(one.faults.copies for one in self._spaces.values()),
-            brought=reclaim.brought,
-            evictions=reclaim.evictions,
-            written=reclaim.written,
-            kills=self._killed,
+            minor=minor,
+            major=major,
+            copies=copies,
+            brought=events[BROUGHT],
+            evictions=events[EVICTIONS],
+            written=events[WRITTEN],
+            kills=events[KILLS],
         )
 
     @op(idempotent=True)
@@ -131,7 +135,7 @@ class AccountOperations(MemoryState):
         """The last address spaces that had to go when memory ran out, the latest at the end."""
         return tuple(self._kills.values())
 
-    @op
+    @op(repeatable=True)
     def tick(self) -> None:
         """A tick of the replacement policy's clock, besides those of the setting `quantum`.
 

@@ -7,6 +7,7 @@ its bytes are also in the swap area; or nobody has written to it yet, so that it
 
 from servers.memory.areas import Area
 from servers.memory.cutting import catch_up
+from servers.memory.events import COPIES, MAJOR, MINOR
 from servers.memory.homes import Family, Mapper
 from servers.memory.layout import (
     COPIED,
@@ -33,18 +34,16 @@ class Faults:
         family: whose its private pages are.
 
     Attributes:
-        minor: faults that were resolved without waiting for a disk.
-        major: those that had to wait for one.
-        copies: how many of them copied a page.
+        events: the faults that were resolved; see `events`.
     """
 
-    __slots__ = ("_family", "_machine", "_space", "copies", "major", "minor")
+    __slots__ = ("_family", "_machine", "_space", "events")
 
     def __init__(self, machine: Machine, space: Mapper, family: Family) -> None:
         self._machine = machine
         self._space = space
         self._family = family
-        self.minor = self.major = self.copies = 0
+        self.events = machine.slots.events(space.number)
 
     def resolve(self, area: Area, page: int, access: int) -> bool:
         """Make a page accessible, which its area permits. ENOMEM: no memory. EIO: no such page.
@@ -59,7 +58,7 @@ class Faults:
         entry = words[word]
         if area.backing and entry & PRESENT and frame_of(entry) >= machine.frames.own:
             machine.objects[area.backing].check(_place(area, page), machine.reclaim)
-        if self._copied(area) and (access == PROT_WRITE or entry & (COPIED | SWAPPED)):
+        if copied(machine, area) and (access == PROT_WRITE or entry & (COPIED | SWAPPED)):
             catch_up(machine)
             word = machine.tables.entry(self._space.root, page)
         while True:
@@ -71,10 +70,7 @@ class Faults:
                 replaced |= self._permit_writing(area, page, word, entry)
             else:
                 break
-        if waited:
-            self.major += 1
-        else:
-            self.minor += 1
+        self.events.add(MAJOR if waited else MINOR)
         return replaced
 
     def _fill(self, area: Area, page: int, word: int, access: int) -> bool:
@@ -102,7 +98,7 @@ class Faults:
         """A private page whose entry names a slot; whether it had to be waited for."""
         machine = self._machine
         slot = frame_of(machine.tables.words[word])
-        bits = asking(area.prot) | self._copied(area)
+        bits = asking(area.prot) | copied(machine, area)
         frame = machine.swap.frame(slot)
         waited = frame is None
         if frame is not None:
@@ -111,8 +107,8 @@ class Faults:
             frame = machine.reclaim.filled(self._family, page, machine.swap.read(slot))
             if access == PROT_WRITE and machine.swap.named(slot) > 1:
                 machine.frames.dirty[frame] = 1  # a copy of one's own at once
-                bits = permissions(area.prot) | self._copied(area) | PRESENT
-                self.copies += 1
+                bits = permissions(area.prot) | copied(machine, area) | PRESENT
+                self.events.add(COPIES)
             else:
                 machine.swap.join(frame, slot)
         machine.tables.words[word] = frame << PAGE_SHIFT | bits
@@ -130,13 +126,13 @@ class Faults:
                 machine.tables.words[word] = entry & ~COPY_ON_WRITE | WRITABLE
             return False
         if self._is_own(frame):
-            machine.swap.part(frame)
             machine.frames.dirty[frame] = 1
+            machine.swap.part(frame)
             machine.tables.words[word] = entry & ~COPY_ON_WRITE | WRITABLE
             return False
         twin = machine.reclaim.copy(self._family, page, frame)
         machine.frames.dirty[twin] = 1
-        bits = permissions(area.prot) | self._copied(area) | PRESENT
+        bits = permissions(area.prot) | copied(machine, area) | PRESENT
         left = machine.tables.words[word]
         machine.tables.words[word] = twin << PAGE_SHIFT | bits
         machine.slots.invalidate(self._space.number)
@@ -145,14 +141,8 @@ class Faults:
         else:  # to make room, the very page that was copied had to go
             self._space.resident += 1
             machine.swap.drop([frame_of(left)] if left & SWAPPED else [])
-        self.copies += 1
+        self.events.add(COPIES)
         return True
-
-    def _copied(self, area: Area) -> int:
-        """The bit of entries of private copies of pages of a file, if there can be some."""
-        if not area.backing or area.flags & MAP_SHARED:
-            return 0
-        return COPIED if self._machine.objects[area.backing].filed else 0
 
     def _is_own(self, frame: int) -> bool:
         """Whether a private page may be written where it is: nobody else has it."""
@@ -165,6 +155,13 @@ class Faults:
             and machine.frames.holders(frame) == 1
             and (slot is None or not machine.swap.named(slot))
         )
+
+
+def copied(machine: Machine, area: Area) -> int:
+    """The bit of entries of private copies of pages of a file, if there can be some."""
+    if not area.backing or area.flags & MAP_SHARED:
+        return 0
+    return COPIED if machine.objects[area.backing].filed else 0
 
 
 def asking(prot: int) -> int:

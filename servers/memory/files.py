@@ -1,9 +1,9 @@
 """Files, as the memory manager has them: FileSystem, which lends their pages."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Annotated, Final
+from typing import Annotated
 
 from servers.filesystem import Cuts, FileSystem, Mapped, Text
 from servers.memory.reclaim import Reclaim
@@ -23,6 +23,7 @@ FilesHandle = Annotated[
         "mapping_sync",
         "mapping_cuts",
         "mapping_reset",
+        "mapping_resume",
     ),
 ]
 """What of FileSystem a memory manager needs."""
@@ -36,14 +37,18 @@ class Files:
 
     Args:
         files: FileSystem.
-
-    Attributes:
-        slots: how many pages can be borrowed.
     """
 
     def __init__(self, files: FilesHandle) -> None:
         self._files = files
-        self.slots: Final = files.mapping_reset()
+
+    def begin(self) -> int:
+        """Nothing is mapped. How many pages can be borrowed."""
+        return self._files.mapping_reset()
+
+    def go_on(self, files: Sequence[int], slots: Sequence[int]) -> dict[int, int]:
+        """These files are mapped, these pages are borrowed, and no others; the files' sizes."""
+        return dict(self._files.mapping_resume(tuple(files), tuple(slots)))
 
     def open(self, who: int, fd: int) -> Mapped:
         """A file that a caller has open is mapped once more. EACCES, EBADF, ENODEV."""

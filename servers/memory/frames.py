@@ -8,6 +8,7 @@ from typing import Final
 from servers.memory.homes import Home
 from servers.memory.layout import PAGE_SHIFT, PAGE_SIZE
 from servers.memory.policies import Policy
+from servers.memory.record import PageRecord
 from servers.memory.swap import SwapArea
 from twinos import fail
 
@@ -24,22 +25,41 @@ class Frames:
         memory: the bytes of the own frames.
         counts: how many hold each, in the tables region; 32 bits each; of all frames.
         own: how many frames there are in `memory`.
+        record: what outlives the service.
         policy: is told which pages come and go.
         swap: where pages go.
 
     Attributes:
         homes: whose page is in each frame, and which of its pages; None: it is free.
         dirty: by frame, whether its bytes are nowhere else: not zeros, not in the swap area.
+        record: what outlives the service.
     """
 
-    __slots__ = ("_counts", "_free", "_memory", "_policy", "_swap", "dirty", "homes", "own")
+    __slots__ = (
+        "_counts",
+        "_free",
+        "_memory",
+        "_policy",
+        "_swap",
+        "dirty",
+        "homes",
+        "own",
+        "record",
+    )
 
     def __init__(
-        self, memory: mmap, counts: memoryview, own: int, policy: Policy, swap: SwapArea
+        self,
+        memory: mmap,
+        counts: memoryview,
+        own: int,
+        policy: Policy,
+        swap: SwapArea,
+        record: PageRecord,
     ) -> None:
         self.own = own
         self.homes: list[tuple[Home, int] | None] = [None] * len(counts)
-        self.dirty = bytearray(len(counts))
+        self.record = record
+        self.dirty = record.dirty
         self._memory = memory
         self._counts = counts
         self._policy = policy
@@ -104,11 +124,27 @@ class Frames:
             if not left:
                 self._release(frame)
 
+    def take_over(self, held: dict[int, tuple[Home, int, int]]) -> None:
+        """Begin with the frames that an earlier life has given out, and no others.
+
+        Args:
+            held: by frame: whose page is there, which, and how many hold it.
+        """
+        self._counts[:] = memoryview(bytes(self._counts.nbytes)).cast("I")
+        for frame, (home, page, holders) in held.items():
+            self.adopt(frame, home, page)
+            self._counts[frame] = holders
+        for frame in [f for f, dirty in enumerate(self.dirty) if dirty and f not in held]:
+            self.dirty[frame] = 0
+        self._free = [frame for frame in reversed(range(self.own)) if frame not in held]
+
     def _release(self, frame: int) -> None:
         self._policy.forget(frame)
+        home = self.homes[frame]
+        if home is not None and not home[0].private:
+            self.record.forget(frame)
         self._swap.part(frame)
         self.dirty[frame] = 0
-        home = self.homes[frame]
         self.homes[frame] = None
         if frame < self.own:
             self._free.append(frame)

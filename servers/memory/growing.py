@@ -30,4 +30,5 @@ def grown(space: "Space", address: int) -> Area | None:
     except OSError:
         return None
     space.add(area._replace(start=start, end=area.start, locked=False))
+    space.machine.ledger.publish()
     return space.areas.find(address)

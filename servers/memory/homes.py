@@ -69,13 +69,18 @@ class Home:
 
 
 class Family(Home):
-    """The private pages of spaces that stem from one by fork; a page is known by its address."""
+    """The private pages of spaces that stem from one by fork; a page is known by its address.
+
+    Args:
+        number: what it is called.
+    """
 
     private = True
 
-    __slots__ = ("spaces",)
+    __slots__ = ("number", "spaces")
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.spaces: dict[int, Mapper] = {}
 
     def places(self, page: int) -> Iterator[tuple[Mapper, int]]:

@@ -39,7 +39,7 @@ STACK: Final = 2 * PAGE_SIZE
 class ImageOperations(MappingOperations):
     """What only services may ask, on behalf of programs: EPERM for users."""
 
-    @op(idempotent=True)  # a new server has nothing of what an old one did
+    @op
     def exec(self, caller: Caller, who: Who, path: str) -> int:
         """A new address space of `who`, with a program's text, data and stack; its number.
 
@@ -52,22 +52,21 @@ class ImageOperations(MappingOperations):
         try:
             self._lay_out(space, who, path)
         except BaseException:
+            self._machine.ledger.note(("ended", space.number))
             space.destroy()
             raise
         return self._enter(space)
 
-    @op(idempotent=True)
+    @op
     def inherit(self, caller: Caller, parent: Who, child: Who, space: int) -> int:
         """A copy, as `fork` makes it, of a parent's address space for a child; its number.
 
         ESRCH and EPERM: it is none of the parent's; EAGAIN, ENOMEM as for `fork`.
         """
         require_service(caller)
-        copy = self._space(Caller(*parent), space).fork()
-        copy.owner = child.id
-        return self._enter(copy)
+        return self._enter(self._space(Caller(*parent), space).fork(child.id))
 
-    @op(idempotent=True)
+    @op
     def leave(self, caller: Caller, who: Who, space: int) -> None:
         """End an address space of `who`, if it has not ended. EPERM."""
         require_service(caller)

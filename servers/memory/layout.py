@@ -9,8 +9,9 @@ An address, 39 bits in three levels as in RISC-V's Sv39:
 The `tables` region, in pages of 4 KiB:
 
     page 0                  the header
-    pages 1..               the spaces: one slot of 128 bytes each
+    pages 1..               the spaces: one slot of 256 bytes each
     then                    the reference counts of the frames, 4 bytes each
+    then                    what of pages outlives the service: see `record`
     the rest                page tables, 512 entries each; an entry names a table by its page here
 
 An entry of a page table, 64 bits:
@@ -66,26 +67,32 @@ DIRTY: Final = 1 << 8 * DIRTY_BYTE
 
 WORD: Final = 8
 MAGIC: Final = int.from_bytes(b"TwinOS/M", "little")
-VERSION: Final = 2
+VERSION: Final = 3
 HEADER_MAGIC: Final = 0
 HEADER_VERSION: Final = 1
 HEADER_SPACES: Final = 2
 HEADER_FRAMES: Final = 3
 HEADER_CUTS: Final = 4
-"""Words of the header: what this is, how many slots it has, how many frames there are, and what
-FileSystem's count of what it took back was when the service last asked."""
+HEADER_LENT: Final = 5
+HEADER_LEAVING: Final = 6
+HEADER_EVENTS: Final = 8
+"""Words of the header: what this is, how many slots it has, how many frames there are, what
+FileSystem's count of what it took back was when the service last asked, how many frames it lends;
+in two words, which frame is on its way to which slot of the swap area, each plus 1; and from there
+on what has happened so far: see `events`."""
 
 SLOTS: Final = PAGE_SIZE // WORD
-SLOT_WORDS: Final = 16
+SLOT_WORDS: Final = 32
 SLOT_SPACE: Final = 0
 SLOT_ROOT: Final = 1
 SLOT_GENERATION: Final = 2
-SLOT_LANES: Final = 3
+SLOT_EVENTS: Final = 3
+SLOT_LANES: Final = 8
 """Words of a slot: the space that lives here or was the last to; its root table (0: none lives
 here); how often translations of this slot became invalid, which the MMU compares at each access;
-and from there on one word for each process with MMUs of the space, its lane."""
+its page faults; and from there on one word for each process with MMUs of the space, its lane."""
 
-LANES: Final = SLOT_WORDS - SLOT_LANES
+LANES: Final = 13
 """Processes that may have MMUs of a space. A lane is 0 while it is nobody's; else it says whose it
 is, the process shifted by `LANE_SHIFT`, and whether `LANE_BUSY`."""
 LANE_BUSY: Final = 1

@@ -39,6 +39,10 @@ class Limits:
         """The same limits, to be changed apart."""
         return Limits(dict(self._limits))
 
+    def all(self) -> list[tuple[int, Limit]]:
+        """All of them, by resource."""
+        return list(self._limits.items())
+
     def get(self, resource: int) -> Limit:
         """A limit. EINVAL: there is no such resource."""
         try:

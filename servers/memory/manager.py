@@ -4,10 +4,12 @@ import errno
 
 from servers.memory.accounts import AccountOperations
 from servers.memory.images import ImageOperations
+from servers.memory.ledger import written
 from servers.memory.mman import PROT_READ, PROT_WRITE
 from servers.memory.sharing import SharingOperations
 from servers.memory.space import Space
 from servers.memory.state import WORD_MASK
+from servers.memory.survival import Chronicle
 from twinos import Caller, fail, op
 
 
@@ -27,6 +29,9 @@ class MemoryManager(ImageOperations, SharingOperations, AccountOperations):
     refused with ENOMEM; a store never fails. With it, nothing is refused, and when memory runs out
     the address space that has the most pages is ended; `kills` names it.
 
+    It survives its process: the regions keep pages and page tables, the journal the rest. So a page
+    fault costs no record.
+
     Args:
         frames: physical memory.
         tables: page tables and reference counts; see `layout`.
@@ -39,6 +44,7 @@ class MemoryManager(ImageOperations, SharingOperations, AccountOperations):
         seed: for a policy that draws lots.
         quantum: page faults between two ticks of the policy's clock; 0: only `tick` is one.
         overcommit: whether to promise more than there is room for.
+        journal: what the regions do not keep.
 
     Raises:
         OSError: EINVAL: a setting is out of range, or there is no such policy.
@@ -68,9 +74,9 @@ class MemoryManager(ImageOperations, SharingOperations, AccountOperations):
             OSError: EAGAIN: there are too many. ENOMEM: not enough page tables are free, or its
                 pages can't be promised a second time.
         """
-        return self._enter(self._space(caller, space).fork())
+        return self._enter(self._space(caller, space).fork(caller.id))
 
-    @op
+    @op(repeatable=True)  # the page tables are the record
     def fault(self, caller: Caller, space: int, address: int, access: int) -> bool:
         """The page fault: the MMU found no translation that permits an access.
 
@@ -101,3 +107,24 @@ class MemoryManager(ImageOperations, SharingOperations, AccountOperations):
                     raise
             self._kill_one()
             where = self._space(caller, space)
+
+    @property
+    def _chronicle(self) -> Chronicle:
+        state = self._spaces, self._kills, self._named, self._descriptors
+        return Chronicle(self._machine, *state)
+
+    def _unsaved(self) -> bytes:
+        return self._machine.ledger.taken()
+
+    def _saved(self) -> bytes:
+        self._machine.ledger.taken()  # is part of it
+        return written(list(self._chronicle.told()))
+
+    def _restored(self, saved: bytes) -> None:
+        self._chronicle.tell(saved)
+
+    def _noted(self, data: bytes) -> None:
+        self._chronicle.tell(data)
+
+    def _recovered(self) -> None:
+        self._chronicle.complete()

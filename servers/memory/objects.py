@@ -4,18 +4,19 @@ An anonymous shared mapping is an object without a file: its pages appear when t
 touched, by whomever, and all who map it see the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from servers.memory.commit import Commit
+from servers.memory.events import BROUGHT
 from servers.memory.files import Files
 from servers.memory.frames import Frames
 from servers.memory.homes import Home, Mapper
 from servers.memory.layout import PAGE_SHIFT, PAGE_SIZE, round_up
+from servers.memory.ledger import Change, Ledger
 from servers.memory.mman import MAP_PRIVATE
 from servers.memory.reclaim import Reclaim
 from servers.memory.swap import SwapArea
 from servers.memory.violations import LOST
-from twinos import Caller
 
 
 class MemoryObject(Home):
@@ -69,6 +70,7 @@ class MemoryObject(Home):
         if slot is not None:
             self._swap.hold([slot])
             self.slots[page] = slot
+            self._frames.record.keep_slot(slot, self.number, page)
 
     def check(self, page: int, reclaim: Reclaim) -> None:
         """See whether a page that is in a frame is still this object's. EIO: there is none now."""
@@ -76,8 +78,8 @@ class MemoryObject(Home):
     def write(self, page: int, frame: int, reclaim: Reclaim) -> None:
         """The page in this frame is about to be written to. EIO: it can't be."""
         del page, reclaim
-        self._swap.part(frame)
         self._frames.dirty[frame] = 1
+        self._swap.part(frame)
 
     def frame(self, page: int, reclaim: Reclaim) -> tuple[int, bool]:
         """The frame of a page, and whether it was read from the disk. ENOMEM: none can be had."""
@@ -87,10 +89,12 @@ class MemoryObject(Home):
         slot = self.slots.get(page)
         if slot is None:
             frame = self.frames[page] = reclaim.zeros(self, page)
+            self._frames.record.keep(frame, self.number, page)
             return frame, False
         frame = self.frames[page] = reclaim.filled(self, page, self._swap.read(slot))
         self._swap.join(frame, slot)
-        self._swap.drop([self.slots.pop(page)])
+        self._frames.record.keep(frame, self.number, page)
+        self._drop_slots([page])
         return frame, True
 
     def forget(self, first: int = 0) -> None:
@@ -98,11 +102,21 @@ class MemoryObject(Home):
         frames = [page for page in self.frames if page >= first]
         slots = [page for page in self.slots if page >= first]
         self._frames.drop([self.frames.pop(page) for page in frames])
-        self._swap.drop([self.slots.pop(page) for page in slots])
+        self._drop_slots(slots)
+
+    def _drop_slots(self, pages: Iterable[int]) -> None:
+        slots = [self.slots.pop(page) for page in pages]
+        for slot in slots:
+            self._frames.record.forget_slot(slot)
+        self._swap.drop(slots)
 
     def end(self) -> None:
         """Nobody needs it any more."""
         self.forget()
+
+    def told(self) -> Change:
+        """All of it that is not in the regions, for the ledger."""
+        return "object", self.number, self.charged
 
     def sync(self) -> None:
         """Have what was stored where it outlives the system, if there is such a place."""
@@ -167,6 +181,10 @@ class FileObject(MemoryObject):
         self.forget()
         self._files.close(self.file)
 
+    def told(self) -> Change:
+        """All of it, for the ledger."""
+        return "file", self.number, self.file
+
     def sync(self) -> None:
         """Have what was stored in the file. EIO, ENOSPC."""
         self._files.sync(self.file)
@@ -188,7 +206,8 @@ class FileObject(MemoryObject):
             return
         self._frames.adopt(frame, self, page)
         self.frames[page] = frame
-        reclaim.brought += 1
+        self._frames.record.keep(frame, self.number, page)
+        reclaim.events.add(BROUGHT)
 
     def _lose(self, page: int, reclaim: Reclaim) -> None:
         """The page is where it was no more: nobody maps it."""
@@ -204,7 +223,7 @@ class NamedObject(MemoryObject):
         number: what the object is called here.
         frames: physical memory.
         swap: where its pages go.
-        owner: who made it.
+        uid, gid: who made it.
         mode: who may open it, as the permissions of a file.
 
     Attributes:
@@ -213,13 +232,21 @@ class NamedObject(MemoryObject):
     """
 
     def __init__(
-        self, number: int, frames: Frames, swap: SwapArea, owner: Caller, mode: int
+        self, number: int, frames: Frames, swap: SwapArea, uid: int, gid: int, mode: int
     ) -> None:
         super().__init__(number, frames, swap, 0)
         self.size = 0
-        self.uid, self.gid = owner.uid, owner.gid
+        self.uid, self.gid = uid, gid
         self.mode = mode & 0o777
         self.keepers = 1  # its name
+
+    def told(self) -> Change:
+        """All of it, for the ledger."""
+        return "memory", self.number, self.uid, self.gid, self.mode, self.size
+
+    def restore(self, size: int) -> None:
+        """It has had this size."""
+        self.size, self.charged = size, round_up(size) >> PAGE_SHIFT
 
     def frame(self, page: int, reclaim: Reclaim) -> tuple[int, bool]:
         """As for all objects; but EIO beyond its end."""
@@ -227,17 +254,25 @@ class NamedObject(MemoryObject):
             raise OSError(LOST, "the shared memory ends before this page")
         return super().frame(page, reclaim)
 
-    def resize(self, size: int, commit: Commit, reclaim: Reclaim) -> None:
+    def resize(self, size: int, commit: Commit, reclaim: Reclaim, ledger: Ledger) -> None:
         """Give it this size. ENOMEM: so much can't be promised."""
         pages = round_up(size) >> PAGE_SHIFT
         commit.charge(pages - self.charged)
         self.charged, shorter, self.size = pages, size < self.size, size
+        ledger.note(("sized", self.number, size))
+        if shorter:  # others may have it mapped, who do not ask again
+            ledger.publish()
+            self.shorten(reclaim)
+
+    def shorten(self, reclaim: Reclaim) -> None:
+        """Let go of what is beyond its end."""
+        pages = round_up(self.size) >> PAGE_SHIFT
         for page in [page for page in self.frames if page >= pages]:
             reclaim.expel(self.frames[page])
         self.forget(pages)
         self.cut(pages)
-        page, rest = divmod(size, PAGE_SIZE)
-        if shorter and rest and (page in self.frames or page in self.slots):
+        page, rest = divmod(self.size, PAGE_SIZE)
+        if rest and (page in self.frames or page in self.slots):
             frame, _ = super().frame(page, reclaim)
             self.write(page, frame, reclaim)
             self._frames.write(frame, self._frames.read(frame)[:rest].ljust(PAGE_SIZE, b"\0"))

@@ -4,9 +4,18 @@ import errno
 from collections.abc import Callable
 from typing import Final
 
+from servers.memory.events import BROUGHT, ENDED, EVICTIONS, WRITTEN, Events
 from servers.memory.frames import Frames
 from servers.memory.homes import Home, Mapper
-from servers.memory.layout import ACCESSED, ACCESSED_BYTE, DIRTY, PAGE_SHIFT, SWAPPED, WORD
+from servers.memory.layout import (
+    ACCESSED,
+    ACCESSED_BYTE,
+    DIRTY,
+    HEADER_EVENTS,
+    PAGE_SHIFT,
+    SWAPPED,
+    WORD,
+)
 from servers.memory.policies import Policy
 from servers.memory.slots import PATIENCE, Slots
 from servers.memory.swap import SwapArea
@@ -29,9 +38,7 @@ class Reclaim:
         quantum: page faults between two ticks of the policy's clock; 0: none of them is one.
 
     Attributes:
-        evictions: how many pages have given up their frame.
-        written: how many of those had to be written to the swap area.
-        brought: how many pages were given a frame, zeros and those of the disk; without copies.
+        events: what has happened so far; see `events`.
         locked: how many pages must stay in memory.
     """
 
@@ -54,9 +61,7 @@ class Reclaim:
         self._own = True
         self._within: Within | None = None
         self._restless: set[int] = set()
-        self.evictions = 0
-        self.written = 0
-        self.brought = 0
+        self.events: Final = Events(tables.words, HEADER_EVENTS, ENDED + 3)
         self.locked = 0
 
     # Frames.
@@ -65,7 +70,7 @@ class Reclaim:
         """A frame of zeros, held once, for a page. ENOMEM: none can be had."""
         if not self._frames.free:
             self.make_room()
-        self.brought += 1
+        self.events.add(BROUGHT)
         return self._frames.allocate(home, page)
 
     def filled(self, home: Home, page: int, data: bytes) -> int:
@@ -73,7 +78,7 @@ class Reclaim:
         self.make_room()
         frame = self._frames.take(home, page)
         self._frames.write(frame, data)
-        self.brought += 1
+        self.events.add(BROUGHT)
         return frame
 
     def copy(self, home: Home, page: int, source: int) -> int:
@@ -206,6 +211,9 @@ class Reclaim:
         slot = None if home.filed else self._slot(frame)
         words, before = self._tables.words, [self._tables.words[word] for _, word in mappers]
         after = 0 if slot is None or not home.private else slot << PAGE_SHIFT | SWAPPED
+        leaves = bool(after and self._frames.dirty[frame])
+        if leaves:
+            self._frames.record.leaving = frame, slot or 0
         for _, word in mappers:
             words[word] = after
         try:
@@ -224,7 +232,9 @@ class Reclaim:
             space.resident -= 1
         home.evicted(frame, page, slot)
         self._frames.drop([frame] * self._frames.holders(frame))
-        self.evictions += 1
+        if leaves:
+            self._frames.record.leaving = None
+        self.events.add(EVICTIONS)
         return True
 
     def _hush(self, mappers: list[tuple[Mapper, int]]) -> bool:
@@ -241,14 +251,14 @@ class Reclaim:
         if not self._swap.free:
             spare = self._swap.spare()
             if spare is not None:
-                self._swap.part(spare)
                 self._frames.dirty[spare] = 1
+                self._swap.part(spare)
         return self._swap.take()
 
     def _save(self, frame: int, slot: int | None) -> bool:
         if slot is not None and self._frames.dirty[frame]:
             self._swap.write(slot, self._frames.read(frame))
-            self.written += 1
+            self.events.add(WRITTEN)
         return True
 
     def _restore(
@@ -257,5 +267,6 @@ class Reclaim:
         for (space, word), entry in zip(mappers, before, strict=True):
             self._tables.words[word] = entry
             self._slots.invalidate(space.number)
+        self._frames.record.leaving = None
         if slot is not None and self._frames.dirty[frame]:
             self._swap.discard(slot)

@@ -1,46 +1,86 @@
 """The memory objects that there are."""
 
+from collections.abc import Iterator
+
 from servers.memory.commit import Commit
 from servers.memory.files import Files
 from servers.memory.frames import Frames
 from servers.memory.homes import Mapper
+from servers.memory.ledger import Ledger
 from servers.memory.objects import FileObject, MemoryObject, NamedObject
 from servers.memory.swap import SwapArea
 from twinos import Caller
 
 
 class MemoryObjects:
-    """The memory objects of the machine; one lives as long as an area shows some of it."""
+    """The memory objects of the machine; one lives as long as an area shows some of it.
 
-    def __init__(self, frames: Frames, swap: SwapArea, commit: Commit, files: Files) -> None:
+    Attributes:
+        last: the last number that was given.
+    """
+
+    def __init__(
+        self, frames: Frames, swap: SwapArea, commit: Commit, files: Files, ledger: Ledger
+    ) -> None:
         self._files = files
+        self._ledger = ledger
         self._frames = frames
         self._swap = swap
         self._commit = commit
         self._objects: dict[int, MemoryObject] = {}
-        self._last = 0
+        self.last = 0
 
     def __getitem__(self, number: int) -> MemoryObject:
         return self._objects[number]
 
     def create(self, charged: int) -> MemoryObject:
         """A new object, for which so many pages were promised: it takes the promise back."""
-        return self._enter(MemoryObject(self.next(), self._frames, self._swap, charged))
+        number = self.next()
+        self._ledger.note(("object", number, charged))
+        return self.enter(MemoryObject(number, self._frames, self._swap, charged))
 
     def create_named(self, owner: Caller, mode: int) -> NamedObject:
         """A new object that will have a name."""
-        one = NamedObject(self.next(), self._frames, self._swap, owner, mode)
-        self._enter(one)
+        one = NamedObject(self.next(), self._frames, self._swap, owner.uid, owner.gid, mode)
+        self._ledger.note(one.told())
+        self.enter(one)
         return one
 
     def next(self) -> int:
-        """The number of the next object."""
-        self._last += 1
-        return self._last
+        """The number of the next object, or family."""
+        self.last += 1
+        return self.last
 
-    def _enter(self, shown: MemoryObject) -> MemoryObject:
+    def enter(self, shown: MemoryObject) -> MemoryObject:
+        """There is one more."""
         self._objects[shown.number] = shown
         return shown
+
+    def __iter__(self) -> Iterator[MemoryObject]:
+        return iter(self._objects.values())
+
+    def get(self, number: int) -> MemoryObject | None:
+        """An object, if there is one of this number."""
+        return self._objects.get(number)
+
+    def drop(self, number: int) -> None:
+        """Know an object no more that has nothing."""
+        del self._objects[number]
+
+    def made(self, number: int, charged: int) -> MemoryObject:
+        """One of zeros that an earlier life has made."""
+        return self.enter(MemoryObject(number, self._frames, self._swap, charged))
+
+    def made_of_file(self, number: int, file: int) -> MemoryObject:
+        """The same, of a file."""
+        return self.enter(FileObject(number, self._frames, self._swap, self._files, file))
+
+    def made_named(self, number: int, uid: int, gid: int, mode: int, size: int) -> MemoryObject:
+        """The same, of one that may have a name."""
+        one = NamedObject(number, self._frames, self._swap, uid, gid, mode)
+        one.restore(size)
+        one.keepers = 0
+        return self.enter(one)
 
     def of_file(self, file: int) -> MemoryObject:
         """The object of a file that was opened for mapping once more."""
@@ -49,7 +89,8 @@ class MemoryObjects:
             self._files.close(file)  # once is enough
             return one
         number = self.next()
-        return self._enter(FileObject(number, self._frames, self._swap, self._files, file))
+        self._ledger.note(("file", number, file))
+        return self.made_of_file(number, file)
 
     def find(self, file: int) -> MemoryObject | None:
         """The object of a file that is mapped."""

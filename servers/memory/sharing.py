@@ -55,6 +55,7 @@ class SharingOperations(MemoryState):
                 raise fail(errno.ENOSPC, name)
             one = self._machine.objects.create_named(caller, mode)
             self._named[name] = one
+            self._machine.ledger.note(("named", name, one.number))
         elif flags & os.O_CREAT and flags & os.O_EXCL:
             raise fail(errno.EEXIST, name)
         elif not _may(caller, one, _READ | (_WRITE if flags & os.O_ACCMODE else 0)):
@@ -86,6 +87,7 @@ class SharingOperations(MemoryState):
         """Close a descriptor; what is mapped stays so. EBADF."""
         one, _ = self._shared(caller, fd)
         del self._descriptors[caller.id][fd]
+        self._machine.ledger.note(("closed", caller.id, fd))
         self._let_go(one)
 
     @op
@@ -97,10 +99,12 @@ class SharingOperations(MemoryState):
         if caller.uid not in {0, one.uid}:
             raise fail(errno.EACCES, name)
         del self._named[name]
+        self._machine.ledger.note(("unnamed", name))
         self._let_go(one)
 
     def _departed(self, caller: Caller) -> None:
-        for one, _ in self._descriptors.pop(caller.id, {}).values():
+        for fd, (one, _) in self._descriptors.pop(caller.id, {}).items():
+            self._machine.ledger.note(("closed", caller.id, fd))
             self._let_go(one)
         super()._departed(caller)
 
@@ -110,11 +114,12 @@ class SharingOperations(MemoryState):
             number for number in range(SHM_FIRST, SHM_FIRST + MOST_OPEN) if number not in mine
         )
         mine[fd] = one, writable
+        self._machine.ledger.note(("opened", caller.id, fd, one.number, writable))
         one.keepers += 1
         return fd
 
     def _resize(self, one: NamedObject, size: int) -> None:
-        one.resize(size, self._machine.commit, self._machine.reclaim)
+        one.resize(size, self._machine.commit, self._machine.reclaim, self._machine.ledger)
 
     def _let_go(self, one: NamedObject) -> None:
         one.keepers -= 1

@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from servers.memory.events import Events
 from servers.memory.layout import (
     LANE_BUSY,
     LANE_SHIFT,
     LANES,
+    SLOT_EVENTS,
     SLOT_GENERATION,
     SLOT_LANES,
     SLOT_ROOT,
@@ -47,9 +49,33 @@ class Slots:
         last: int = self._words[slot_word(slot, self._count) + SLOT_SPACE]
         return (last or slot) + self._count
 
+    def root(self, space: int) -> int:
+        """The root table of a space; 0: it does not live here."""
+        word = slot_word(space, self._count)
+        return self._words[word + SLOT_ROOT] if self._words[word + SLOT_SPACE] == space else 0
+
+    def take_over(self, spaces: Iterable[int]) -> None:
+        """Begin with these spaces, of an earlier life; all that MMUs know may be wrong."""
+        taken = {space % self._count for space in spaces}
+        self._free = [slot for slot in reversed(range(self._count)) if slot not in taken]
+        for slot in range(self._count):
+            if slot not in taken:
+                self._words[slot_word(slot, self._count) + SLOT_ROOT] = 0
+            self.invalidate(slot)
+        self.silence(range(self._count))
+
+    def events(self, space: int) -> Events:
+        """The page faults of a space."""
+        return Events(self._words, slot_word(space, self._count) + SLOT_EVENTS, 3)
+
     def enter(self, space: int, root: int) -> None:
         """The space called `next()` has its tables at `root`."""
         self._free.pop()
+        self.settle(space, root)
+        self.events(space).clear()
+
+    def settle(self, space: int, root: int) -> None:
+        """A space has its tables at `root`."""
         word = slot_word(space, self._count)
         self._words[word + SLOT_SPACE] = space
         self._words[word + SLOT_ROOT] = root

@@ -53,6 +53,8 @@ class Space:
         resident: how many of its pages have a frame.
         locked: how many pages of its areas must stay in memory.
         faults: how its page faults are resolved.
+        family: whose its private pages are.
+        heap_end: where its break is.
         machine: what it shares with the others.
     """
 
@@ -75,16 +77,19 @@ class Space:
         self.limits = limits
         self.faults = Faults(machine, self, family)
         self.machine = machine
-        self._family = family
-        self._brk = HEAP_START
+        self.family = family
+        self.heap_end = HEAP_START
         family.spaces[number] = self
-        machine.slots.enter(number, root)
 
     @classmethod
     def create(cls, machine: Machine, owner: int) -> Self:
         """An empty space. EAGAIN: there are too many. ENOMEM: no page table is free."""
         number = machine.slots.next()
-        return cls(machine, number, owner, machine.tables.new(), Family(), Limits())
+        root = machine.tables.new()
+        machine.slots.enter(number, root)
+        family = Family(machine.objects.next())
+        machine.ledger.note(("begun", number, owner, family.number))
+        return cls(machine, number, owner, root, family, Limits())
 
     def map(
         self,
@@ -130,7 +135,7 @@ class Space:
         self._check_split()
         charged = area.charged or bool(prot & PROT_WRITE and area.flags & MAP_PRIVATE)
         self.machine.commit.charge(area.pages if charged and not area.charged else 0)
-        self.areas.replace(area, area._replace(prot=prot, charged=charged))
+        self._replace(area, area._replace(prot=prot, charged=charged))
         pages = area.start >> PAGE_SHIFT, area.end >> PAGE_SHIFT
         self.machine.tables.change(self.root, *pages, protecting(prot))
         self._quiet()
@@ -139,7 +144,7 @@ class Space:
         """Keep the pages of a part of an area in memory, or no longer. ENOMEM: too many areas."""
         self._check_split()
         self._count_locked(area.pages * (locked - area.locked))
-        self.areas.replace(area, area._replace(locked=locked))
+        self._replace(area, area._replace(locked=locked))
 
     def discard(self, area: Area) -> None:
         """Let go of its pages: private ones are zeros when they are touched again."""
@@ -148,8 +153,8 @@ class Space:
     def brk(self, address: int) -> int:
         """Move the break there; 0 asks where it is. ENOMEM: no room."""
         if not address:
-            return self._brk
-        old, new = round_up(self._brk), round_up(address)
+            return self.heap_end
+        old, new = round_up(self.heap_end), round_up(address)
         if not HEAP_START <= address <= ADDRESS_END:
             raise fail(errno.ENOMEM)
         if new > old:
@@ -158,10 +163,11 @@ class Space:
             self.map(old, new, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
         elif new < old:
             self.unmap(new, old)
-        self._brk = address
+        self.heap_end = address
+        self.machine.ledger.note(("brk", self.number, address))
         return address
 
-    def fork(self) -> "Space":
+    def fork(self, owner: int) -> "Space":
         """A copy; private pages are copied when either writes. EAGAIN, ENOMEM as for `create`."""
         machine = self.machine
         number = machine.slots.next()
@@ -172,7 +178,9 @@ class Space:
         except OSError:
             machine.commit.charge(-promised)
             raise
-        child = Space(machine, number, self.owner, root, self._family, self.limits.copy())
+        machine.slots.enter(number, root)
+        machine.ledger.note(("copied", number, self.number, owner))
+        child = Space(machine, number, owner, root, self.family, self.limits.copy())
         held = machine.tables.held(root)
         machine.frames.hold(held.frames)
         machine.swap.hold(held.slots)
@@ -180,7 +188,8 @@ class Space:
             child.areas.add(area._replace(locked=False))
             if area.backing:
                 machine.objects.map(area.backing, area.pages, child)
-        child.size, child.resident, child._brk = self.size, self.resident, self._brk
+        child.size, child.resident = self.size, self.resident
+        child.heap_end = self.heap_end
         self._quiet()
         return child
 
@@ -198,7 +207,7 @@ class Space:
                 machine.objects.unmap(area.backing, area.pages, self)
         machine.commit.charge(-sum(area.pages for area in self.areas if area.charged))
         self._count_locked(-self.locked)
-        del self._family.spaces[self.number]
+        del self.family.spaces[self.number]
 
     def weight(self) -> int:
         """Its private pages and those that it shares, in frames and in the swap area."""
@@ -231,6 +240,7 @@ class Space:
     def _take_away(self, start: int, end: int) -> list[Area]:
         """Unmap; what was there."""
         gone = self.areas.remove(start, end)
+        self.machine.ledger.note(("gone", self.number, start, end))
         self._free([self._clear(area) for area in gone])
         for area in gone:
             self.size -= area.pages
@@ -243,6 +253,13 @@ class Space:
         """Map an area where nothing is; what it needs has been promised."""
         self.size += area.pages
         self.areas.add(area)
+        self.machine.ledger.note(("area", self.number, *area))
+
+    def _replace(self, old: Area, new: Area) -> None:
+        self.areas.replace(old, new)
+        note = self.machine.ledger.note
+        note(("gone", self.number, old.start, old.end))
+        note(("area", self.number, *new))
 
     def _clear(self, area: Area) -> Held:
         pages = area.start >> PAGE_SHIFT, area.end >> PAGE_SHIFT

@@ -3,17 +3,22 @@
 import errno
 from typing import Annotated, Final, NamedTuple
 
-from servers.memory.faults import Faults
+from servers.memory.events import ENDED, KILLS
 from servers.memory.files import Files, FilesHandle
 from servers.memory.layout import PAGE_MASK, round_up
 from servers.memory.machine import Sizes, build
 from servers.memory.objects import NamedObject
 from servers.memory.space import Space
 from servers.memory.swap import SwapArea, SwapDisk
-from twinos import Caller, Region, Service, fail, only, shared
+from twinos import Caller, Journal, Region, Service, fail, noted, only, shared
 
 WORD_MASK: Final = 2**64 - 1
 _KILLS: Final = 64
+NO_JOURNAL: Final = Journal()
+
+
+Descriptors = dict[int, dict[int, tuple[NamedObject, bool]]]
+"""By caller and number: shared memory, and whether it may be written."""
 
 
 class Kill(NamedTuple):
@@ -28,21 +33,6 @@ class Kill(NamedTuple):
     space: int
     owner: int
     pages: int
-
-
-class Events:
-    """The page faults of spaces that have ended."""
-
-    __slots__ = ("copies", "major", "minor")
-
-    def __init__(self) -> None:
-        self.minor = self.major = self.copies = 0
-
-    def add(self, faults: Faults) -> None:
-        """One more has ended."""
-        self.minor += faults.minor
-        self.major += faults.major
-        self.copies += faults.copies
 
 
 class MemoryState(Service):
@@ -61,6 +51,7 @@ class MemoryState(Service):
         seed: int = 0,
         quantum: int = 1,
         overcommit: bool = False,
+        journal: Annotated[Journal, noted] = NO_JOURNAL,
     ) -> None:
         self._sizes = Sizes(pages, page_tables, spaces)
         self._machine = build(
@@ -69,6 +60,7 @@ class MemoryState(Service):
             SwapArea(swap),
             Files(files),
             self._sizes,
+            journal,
             policy=policy,
             seed=seed,
             quantum=quantum,
@@ -78,9 +70,7 @@ class MemoryState(Service):
         self._spaces: dict[int, Space] = {}
         self._kills: dict[int, Kill] = {}
         self._named: dict[str, NamedObject] = {}
-        self._descriptors: dict[int, dict[int, tuple[NamedObject, bool]]] = {}
-        self._killed = 0
-        self._ended = Events()
+        self._descriptors: Descriptors = {}
 
     def _space(self, caller: Caller, number: int) -> Space:
         space = self._spaces.get(number)
@@ -113,7 +103,11 @@ class MemoryState(Service):
 
     def _end(self, space: Space) -> None:
         del self._spaces[space.number]
-        self._ended.add(space.faults)
+        ended = space.faults.events
+        for which, count in enumerate(ended.counts):
+            self._machine.reclaim.events.add(ENDED + which, count)
+        ended.clear()
+        self._machine.ledger.note(("ended", space.number))
         space.destroy()
 
     def _departed(self, caller: Caller) -> None:
@@ -124,11 +118,19 @@ class MemoryState(Service):
         """End the space that has the most pages, to have some again."""
         victim = max(self._spaces.values(), key=Space.weight)
         kill = Kill(victim.number, victim.owner, victim.weight())
+        self._machine.ledger.note(("killed", *kill))
+        self._machine.ledger.note(("ended", kill.space))
+        self._machine.ledger.publish()  # it does not know, and so would not ask again
         self._end(victim)
-        self._kills[kill.space] = kill
-        self._killed += 1
-        if len(self._kills) > _KILLS:
-            del self._kills[next(iter(self._kills))]
+        keep_kill(self._kills, kill)
+        self._machine.reclaim.events.add(KILLS)
+
+
+def keep_kill(kills: dict[int, Kill], kill: Kill) -> None:
+    """Remember it, and not too many."""
+    kills[kill.space] = kill
+    if len(kills) > _KILLS:
+        del kills[next(iter(kills))]
 
 
 def advised_range(address: int, length: int) -> tuple[int, int]:

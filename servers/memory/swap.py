@@ -1,11 +1,12 @@
 """The swap area: a disk of its own, and which page is in which slot of it."""
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 from servers.disk import Disk
 from servers.memory.layout import PAGE_SIZE
+from servers.memory.record import PageRecord
 from twinos import Region, fail
 
 PAGES: Final = 1 << 19
@@ -49,6 +50,10 @@ class SwapArea:
     Args:
         disk: where it lies.
 
+    Attributes:
+        record: what of it outlives the service; to be set before it is used.
+        size: how many slots there are.
+
     Raises:
         OSError: EINVAL: no whole number of its blocks makes a page.
     """
@@ -62,8 +67,11 @@ class SwapArea:
         "_names",
         "_slots",
         "_unused",
+        "record",
         "size",
     )
+
+    record: PageRecord
 
     def __init__(self, disk: Disk) -> None:
         block_size, blocks = disk.geometry()
@@ -136,13 +144,33 @@ class SwapArea:
         """The two have the same bytes."""
         self._slots[frame] = slot
         self._frames[slot] = frame
+        self.record.joins[frame] = slot + 1
 
     def part(self, frame: int) -> None:
         """A frame is about to have other bytes than its slot, if it has one."""
         slot = self._slots.pop(frame, None)
         if slot is not None:
+            self.record.joins[frame] = 0
             del self._frames[slot]
             self._tidy(slot)
+
+    def take_over(self, names: dict[int, int], frames: Container[int]) -> None:
+        """Begin with the slots that an earlier life has used.
+
+        Args:
+            names: how many name each slot that somebody names.
+            frames: those that are not free.
+        """
+        self._names = names
+        joins, dirty = self.record.joins, self.record.dirty
+        for frame, join in enumerate(joins.tolist()):
+            if join and frame in frames and not dirty[frame] and join - 1 not in self._frames:
+                self._names.setdefault(join - 1, 0)
+                self.join(frame, join - 1)
+            elif join:
+                joins[frame] = 0
+        self._unused = max(names, default=-1) + 1
+        self._free = [slot for slot in reversed(range(self._unused)) if slot not in names]
 
     def discard(self, slot: int) -> None:
         """A slot that was taken is not needed after all."""

@@ -5,7 +5,7 @@ operation on that number is one on every entry.
 """
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import compress
 from mmap import mmap
@@ -92,12 +92,13 @@ class PageTables:
         count: how many there are.
     """
 
-    __slots__ = ("_free", "_memory", "words")
+    __slots__ = ("_all", "_free", "_memory", "words")
 
     def __init__(self, memory: mmap, first: int, count: int) -> None:
         self._memory = memory
         self.words = memoryview(memory).cast("Q")
-        self._free = list(reversed(range(first, first + count)))
+        self._all = range(first, first + count)
+        self._free = list(reversed(self._all))
 
     @property
     def free(self) -> int:
@@ -176,6 +177,21 @@ class PageTables:
         if self.size(root) > len(self._free):
             raise fail(errno.ENOMEM)
         return self._clone(root, LEVELS - 1)
+
+    def take_over(self, roots: Iterable[int]) -> None:
+        """Begin with the trees that an earlier life has made. ValueError: they are none."""
+        used: set[int] = set()
+        for root in roots:
+            self._use(root, LEVELS - 1, used)
+        self._free = [table for table in reversed(self._all) if table not in used]
+
+    def _use(self, table: int, level: int, used: set[int]) -> None:
+        if table in used or table not in self._all:
+            raise ValueError(f"page table {table} is in two places, or nowhere")
+        used.add(table)
+        if level:
+            for _, child in self._children(table):
+                self._use(child, level - 1, used)
 
     def size(self, root: int) -> int:
         """How many tables a tree has."""

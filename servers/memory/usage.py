@@ -40,16 +40,17 @@ def usage(machine: Machine, space: Space) -> Usage:
     """What a space uses; it takes a look at all of its page tables."""
     count_anew(machine, space)
     held = machine.tables.held(space.root)
+    minor, major, copies = space.faults.events.counts
     return Usage(
         size=space.size,
         resident=len(held.frames),
         shared=sum(machine.frames.holders(frame) > 1 for frame in held.frames),
         tables=machine.tables.size(space.root),
-        faults=space.faults.minor + space.faults.major,
-        copies=space.faults.copies,
+        faults=minor + major,
+        copies=copies,
         swapped=len(held.slots) + _swapped_objects(machine, space),
-        minor=space.faults.minor,
-        major=space.faults.major,
+        minor=minor,
+        major=major,
         locked=space.locked,
     )
 

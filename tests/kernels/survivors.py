@@ -5,7 +5,7 @@ import os
 import signal
 from typing import Annotated
 
-from twinos import Caller, Journal, Service, Signal, Supervision, Waits, fail, op, replayed
+from twinos import Caller, Journal, Service, Signal, Supervision, Waits, fail, noted, op, replayed
 
 
 class Purse(Service, supervision=Supervision(at_once=10**6, most=10**6)):
@@ -90,6 +90,40 @@ class Till(Purse):
 
     def __init__(self, journal: Annotated[Journal, replayed]) -> None:
         super().__init__(journal)
+
+
+class Book(Purse):
+    """The same, by way of what each operation changes."""
+
+    def __init__(self, journal: Annotated[Journal, noted]) -> None:
+        super().__init__(journal)
+        self._told = (0, b"")
+
+    def _saved(self) -> bytes:
+        saved = super()._saved()
+        self._told = self._total, saved[8:]
+        return saved
+
+    def _restored(self, saved: bytes) -> None:
+        super()._restored(saved)
+        self._saved()
+
+    def _unsaved(self) -> bytes:
+        before, owners = self._told
+        saved = self._saved()
+        if (before, owners) == self._told:
+            return b""
+        return (self._total - before).to_bytes(8, "little", signed=True) + saved[8:]
+
+    def _noted(self, data: bytes) -> None:
+        more = int.from_bytes(data[:8], "little", signed=True)
+        self._restored((self._total + more).to_bytes(8, "little", signed=True) + data[8:])
+
+    @op
+    def fine(self, amount: int) -> None:
+        """Fails, and changes something all the same."""
+        self._total -= amount
+        raise fail(errno.EPERM)
 
 
 class Banker(Service):

@@ -1,5 +1,6 @@
 """State that survives: servers are killed at any moment, and no client notices."""
 
+import errno
 import os
 import random
 import signal
@@ -13,13 +14,14 @@ import pytest
 
 from kernels import System, boot
 from kernels.stablestore import BASE, ROOM, START
-from tests.kernels.survivors import Banker, Purse, Till
+from tests.kernels.survivors import Banker, Book, Purse, Till
+from tests.servers.spaces import errno_of
 from twinos import ServerDied, WiringError
 
 TRANSPORTS = ("pipe", "ring", "routed")
 
 
-@pytest.fixture(params=[Purse, Till], ids=["saved", "replayed"])
+@pytest.fixture(params=[Purse, Till, Book], ids=["saved", "replayed", "noted"])
 def service(request: pytest.FixtureRequest) -> type[Purse]:
     chosen: type[Purse] = request.param
     return chosen
@@ -184,6 +186,22 @@ def test_a_request_that_kills_is_not_tried_for_ever(
             assert other[service].add(0) == 7
         assert [server.restarts for server in system.status()] == [6]
     assert "as asked" in capfd.readouterr().err
+
+
+def test_what_an_operation_changed_that_failed_is_noted() -> None:
+    with boot("microkernel", Book) as system, system.user() as other:
+        book = system[Book]
+        book.add(10)
+        for left in (9, 8):
+            with pytest.raises(PermissionError):
+                book.fine(1)
+            kill(system, "Book")
+            assert other[Book].total() == left
+        with system.batch(3) as later:
+            made = [later(book.fine, 1), later(book.add, 5), later(book.fine, 2)]
+        assert [errno_of(each.result) for each in made] == [errno.EPERM, None, errno.EPERM]
+        kill(system, "Book")
+        assert book.total() == 10
 
 
 def test_time_is_that_of_the_request() -> None:
