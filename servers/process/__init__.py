@@ -10,6 +10,7 @@ From the bottom up:
     sending       operations: signals
     groups        operations: groups, sessions, priorities
     terminals     operations: who has the terminal
+    alarms        operations: SIGALRM
     starting      operations: spawn, fork, exec
     manager       the service: exit, wait
     user          handles to services

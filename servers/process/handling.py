@@ -1,7 +1,5 @@
 """Handlers of signals: what a process does when one comes, and how it sends some."""
 
-import errno
-import math
 import signal as host_signal
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +9,6 @@ from servers.process.manager import ProcessManager
 from servers.process.signals import CATCH, CHILD, DEFAULT, IGNORE
 from servers.process.table import Beginning
 from servers.process.user import User
-from twinos import fail
 
 Handler = Callable[[int], Any]
 
@@ -84,20 +81,12 @@ class Handling(Descriptors):
                 raise Killed(number)
 
     def alarm(self, seconds: float) -> float:
-        """Have SIGALRM sent to this process after `seconds`; 0 cancels. What the last one had left.
-
-        The timer is the host's, in this process: it stands for a clock of its own. EINVAL.
-        """
-        if not 0 <= seconds < math.inf:
-            raise fail(errno.EINVAL)
-        host_signal.signal(host_signal.SIGALRM, self._ring)
-        return host_signal.setitimer(host_signal.ITIMER_REAL, seconds)[0]
+        """Have SIGALRM sent to this process after `seconds`; see `ProcessManager.alarm`."""
+        self._user.listen(self.deliver)
+        return self._manager.alarm(seconds)
 
     def _overdrawn(self, _number: int, _frame: object) -> None:
         self.raise_signal(host_signal.SIGXCPU)
-
-    def _ring(self, _number: int, _frame: object) -> None:
-        self.raise_signal(host_signal.SIGALRM)
 
 
 class Killed(BaseException):

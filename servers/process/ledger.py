@@ -29,6 +29,7 @@ class Record(NamedTuple):
     space: int
     nice: int
     started: float
+    alarm: float
 
 
 class Book(NamedTuple):

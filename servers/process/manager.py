@@ -26,7 +26,7 @@ from servers.process.table import (
     selected,
 )
 from servers.who import Who
-from twinos import Caller, Journal, Tasks, Waits, fail, limit, only, op
+from twinos import NO_DEVICE, Caller, Journal, Line, Tasks, Waits, fail, limit, only, op
 from twinos.tasks import Limits
 
 PROCESSES: Final = 128
@@ -53,6 +53,7 @@ class ProcessManager(Starting):
         addresses: to make the address spaces of programs.
         tasks: starts and signals processes of the host.
         journal: keeps the process table, should this server die.
+        tick: raised when an alarm is due.
         processes: how many there may be, zombies included; the last eighth of them, eight at most,
             is for whoever runs by itself (the shell that a person sits at), so that it can help.
         users_processes: how many of them may be one user's; the superuser has no such limit.
@@ -68,6 +69,7 @@ class ProcessManager(Starting):
         addresses: Annotated[MemoryManager, only("exec", "inherit", "leave")],
         tasks: Tasks,
         journal: Journal,
+        tick: Line = NO_DEVICE,
         processes: Annotated[int, limit("processes, zombies included", "EAGAIN")] = PROCESSES,
         users_processes: Annotated[int, limit("processes of one user", "EAGAIN")] = USERS_PROCESSES,
         memory: Annotated[int, limit("bytes that a program maps", "MemoryError, ENOMEM")] = MEMORY,
@@ -76,6 +78,7 @@ class ProcessManager(Starting):
         if min(processes, users_processes, memory, cpu) < 1:
             raise fail(errno.EINVAL)
         super().__init__(tasks, Table(processes, users_processes), journal)
+        self._tick = tick
         self._files = files
         self._pipes = pipes
         self._addresses = addresses
@@ -88,6 +91,7 @@ class ProcessManager(Starting):
         for entry in self._table:
             if entry.alive and self._has_gone(entry):
                 self._end(entry, entry.cause or self._unexpected(entry))
+        self._arm()
 
     @op
     def register(self, caller: Caller, command: str) -> int:

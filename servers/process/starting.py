@@ -10,11 +10,11 @@ from typing import Annotated, Final
 from servers.filesystem import FileSystem
 from servers.memory import MemoryManager
 from servers.pipes import Pipes
+from servers.process.alarms import Alarms
 from servers.process.program import HEAD, Executable, executable
 from servers.process.signals import IGNORE, members
 from servers.process.startup import run
 from servers.process.table import FORKED, Beginning, Descriptor, Entry, Forked, Order
-from servers.process.terminals import Terminals
 from servers.who import Who
 from twinos import Caller, fail, only, op
 from twinos.tasks import Limits
@@ -25,7 +25,7 @@ ARG_MAX: Final = 128 << 10
 """Bytes of arguments and environment together."""
 
 
-class Starting(Terminals):
+class Starting(Alarms):
     """How processes begin. Each of these crosses every service.
 
     The file system reads the program, services hand on what they keep open, the memory manager

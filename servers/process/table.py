@@ -133,6 +133,7 @@ class Entry:
         space: its address space.
         nice: 0 is common, 19 the nicest to others.
         started: seconds of the host's monotonic clock.
+        alarm: when SIGALRM is due, by that clock; 0: it is not.
     """
 
     pid: int
@@ -154,6 +155,7 @@ class Entry:
     space: int = 0
     nice: int = 0
     started: float = 0.0
+    alarm: float = 0.0
 
     @property
     def ignored(self) -> int:

@@ -112,6 +112,25 @@ def rings(process: Process, caught: str) -> int:
     return 2
 
 
+def waits_for_an_alarm(process: Process) -> None:
+    process.alarm(0.3)
+    process.write(1, b"ready\n")
+    process.sleep(60)
+
+
+def rings_elsewhere(process: Process, how: str) -> int:
+    """Set an alarm, and be another program, or two of them, when it comes."""
+    process.alarm(0.2)
+    if how == "exec":
+        process.exec("/bin/waits", ["waits"])
+    child = process.fork()
+    if not child:
+        return 0 if process.alarm(0) == 0.0 else 1  # a child has none
+    _, status = process.waitpid(child)
+    process.exit(status) if status else process.sleep(60)
+    return 2
+
+
 def has_a_child(process: Process) -> None:
     """Start a child that outlives it, and say which."""
     child = process.spawn("/bin/waits", ["waits"], descriptors={1: process.open("/null", 1)})

@@ -153,6 +153,21 @@ def test_an_alarm(machine: Machine) -> None:
     assert run(machine, "rings", "deadly")[0] == -signal.SIGALRM
 
 
+def test_an_alarm_stays_through_exec_and_no_child_has_it(machine: Machine) -> None:
+    for how in ("exec", "fork"):
+        assert run(machine, "rings_elsewhere", how)[0] == -signal.SIGALRM, how
+
+
+def test_an_alarm_comes_though_the_manager_dies(machine: Machine) -> None:
+    pid, source = machine.start("waits_for_an_alarm")
+    assert machine.process.read(source, 99) == b"ready\n"
+    (manager,) = (s for s in machine.system.status() if "ProcessManager" in s.services)
+    if len(manager.services) == 1:  # else the whole kernel would go
+        os.kill(manager.pid, signal.SIGKILL)
+    assert machine.wait(pid) == -signal.SIGALRM
+    machine.process.close(source)
+
+
 def test_stop_and_continue(machine: Machine) -> None:
     pid, source = machine.start("loops")
     process = machine.process
