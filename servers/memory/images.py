@@ -13,6 +13,7 @@ import errno
 from typing import Final
 
 from servers.memory.layout import ADDRESS_END, HEAP_START, PAGE_SIZE
+from servers.memory.limits import Limit
 from servers.memory.mapping import MappingOperations
 from servers.memory.mman import (
     MAP_ANONYMOUS,
@@ -23,6 +24,7 @@ from servers.memory.mman import (
     PROT_EXEC,
     PROT_READ,
     PROT_WRITE,
+    RLIMIT_AS,
 )
 from servers.memory.space import Space
 from servers.who import Who, require_service
@@ -49,6 +51,9 @@ class ImageOperations(MappingOperations):
         """
         require_service(caller)
         space = Space.create(self._machine, who.id)
+        most = Limit(self._most_of_a_program, self._most_of_a_program)
+        space.limits.set(RLIMIT_AS, most, superuser=True)
+        self._machine.ledger.note(("limited", space.number, RLIMIT_AS, *most))
         try:
             self._lay_out(space, who, path)
         except BaseException:

@@ -8,6 +8,8 @@ from twinos import fail
 
 STACK: Final = 8 << 20
 """Bytes that a stack grows to, unless a limit says otherwise; as on Linux."""
+PROGRAM: Final = 1 << 30
+"""Bytes of a program's address space, unless the system or the program says otherwise."""
 
 _KNOWN: Final = (RLIMIT_AS, RLIMIT_RSS, RLIMIT_STACK, RLIMIT_MEMLOCK)
 _WORD: Final = 1 << 64

@@ -45,6 +45,8 @@ class MemoryManager(ImageOperations, SharingOperations, AccountOperations):
         quantum: page faults between two ticks of the policy's clock; 0: only `tick` is one.
         overcommit: whether to promise more than there is room for.
         journal: what the regions do not keep.
+        program: bytes of the address space that a program gets (RLIMIT_AS), so that none has all
+            that there is to promise.
 
     Raises:
         OSError: EINVAL: a setting is out of range, or there is no such policy.

@@ -6,11 +6,12 @@ from typing import Annotated, Final, NamedTuple
 from servers.memory.events import ENDED, KILLS
 from servers.memory.files import Files, FilesHandle
 from servers.memory.layout import PAGE_MASK, round_up
+from servers.memory.limits import PROGRAM
 from servers.memory.machine import Sizes, build
 from servers.memory.objects import NamedObject
 from servers.memory.space import Space
 from servers.memory.swap import SwapArea, SwapDisk
-from twinos import Caller, Journal, Region, Service, fail, noted, only, shared
+from twinos import Caller, Journal, Region, Service, fail, limit, noted, only, shared
 
 WORD_MASK: Final = 2**64 - 1
 _KILLS: Final = 64
@@ -52,7 +53,11 @@ class MemoryState(Service):
         quantum: int = 1,
         overcommit: bool = False,
         journal: Annotated[Journal, noted] = NO_JOURNAL,
+        program: Annotated[int, limit("bytes of a program's address space", "ENOMEM")] = PROGRAM,
     ) -> None:
+        if program < 1:
+            raise fail(errno.EINVAL)
+        self._most_of_a_program = program
         self._sizes = Sizes(pages, page_tables, spaces)
         self._machine = build(
             frames,
