@@ -10,8 +10,8 @@ holds more descriptors or threads than when it was warm, that the memory of none
 honest client saw nothing of it all.
 
 A server may hold what its callers have it hold, up to a bound of its own: messages, files. Memory
-is looked at several times: what has a bound grows less and less on its way there, what leaks
-grows by the same amount with every so many frames. See `grows`.
+is looked at several times: what has a bound stops growing, and a large message leaves a step behind
+at most; what leaks grows by the same amount with every so many frames. See `grows`.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from kernels import System, boot
@@ -41,8 +42,6 @@ LOOKS: Final = (0.2, 0.4, 0.6, 0.8)
 one they get warm."""
 GROWTH_KIB: Final = 8 * 1024
 """Of what may come and go."""
-LATE: Final = 0.35
-"""The part of all growth that may be in the second half of the time; of a leak it is 0.5."""
 MORE_DESCRIPTORS: Final = 8
 """Of channels to other servers that a server had not asked for anything when it was warm."""
 CONTROL: Final = 8
@@ -100,9 +99,12 @@ def held(pid: int) -> Held:
 
 
 def grows(kib: Sequence[int]) -> bool:
-    """Whether memory, looked at after equal numbers of frames, grows as if without a bound."""
-    growth, late = kib[-1] - kib[0], kib[-1] - kib[len(kib) // 2]
-    return growth > GROWTH_KIB and late > LATE * growth
+    """Whether memory, looked at after equal numbers of frames, still grows, as if without a bound.
+
+    The least step of the second half is what a leak, if there is one, adds each time.
+    """
+    steps = [later - sooner for sooner, later in pairwise(kib)]
+    return min(steps[len(steps) // 2 :]) * len(steps) > GROWTH_KIB
 
 
 class Honest(threading.Thread):

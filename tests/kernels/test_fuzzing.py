@@ -31,10 +31,10 @@ def test_traffic_of_every_service_is_recorded() -> None:
     assert len({mutated(rng, frames) in frames for _ in range(200)}) == 2
 
 
-@given(st.integers(0, 1 << 30), st.integers(GROWTH_KIB, 1 << 30))
-def test_what_leaks_is_told_from_what_fills_up(first: int, amount: int) -> None:
-    steps = len(LOOKS)
-    assert grows([first + amount * (at + 1) for at in range(steps + 1)])
-    assert not grows([first + min(amount, 2 * amount * at // steps) for at in range(steps + 1)])
-    assert not grows([first + amount - amount // 4**at for at in range(steps + 1)])
-    assert not grows([first + GROWTH_KIB * at // steps for at in range(steps + 1)])
+@given(st.integers(0, 1 << 30), st.integers(GROWTH_KIB + 8, 1 << 30), st.integers(1, len(LOOKS)))
+def test_what_leaks_is_told_from_what_fills_up(first: int, amount: int, when: int) -> None:
+    last = len(LOOKS)
+    assert grows([first + amount * at // last for at in range(last + 1)])
+    assert not grows([first + min(amount, 2 * amount * at // last) for at in range(last + 1)])
+    assert not grows([first + GROWTH_KIB * at // last for at in range(last + 1)])
+    assert not grows([first + amount * (at >= when) for at in range(last + 1)])  # a step
