@@ -3,6 +3,7 @@
 A server that somebody has taken over still has its pipes and its regions. Everything else it would
 have to ask the host for, and the host refuses: files (Landlock), sockets, processes, programs,
 signals and the memory of others (seccomp), and whatever else needs the superuser (another user).
+Nor can others look into it: its memory and its descriptors are closed to all but the superuser.
 The order matters: each step takes away what the ones before it needed.
 """
 
@@ -15,7 +16,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
-from kernels.host import die_with_parent, refuse_new_privileges, system_call
+from kernels.host import close_to_others, die_with_parent, refuse_new_privileges, system_call
 from twinos import WiringError
 
 NOBODY: Final = 65_534
@@ -68,6 +69,7 @@ def confine() -> None:
     """
     calls = _allowed_calls()  # as long as its library can be read
     _be_nobody()
+    close_to_others()
     refuse_new_privileges()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _deny_files(landlock_version())

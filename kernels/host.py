@@ -92,6 +92,12 @@ def close_to_others() -> None:
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def open_many() -> None:
+    """Have room for as many descriptors as the host grants."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def system_call(number: int, *arguments: object) -> int:
     """A system call that the C library has no function for; -1: `ctypes.get_errno` says why."""
     _libc.syscall.restype = ctypes.c_long

@@ -16,6 +16,7 @@ from kernels.child import Child
 from kernels.control import ANSWERS, Become, Boot, Hello, Raise, Refused, Shutdown, Update
 from kernels.desk import Passages
 from kernels.forking import fork_program
+from kernels.host import close_to_others
 from kernels.kernel import Process
 from kernels.launch import launch, spawn
 from kernels.mail import SocketCounter
@@ -274,6 +275,8 @@ def _run_program(
     arguments: Sequence[Any],
 ) -> int:
     """What a user program's process does."""
+    if credentials[0]:
+        close_to_others()  # of whom the next one may be another user, here
     kernel = Remote(services, connection, layers, transport)
     user = User(kernel, services, kernel.introduce(credentials))
     status = function(user, *arguments)

@@ -8,7 +8,6 @@ It holds what must outlive a server: the regions.
 import errno
 import math
 import os
-import resource
 import socket
 from itertools import count
 from typing import Any, Final
@@ -38,7 +37,7 @@ from kernels.control import (
 )
 from kernels.doors import Doors
 from kernels.hardware import Devices
-from kernels.host import adopt_orphans, name_process, switches_of_ended
+from kernels.host import adopt_orphans, close_to_others, name_process, open_many, switches_of_ended
 from kernels.launch import close_all_but, settle
 from kernels.orders import Serve
 from kernels.parcels import Parcel, close_all
@@ -68,8 +67,9 @@ def run_nucleus(connection: socket.socket, *plan: Any) -> int:
     close_all_but({connection.fileno()})
     name_process("twinos:nucleus")
     adopt_orphans()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a channel takes two in a server
+    open_many()  # a channel takes two in a server
+    if Plan(*plan).sandbox:
+        close_to_others()  # and so are the processes that it will start
     _Nucleus(connection, Plan(*plan)).run()
     return 0
 

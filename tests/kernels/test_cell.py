@@ -1,11 +1,14 @@
 """A server in its cell: whoever takes it over has its pipes and regions, and nothing else."""
 
 import ctypes
+import json
 import os
 import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +193,90 @@ def test_a_host_that_can_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell, "landlock_version", lambda: -1)
     with pytest.raises(WiringError, match="needs Landlock"):
         boot("microkernel", Clock, sandbox=True)
+
+
+class _Part(ctypes.Structure):
+    """Where some bytes are: iovec of process_vm_readv(2)."""
+
+    _fields_ = (("base", ctypes.c_void_p), ("size", ctypes.c_size_t))
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+SECRET = ctypes.create_string_buffer(b"known")
+"""In a process that was forked from here it has the same address."""
+_DUMPABLE = 4
+_PIDFD_GETFD = 438
+
+
+def _done(returned: int) -> int:
+    if returned < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+    return returned
+
+
+def _read_memory(victim: int) -> None:
+    found = ctypes.create_string_buffer(8)
+    here, there = (_Part(ctypes.addressof(each), 5) for each in (found, SECRET))
+    _done(LIBC.process_vm_readv(victim, ctypes.byref(here), 1, ctypes.byref(there), 1, 0))
+    assert found.value == b"known"
+
+
+def _take_descriptor(victim: int) -> None:
+    os.close(_done(LIBC.syscall(_PIDFD_GETFD, os.pidfd_open(victim), 0, 0)))
+
+
+def _trace_and_leave(victim: int) -> None:
+    _trace(victim)
+    os.waitpid(victim, 0)
+    LIBC.ptrace(17, victim, None, None)  # PTRACE_DETACH
+
+
+LOOKS: dict[str, Callable[[int], Any]] = {
+    "list its descriptors": lambda victim: os.listdir(f"/proc/{victim}/fd"),
+    "open one of them": lambda victim: os.close(os.open(f"/proc/{victim}/fd/0", os.O_RDONLY)),
+    "open its memory": lambda victim: os.close(os.open(f"/proc/{victim}/mem", os.O_RDWR)),
+    "read its memory": _read_memory,
+    "take a descriptor": _take_descriptor,
+    "trace it": _trace_and_leave,
+}
+
+
+def looked(sandbox: bool) -> set[tuple[str, str]]:
+    """What of that somebody of the same, common user of the host gets done, and with whom."""
+    for needed in ("ctypes.util", "encodings.ascii", "pyseccomp"):
+        import_module(needed)  # it may not be able to read them later
+    if not os.getuid():
+        os.setgroups([])
+        os.setresgid(cell.NOBODY, cell.NOBODY, cell.NOBODY)
+        os.setresuid(cell.NOBODY, cell.NOBODY, cell.NOBODY)
+    LIBC.prctl(_DUMPABLE, 1, 0, 0, 0)  # as a process is that has always been so
+    done = set()
+    with boot("microkernel", Clock, sandbox=sandbox) as system:
+        nucleus = system._kernel._nucleus.pid  # type: ignore[attr-defined]  # of a microkernel
+        (server,) = system.status()
+        for whose, victim in (("the kernel", nucleus), ("a server", server.pid)):
+            for name, look in LOOKS.items():
+                with suppress(OSError):
+                    look(victim)
+                    done.add((name, whose))
+        assert system[Clock].null() is None  # type: ignore[func-returns-value]  # that is the case
+    return done
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_nobody_looks_into_a_cell(sandbox: bool) -> None:
+    """And everybody of the same user looks into what is none, or this test could not fail."""
+    source, sink = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            with os.fdopen(sink, "w") as file:
+                json.dump(sorted(looked(sandbox)), file)
+        finally:
+            os._exit(0)
+    os.close(sink)
+    with os.fdopen(source) as file:
+        told = json.load(file)
+    os.waitpid(pid, 0)
+    everything = sorted([name, whose] for name in LOOKS for whose in ("a server", "the kernel"))
+    assert told == ([] if sandbox else everything)
