@@ -27,12 +27,13 @@ from kernels.ring import ASLEEP, NEXT, SLOT, TICKET, RingChannel
 from kernels.serving import ask
 from kernels.transport import Channel
 from kernels.transports import TRANSPORTS
-from tests.kernels.channels import agent, channel_pair
+from tests.conftest import reap_orphans
+from tests.kernels.channels import agent, channel_pair, routed_ends
 from tests.kernels.services import Echo
 from twinos import WiringError, operations
 from twinos.codec import encode
 
-transports = pytest.mark.parametrize("transport", ["pipe", "ring"])
+transports = pytest.mark.parametrize("transport", list(TRANSPORTS))
 POLLS: Final = 5
 
 SIZES = st.one_of(
@@ -64,9 +65,10 @@ class Peer(threading.Thread):
         self._replies = replies
 
     def run(self) -> None:
-        for reply in self._replies:
-            self.got.append(self._channel.receive(SMALL))
-            self._channel.send(reply)
+        with suppress(EOFError, BrokenPipeError):
+            for reply in self._replies:
+                self.got.append(self._channel.receive(SMALL))
+                self._channel.send(reply)
 
 
 @contextmanager
@@ -143,6 +145,12 @@ def test_what_was_sent_before_the_end_arrives(transport: str) -> None:
         ours.close()
 
 
+@pytest.fixture(autouse=True)
+def _relays_end() -> Iterator[None]:
+    yield
+    reap_orphans()
+
+
 # An end that dies at any step.
 
 
@@ -151,12 +159,9 @@ def _polls_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "POLLS", POLLS)
 
 
-def dying(step: int, play: Callable[[], None], *others: Channel) -> int:
-    """Have a child play, and be killed when it comes to that line of ours; its pid."""
-    pid = os.fork()
-    if pid:
-        return pid
-    left, begun = step, False
+def die_at(step: int, *, begun: bool = False) -> None:
+    """Be killed when this thread comes to that line of ours, counted from a compiled one on."""
+    left = step
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal left, begun
@@ -169,9 +174,17 @@ def dying(step: int, play: Callable[[], None], *others: Channel) -> int:
                 os.kill(os.getpid(), signal.SIGKILL)
         return trace
 
+    sys.settrace(trace)
+
+
+def dying(step: int, play: Callable[[], None], *others: Channel) -> int:
+    """Have a child play, and be killed when it comes to that line of ours; its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
     for other in others:
         other.close()
-    sys.settrace(trace)
+    die_at(step)
     status = 1
     try:
         with suppress(EOFError, OSError):
@@ -186,15 +199,15 @@ def outcome(pid: int) -> int:
 
 
 DATA: Final = operations(Echo)["data"]
-STEPS: Final = (">", "ring.py", "pipes.py", "bulk.py", "line.py", "patience.py")
+STEPS: Final = (">", "ring.py", "pipes.py", "bulk.py", "line.py", "patience.py", "relay.py")
 """Files whose lines are steps: `>` ends those of compiled functions."""
 
 
 @pytest.mark.parametrize("size", [3, LARGE])
 @pytest.mark.parametrize(
     ("transport", "polls"),
-    [("pipe", False), ("ring", False), ("ring", True)],
-    ids=["pipe", "ring, asleep", "ring, polling"],
+    [("pipe", False), ("routed", False), ("ring", False), ("ring", True)],
+    ids=["pipe", "routed", "ring, asleep", "ring, polling"],
 )
 def test_a_client_is_killed_at_every_step(transport: str, size: int, polls: bool) -> None:
     data = random.Random(size).randbytes(size)
@@ -227,8 +240,8 @@ def test_a_client_is_killed_at_every_step(transport: str, size: int, polls: bool
 @pytest.mark.parametrize("size", [3, LARGE])
 @pytest.mark.parametrize(
     ("transport", "polls"),
-    [("pipe", False), ("ring", False), ("ring", True)],
-    ids=["pipe", "ring, asleep", "ring, polling"],
+    [("pipe", False), ("routed", False), ("ring", False), ("ring", True)],
+    ids=["pipe", "routed", "ring, asleep", "ring, polling"],
 )
 def test_a_server_is_killed_at_every_step(transport: str, size: int, polls: bool) -> None:
     data = random.Random(size).randbytes(size)
@@ -254,6 +267,31 @@ def test_a_server_is_killed_at_every_step(transport: str, size: int, polls: bool
             assert step > 20
             return
         assert ended == -signal.SIGKILL
+    pytest.fail("it never came to its end")
+
+
+@pytest.mark.parametrize("size", [3, 2 * LARGE])
+def test_a_kernel_on_the_way_is_killed_at_every_step(size: int) -> None:
+    """Each message arrives as it was sent, or whoever waits for it sees the end."""
+    for step in range(1, 200):
+        ends = routed_ends(partial(die_at, step, begun=True))
+        ours, theirs = (TRANSPORTS["routed"].adopt(end, 0) for end in ends)
+        requests = [message(number, size) for number in range(2)]
+        peer = Peer(theirs, requests)
+        peer.start()
+        answered = []
+        with suppress(EOFError, BrokenPipeError):
+            answered += [told(exchange(ours, each)) for each in requests]
+        ours.close()
+        peer.join()
+        theirs.close()
+        said = list(map(told, requests))
+        got = list(map(told, peer.got))
+        assert got == said[: len(got)]
+        assert answered == said[: len(answered)]
+        if len(answered) == len(said):
+            assert step > 10
+            return
     pytest.fail("it never came to its end")
 
 
