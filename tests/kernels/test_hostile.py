@@ -464,6 +464,67 @@ def test_no_process_holds_what_it_does_not_need(system: System) -> None:
     assert not [each for each in nucleus if each.startswith("pipe") or "twinos:bulk" in each]
 
 
+MODES: dict[str, dict[str, Any]] = {
+    "pipe": {},
+    "ring": {"transport": "ring"},
+    "routed": {"transport": "routed"},
+    "grouped": {"kernel": "hybrid", "groups": [[Echo, Mailbox]]},
+    "one space": {"kernel": "monolithic", "users": "process"},
+    "cells": {"sandbox": True},
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_open_in_two_processes_is_what_they_talk_by(mode: str) -> None:
+    """Every pipe and every piece of shared memory, in the kernel and in all servers."""
+    options = {"kernel": "microkernel", **MODES[mode]}
+    if mode == "cells" and os.getuid():
+        pytest.skip("only the superuser sees what is open in a cell")
+    with boot(options.pop("kernel"), Echo, Front, Mailbox, **options) as system:
+        system[Echo].data(bytes(LARGE))
+        system[Mailbox].waiting()
+        system[Front].again()
+        nucleus = system._kernel._nucleus.pid  # type: ignore[attr-defined]  # of a microkernel
+        of = {name: each.pid for each in system.status() for name in each.services}
+        me, front, bugs = os.getpid(), of["Front"], of["Bugs"]
+        pairs = [{me, server} for server in of.values()] + [{front, bugs}]
+        ends = [{pid, nucleus} for pid in (me, *of.values())] if mode == "routed" else pairs
+
+        def settled() -> None:
+            mine = held_by(me)
+            for (name, inode), others in held_by(nucleus, *of.values()).items():
+                holders = others | mine.get((name, inode), set())
+                if name in {"pipe", "twinos:bulk"}:
+                    assert holders in (ends if name == "pipe" else pairs), (name, holders)
+                else:
+                    owner = of[name.removeprefix("twinos:").partition(".")[0]]
+                    assert holders <= {owner, nucleus}, (name, holders)
+
+        eventually(lambda: not failed(settled), "nothing is open that need not be")
+
+
+def failed(check: Callable[[], None]) -> bool:
+    try:
+        check()
+    except (AssertionError, OSError):
+        return True
+    return False
+
+
+def held_by(*pids: int) -> dict[tuple[str, int], set[int]]:
+    """What these processes hold that others may, too: its name and its inode, and who has it."""
+    found: dict[tuple[str, int], set[int]] = {}
+    for pid in pids:
+        for entry in os.listdir(f"/proc/{pid}/fd"):
+            path = f"/proc/{pid}/fd/{entry}"
+            with suppress(FileNotFoundError):  # the listing's own
+                link = os.readlink(path).removeprefix("/memfd:")
+                kind = link.partition(" ")[0].partition(":[")[0]
+                if int(entry) > 2 and not kind.startswith(("socket", "anon_inode")):
+                    found.setdefault((kind, os.stat(path).st_ino), set()).add(pid)
+    return found
+
+
 def test_more_groups_than_a_message_holds_are_refused(system: System) -> None:
     with pytest.raises(OSError, match="Message too long") as caught:
         system.user(groups=tuple(range(2**40, 2**40 + 50_000)))
