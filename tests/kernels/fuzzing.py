@@ -42,8 +42,9 @@ LOOKS: Final = (0.2, 0.4, 0.6, 0.8)
 one they get warm."""
 GROWTH_KIB: Final = 8 * 1024
 """Of what may come and go."""
-MORE_DESCRIPTORS: Final = 8
-"""Of channels to other servers that a server had not asked for anything when it was warm."""
+MORE_CHANNELS: Final = 2
+"""Between servers of which one had not asked the other for anything when they were warm. Each takes
+four descriptors at both ends, and a thread at one."""
 CONTROL: Final = 8
 """One in so many messages goes to the kernel proper."""
 
@@ -223,8 +224,8 @@ def attack(
     complaints += [
         f"{name} grew: {seen}"
         for name, seen in looks.items()
-        if seen[-1].descriptors > seen[0].descriptors + MORE_DESCRIPTORS
-        or seen[-1].threads > seen[0].threads
+        if seen[-1].descriptors > seen[0].descriptors + 4 * MORE_CHANNELS
+        or seen[-1].threads > seen[0].threads + MORE_CHANNELS
         or grows([each.kib for each in seen])
     ]
     channels = sum(attacker.channels for attacker in attackers.values())
