@@ -20,7 +20,7 @@ class Policy(NamedTuple):
         long_life: a life of this length, or longer, ends the row: the death at its end is the first
             of a new one.
         most: so many deaths within `within`, and it is given up: the pause of the last is for ever.
-        within: see `most`.
+        within: how long a death counts for `most`: one that is just so old counts no more.
         period: how often it gives a sign of life; when it has been silent for more than two
             periods, since its start or its last sign, it hangs, and is killed.
     """

@@ -16,7 +16,7 @@ from lab.grading.assignment import BOTH, LABS, Assignment, assignments, find
 from lab.grading.autograder import archive
 from lab.grading.grader import Grade, Row, chosen, failed, grade
 from lab.grading.release import release
-from lab.grading.submission import MARK, Submission, begin, mark_of, submitted
+from lab.grading.submission import HOME, MARK, Submission, begin, mark_of, submitted
 from lab.progress import Progress
 
 EPILOG: Final = """\
@@ -133,6 +133,7 @@ def _start(arguments: argparse.Namespace) -> int:
     lab = find(arguments.lab, arguments.labs)
     for path in begin(lab, arguments.folder, arguments.student):
         print(f"wrote {path}")
+    print(f"TwinOS itself, to read in: {HOME}")
     print(f"read {arguments.folder / 'handout.md'}, then: cd {arguments.folder}; twinos lab grade")
     return 0
 

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,8 @@ import msgspec
 from lab.grading.assignment import Assignment
 from lab.refusal import Failure, Refusal
 
+HOME: Final = Path(__file__).resolve().parents[2]
+"""Where TwinOS is."""
 MARK: Final = "lab.toml"
 """What says whose work a folder is, and of which lab."""
 LARGEST: Final = 1 << 20
@@ -69,22 +72,30 @@ def begin(assignment: Assignment, folder: Path, student: str) -> list[Path]:
 
 
 def copy_given(assignment: Assignment, folder: Path) -> None:
-    """What the student may read: the contract and the public tests. The grader has its own."""
+    """What the student may read: guide, contract, public tests. The grader has its own."""
     folder.mkdir()
+    with suppress(FileNotFoundError):  # an archive for graders has none
+        shutil.copyfile(guide(), folder / "guide.md")
     for path in assignment.given:
         if path.name not in {"handout.md", MARK}:
             shutil.copyfile(path, folder / path.name)
 
 
+def guide() -> Path:
+    """The guide: a wheel has it beside the code, a checkout among the documents."""
+    installed = HOME / "lab" / "guide.md"
+    return installed if installed.is_file() else HOME / "docs" / "guide.md"
+
+
 def mark_of(folder: Path) -> Mark:
     """What a folder's mark says. Refusal: it has none."""
-    try:
-        return msgspec.convert(tomllib.loads((folder / MARK).read_text(encoding="utf-8")), Mark)
-    except FileNotFoundError:
+    if not (folder / MARK).is_file():
         raise Refusal(
             f"{folder} has no {MARK}, so say which lab: twinos lab grade N --in {folder}."
-        ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        )
+    try:
+        return msgspec.convert(tomllib.loads(_read(folder / MARK)), Mark)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise Refusal(f"{folder / MARK} is wrong: {' '.join(str(error).split())}.") from None
 
 
