@@ -10,7 +10,9 @@ JOBS   ?= 2
 bench: $(VENV)/.core
 	$(BIN)/twinos bench
 
+# The many interpreters that tests start need not compile everything each.
 test: $(VENV)/.dev
+	@$(BIN)/python -m compileall -q twinos kernels servers workloads lab assignments
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(VENV)/.dev

@@ -13,7 +13,6 @@ import os
 import resource
 import struct
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Final
 
 from kernels.host import close_to_others, die_with_parent, refuse_new_privileges, system_call
@@ -52,13 +51,22 @@ def check() -> None:
     """
     if landlock_version() < 1:
         raise WiringError("a sandbox needs Landlock, which this host's Linux lacks or disables")
-    if find_spec("pyseccomp") is None:
+    if not can_filter_calls():
         raise WiringError("a sandbox needs the package pyseccomp: pip install 'twinos[sandbox]'")
 
 
 def landlock_version() -> int:
     """The version of Landlock's interface; 0 or less: there is none."""
     return system_call(_CREATE_RULESET, None, 0, _VERSION)
+
+
+def can_filter_calls() -> bool:
+    """Whether there is pyseccomp, and libseccomp, which it is nothing without."""
+    try:
+        import_module("pyseccomp")
+    except (ImportError, RuntimeError):
+        return False
+    return True
 
 
 def confine() -> None:
@@ -78,7 +86,7 @@ def confine() -> None:
 
 def confine_as_possible() -> None:
     """As `confine`, but do without what this host lacks; `locks` tells what that leaves."""
-    calls = _allowed_calls() if find_spec("pyseccomp") else None
+    calls = _allowed_calls() if can_filter_calls() else None
     _be_nobody()
     refuse_new_privileges()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -93,7 +101,7 @@ def locks() -> dict[str, bool]:
     return {
         "another user": not os.getuid(),
         "no files (Landlock)": landlock_version() >= 1,
-        "no processes or sockets (pyseccomp)": find_spec("pyseccomp") is not None,
+        "no processes or sockets (pyseccomp)": can_filter_calls(),
     }
 
 

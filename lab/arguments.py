@@ -3,11 +3,38 @@
 import argparse
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from lab.refusal import Refusal, unknown
 
 T = TypeVar("T")
+
+REFUSED: Final = 2
+"""The exit status of who asks for what there is not."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that refuses in one sentence, without its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse what was written on the command line."""
+        self.exit(REFUSED, f"{self.prog}: {message.removesuffix('.')}. Try {self.prog} --help.\n")
+
+
+class Intermixed(Parser):
+    """A parser that takes options between what has only its place (`grade 1 --in DIR TEST`)."""
+
+    _within = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; the base's way of intermixing comes back to here."""
+        if self._within:
+            return super().parse_known_args(args, namespace)
+        self._within = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._within = False
 
 
 def whole(text: str) -> int:

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from lab import origin
+from lab.arguments import REFUSED, Parser
 from lab.refusal import Failure, Refusal
 
 COMMANDS: Final = {
@@ -51,7 +52,6 @@ COMMANDS: Final = {
 REQUIRED: Final = ("msgspec", "tabulate", "tqdm")
 
 FAILED: Final = 1
-REFUSED: Final = 2
 INTERRUPTED: Final = 130
 
 EXAMPLES: Final = """\
@@ -64,14 +64,6 @@ examples:
 
 exit status: 0 done, 1 something failed, 2 asked for what there is not, 130 interrupted
 """
-
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that refuses in one sentence, without its usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse what was written on the command line."""
-        self.exit(REFUSED, f"{self.prog}: {message.removesuffix('.')}. Try {self.prog} --help.\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from lab import image_tar
-from lab.cli import Parser
+from lab.arguments import Parser
 from lab.image_entry import CHUNK, Sink
 from lab.image_file import draft, filled_directory, opened, parse_size, reason
 from lab.image_host import DirectoryWriter, read_directory

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tabulate import tabulate
 
-from lab.arguments import between
+from lab.arguments import Intermixed, between
 from lab.grading import outcome, report
 from lab.grading.assignment import BOTH, LABS, Assignment, assignments, find
 from lab.grading.autograder import archive
@@ -36,7 +36,7 @@ exit status: 0 all points, 1 not all, 2 asked for what there is not. See docs/te
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.epilog = EPILOG
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=Intermixed)
 
     def action(name: str, about: str, run: Callable[[argparse.Namespace], int]) -> Any:
         added = actions.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")

@@ -4,7 +4,8 @@
     run_autograder   grades submission/, writes results/results.json
     tree/            TwinOS
     labs/            the lab with its hidden tests, without its solution
-    packages/        msgspec, tabulate and tqdm, as installed here: for this version of Python
+    packages/        msgspec, tabulate and tqdm, as installed here: for this version of Python;
+                     pyseccomp, if it is
 
 So a machine without a network, with this Python, grades as it is.
 """
@@ -25,7 +26,7 @@ from lab.refusal import Failure, Refusal
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 TREE: Final = ("twinos", "kernels", "servers", "workloads", "lab")
-PACKAGES: Final = ("msgspec", "tabulate", "tqdm")
+PACKAGES: Final = ("msgspec", "tabulate", "tqdm", "pyseccomp")
 COMPILED: Final = "msgspec"
 RUNNABLE: Final = 0o755
 PLAIN: Final = 0o644
@@ -94,13 +95,16 @@ def _packages() -> Iterator[tuple[str, bytes]]:
     for name in PACKAGES:
         place = here if name == COMPILED else "any"
         for path in _installed(name):
-            if path.parts[0] == name and "__pycache__" not in path.parts:
+            if path.parts[0] in {name, f"{name}.py"} and "__pycache__" not in path.parts:
                 data = Path(str(path.locate())).read_bytes()
                 yield f"packages/{place}/{path}", data
 
 
 def _installed(name: str) -> Iterable[metadata.PackagePath]:
-    return metadata.files(name) or ()
+    try:
+        return metadata.files(name) or ()
+    except metadata.PackageNotFoundError:  # an extra
+        return ()
 
 
 def _fetched(version: str) -> Iterator[tuple[str, bytes]]:

@@ -32,6 +32,8 @@ MODULE: Final = "submission"
 """What the student's module is called."""
 MEMORY: Final = 4 << 30
 """Bytes of address space that a student's process may have."""
+TASKS: Final = 256
+"""Processes and threads that may be started beyond those that the host has already."""
 PRINTED: Final = 64 << 20
 """Bytes that it may write to a file that is open, its standard output above all."""
 _HOOKS: Final = ("_departed", "_received", "_stopping")
@@ -86,10 +88,18 @@ def run_program(user: User, source: str, file: str) -> int:
 def _locked_in(source: str, file: str) -> ModuleType:
     """Lock this process in, and load a student's file."""
     _import_for(source)
+    tasks = _tasks() + TASKS
     confine_as_possible()
+    resource.setrlimit(resource.RLIMIT_NPROC, (tasks, tasks))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (PRINTED, PRINTED))
     return _loaded(source, file)
+
+
+def _tasks() -> int:
+    """How many processes and threads the host has."""
+    with open("/proc/loadavg", encoding="ascii") as file:
+        return int(file.read().split()[3].partition("/")[2])
 
 
 def _is_own(member: object, base: type) -> bool:

@@ -19,14 +19,15 @@ from kernels.host import adopting, close_to_others, die_with_parent
 from kernels.launch import launch
 from lab.grading.assignment import Assignment, Task
 from lab.grading.bench import Bench, MismatchError, failure
-from lab.meter import descendants
-from lab.refusal import Refusal
+from lab.refusal import Failure, Refusal
 
 LIMIT: Final = 10.0
 """Seconds that one test may take under one kernel."""
 SAID: Final = 2000
 """Characters of what the student's code printed that are shown."""
 SMALLEST: Final = 0.1
+PATIENCE: Final = 20.0
+"""Seconds in which what a test has started must have been ended."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ def run(case: Case, limit: float = LIMIT) -> Outcome:
     start = time.monotonic()
     limit *= case.slow
     with adopting(), tempfile.TemporaryDirectory(prefix="twinos-grade-") as folder:
-        before = descendants(os.getpid())
+        before = _children()
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
@@ -122,19 +123,36 @@ def _decoded(told: bytes | None, limit: float) -> Outcome:
         return Outcome(passed=False, expected=expected, came="the test's own process ended early")
 
 
-def _end(pid: int, before: list[int]) -> None:
-    """Kill the test's process and all below, those too that have left it."""
+def _end(pid: int, before: set[int]) -> None:
+    """Kill the test's process and all below, those too that have left it.
+
+    Who loses its parent becomes ours, so each is killed as our child, at once when it is seen: a
+    process that only forks and ends outruns who looks at all of them first.
+    """
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     with suppress(ChildProcessError):
         os.waitpid(pid, 0)
-    while left := descendants(os.getpid(), without=before):
+    deadline = time.monotonic() + PATIENCE
+    while left := _children() - before:
         for each in left:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(each, signal.SIGKILL)
-            with suppress(ChildProcessError):  # it is not ours yet: its parent is about to go
-                os.waitpid(each, 0)
-        time.sleep(0.001)
+        for each in left:
+            with suppress(ChildProcessError):
+                os.waitpid(each, os.WNOHANG)
+        if time.monotonic() > deadline:
+            raise Failure("processes of a student's go on starting others faster than they end.")
+        time.sleep(SMALLEST / 100)
+
+
+def _children() -> set[int]:
+    """The children of this process, of whichever thread."""
+    found: set[int] = set()
+    for task in os.listdir("/proc/self/task"):
+        with suppress(FileNotFoundError):  # the thread has ended meanwhile
+            found.update(map(int, Path("/proc/self/task", task, "children").read_text().split()))
+    return found
 
 
 def _said(path: Path) -> str:

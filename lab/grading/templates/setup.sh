@@ -38,7 +38,9 @@ if ! choose; then
     "$found" -m pip --version >/dev/null 2>&1 || apt-get install -y -qq python3-pip
     folder=$home/packages/$("$found" -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
     "$found" -m pip install --quiet --target "$folder" msgspec tabulate tqdm
+    "$found" -m pip install --quiet --target "$folder" pyseccomp || echo "without pyseccomp"
     PYTHON=$found choose
 fi
+"$(cat "$home/python")" -m compileall -q "$home/tree" "$home/labs" "$home/packages" || true # once, not in each container
 chmod -R go-rwx "$home/labs" # not for the user as whom students' code runs
 echo "autograder ready: $(cat "$home/python")"

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from kernels.cell import locks
+from kernels.host import adopting
 from lab.grading.assignment import BOTH, find
-from lab.grading.trial import Case, Outcome, run
+from lab.grading.trial import SAID, Case, Outcome, _children, _end, run
 
 LAB = find("messages")
 HEAD = """
@@ -178,6 +179,21 @@ def test_a_clock_that_stands_still_keeps_nobody(kernel: str) -> None:
     assert "none within 2 seconds" in outcome.came
 
 
+@pytest.mark.parametrize("kernel", BOTH)
+def test_who_prints_without_end_comes_to_one(kernel: str) -> None:
+    endless = "def talk():\n    while True: print('x' * (1 << 20))"
+    outcome = attempt(source(endless, "talk()"), kernel)
+    assert not outcome.passed
+    assert "File too large" in outcome.came
+    assert len(outcome.said) <= SAID + 3
+
+
+def test_who_sleeps_for_ever_is_woken_by_nobody() -> None:
+    outcome = attempt(source("", "time.sleep(1e9)"), "microkernel", limit=2)
+    assert not outcome.passed
+    assert "none within 2 seconds" in outcome.came
+
+
 READING = """
 import glob, builtins
 LAB = {lab!r}
@@ -205,6 +221,25 @@ def look():
             found.append(importlib.import_module(name))
         except BaseException:
             pass
+    for path in ("results.json", "/tmp/twinos-was-here", "/dev/shm/twinos-was-here"):
+        try:
+            found.append(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))  # or fill the disk
+        except OSError:
+            pass
+    import stat
+    for number in range(3, 64):
+        try:
+            status = os.fstat(number)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode) and status.st_nlink:  # all that is open has no name
+            found.append(("fd", number))
+    for frame in sys._current_frames().values():
+        while frame:
+            found.extend(name for name in frame.f_locals if name in ("bench", "expected"))
+            frame = frame.f_back
+    told = (*sys.argv, *os.environ.values())
+    found.extend(each for each in told if "notes_are" in each and "pytest" not in each)
     import gc
     for each in gc.get_objects():
         try:
@@ -222,7 +257,7 @@ count = iter(range(9))
 
 
 @pytest.mark.parametrize("kernel", BOTH)
-def test_hidden_tests_can_not_be_read(kernel: str) -> None:
+def test_hidden_tests_can_not_be_read_nor_files_be_written(kernel: str) -> None:
     """Not from the disk, nor from any memory. (It passes: it counts as well.)"""
     if not locks()["no files (Landlock)"]:
         pytest.skip("without Landlock, only another user keeps files from being read")
@@ -313,3 +348,28 @@ def spread():
 """
     for kernel in BOTH:
         assert not attempt(source(fork, "spread() or 7"), kernel).passed
+
+
+CHAIN = """
+import os, sys
+for _ in range(20_000):
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    if _ == 20:
+        os.write(1, b"x")
+"""
+
+
+def test_who_forks_and_ends_for_ever_is_caught() -> None:
+    """Each lives for less than a look at all processes takes, and in a session of its own."""
+    with adopting():
+        before = _children()
+        chain = subprocess.Popen([sys.executable, "-c", CHAIN], stdout=subprocess.PIPE)
+        assert chain.stdout is not None
+        with chain.stdout:
+            chain.stdout.read(1)
+            _end(chain.pid, before)
+            assert chain.stdout.read() == b""  # nobody has it open any more
+        assert _children() == before
+        chain.returncode = 0  # it was reaped

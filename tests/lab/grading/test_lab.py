@@ -1,13 +1,14 @@
 """`twinos lab`: what students and teachers type."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from lab import cli
 from lab.grading.assignment import Assignment
-from lab.grading.submission import Submission
+from lab.grading.submission import LARGEST, Submission
 from tests.lab.grading.dice import dice
 from tests.lab.grading.work import LABS, lab, solved
 
@@ -31,6 +32,7 @@ def test_a_student_starts_and_grades(tmp_path: Path) -> None:
     assert begun.returncode == 0
     work = tmp_path / "board"
     assert {"board.py", "handout.md", "lab.toml"} <= {path.name for path in work.iterdir()}
+    assert "## 10. Messages between equals" in (work / "given" / "guide.md").read_text()
     assert not list(tmp_path.rglob("*hidden*")) + list(tmp_path.rglob("*solution*"))
     one = lab("grade", "notes_are_numbered", cwd=work)
     assert one.returncode == 1
@@ -74,7 +76,7 @@ def test_results_for_gradescope_and_others(tmp_path: Path) -> None:
 def test_one_kernel_only(tmp_path: Path) -> None:
     work = solved(tmp_path / "work")
     out = tmp_path / "out"
-    words = ["grade", "1", "notes_are_numbered", "--in", str(work), "--json", str(out)]
+    words = ["grade", "1", "--in", str(work), "notes_are_numbered", "--json", str(out)]
     assert lab(*words, "--kernel", "microkernel").returncode == 0
     (test,) = json.loads(out.read_text())["tests"]
     assert list(test["kernels"]) == ["microkernel"]
@@ -105,8 +107,18 @@ def test_what_can_not_be_graded_is_refused(
     assert "is not there" in refusal(capsys, "grade", *here)
     (work / "board.py").symlink_to("/etc/passwd")
     assert "is not there" in refusal(capsys, "grade", *here)
+    (work / "board.py").unlink()
+    os.mkfifo(work / "board.py")
+    assert "is not there" in refusal(capsys, "grade", *here)
+    (work / "board.py").unlink()
+    (work / "board.py").write_bytes(bytes(LARGEST + 1))
+    assert "is larger than 1 MiB" in refusal(capsys, "grade", *here)
     (work / "lab.toml").write_text("lab = 3")
     assert "lab.toml is wrong" in refusal(capsys, "grade", *here)
+    (work / "lab.toml").unlink()
+    os.mkfifo(work / "lab.toml")
+    assert "has no lab.toml" in refusal(capsys, "grade", *here)
+    assert "has no lab.toml" in refusal(capsys, "report", str(tmp_path))
 
 
 @pytest.mark.parametrize(
