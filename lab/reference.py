@@ -50,6 +50,16 @@ def marks(operation: Op) -> list[str]:
     return [mark for mark, holds in told.items() if holds]
 
 
+def survival(service: type[Service]) -> str:
+    """What becomes of a service's state, and of requests, when it dies in a space of its own."""
+    asked = needs(service)
+    if asked.journal:
+        return f"survives, {asked.recording.value}"
+    if all(operation.idempotent for operation in operations(service).values()):
+        return "requests are repeated"
+    return "begins anew"
+
+
 def _section(service: type[Service], known: Mapping[str, type[Service]]) -> Iterator[str]:
     asked = needs(service)
     yield f"## {service.__name__}"
@@ -61,8 +71,7 @@ def _section(service: type[Service], known: Mapping[str, type[Service]]) -> Iter
     yield f"- May call: {_listed(_handle(service, callee) for callee in asked.handles.values())}"
     yield f"- May be called by: {_listed(_clients(service, known))}"
     yield f"- Regions: {_listed(_region(name, asked.shared) for name in asked.regions)}"
-    if asked.journal:
-        yield f"- Its state survives it: {asked.recording.value}"
+    yield f"- When it dies: {survival(service)}"
     yield f"- Settings: {_listed(f'`{setting(p)}`' for p in asked.settings.values())}"
     yield ""
     yield "| operation | errors | |"

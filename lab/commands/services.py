@@ -9,7 +9,7 @@ from typing import Final
 from tabulate import tabulate
 
 from lab.catalogue import services
-from lab.reference import markdown, marks, setting
+from lab.reference import markdown, marks, setting, survival
 from lab.refusal import Refusal, unknown
 from twinos import Op, Service, operations
 from twinos.wiring import needs
@@ -50,11 +50,12 @@ def _overview(known: dict[str, type[Service]]) -> str:
         [
             name,
             ", ".join(handle.__name__ for handle in needs(service).handles.values()),
+            survival(service).partition(",")[0],
             textwrap.fill(" ".join(operations(service)), 60, break_long_words=False),
         ]
         for name, service in known.items()
     ]
-    return tabulate(table, ["service", "may call", "operations"])
+    return tabulate(table, ["service", "may call", "when it dies", "operations"])
 
 
 def _description(service: type[Service]) -> Iterator[str]:
@@ -67,8 +68,7 @@ def _description(service: type[Service]) -> Iterator[str]:
     yield f"regions: {_listed(iter(asked.regions))}"
     if asked.mailboxes:
         yield f"mailbox: {_listed(kind.__name__ for kind in asked.mailboxes.values())}"
-    if asked.journal:
-        yield f"its state survives: {asked.recording.value}"
+    yield f"when it dies: {survival(service)}"
     if service.__overlaps__:
         together = (name for name in operations(service) if name in service.__overlaps__)
         yield f"overlaps: {_listed(together)}"

@@ -1,14 +1,16 @@
 """A name service: processes publish where they are to be found, and others find them.
 
 After the data store of MINIX 3 (`ds`): names belong to whoever published them and vanish with it,
-and who comes too early can wait.
+and who comes too early can wait. Its state survives it, by way of its requests (`twinos.journal`).
 """
 
 import errno
 import time
-from typing import NamedTuple
+from typing import Annotated, Final, NamedTuple
 
-from twinos import Caller, Service, Signal, Waits, fail, op
+import msgspec
+
+from twinos import Caller, Journal, Service, Signal, Waits, fail, op, replayed
 
 
 class Entry(NamedTuple):
@@ -26,14 +28,28 @@ class Entry(NamedTuple):
     version: int
 
 
+NO_JOURNAL: Final = Journal()
+
+
+class _Kept(NamedTuple):
+    """What is saved."""
+
+    published: int
+    entries: dict[str, Entry]
+
+
 class NameService(Service):
     """Names and what they stand for.
 
     Args:
         limit: how many names one caller may own.
+        journal: of requests.
     """
 
-    def __init__(self, limit: int = 1024) -> None:
+    def __init__(
+        self, limit: int = 1024, journal: Annotated[Journal, replayed] = NO_JOURNAL
+    ) -> None:
+        del journal  # it is enough to have one
         self._limit = limit
         self._entries: dict[str, Entry] = {}
         self._published = 0
@@ -93,6 +109,13 @@ class NameService(Service):
                 raise fail(errno.ETIMEDOUT, name)
             yield self._changed.until(deadline)
         return entry
+
+    def _saved(self) -> bytes:
+        return msgspec.msgpack.encode(_Kept(self._published, self._entries))
+
+    def _restored(self, saved: bytes) -> None:
+        kept = msgspec.msgpack.decode(saved, type=_Kept)
+        self._published, self._entries = kept
 
     def _departed(self, caller: Caller) -> None:
         owned = [name for name, entry in self._entries.items() if entry.owner == caller.id]

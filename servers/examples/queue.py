@@ -2,16 +2,21 @@
 
 After Redis streams and Kafka: a topic is a log that consumers read at their own pace. Each *group*
 gets every message, and within a group one consumer does. A message that was delivered stays pending
-until it is acknowledged; when its consumer leaves, another one gets it: at least once.
+until it is acknowledged; when its consumer leaves, another one gets it: at least once. Its state
+survives its process, by way of its requests (`twinos.journal`), not the system.
 """
 
 import errno
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Annotated, Final, NamedTuple
 
-from twinos import Caller, Service, Signal, Waits, fail, op
+import msgspec
+
+from twinos import Caller, Journal, Service, Signal, Waits, fail, op, replayed
+
+NO_JOURNAL: Final = Journal()
 
 
 class Message(NamedTuple):
@@ -88,16 +93,40 @@ class _Topic:
         return room
 
 
+class _KeptGroup(NamedTuple):
+    """A group as it is saved; of a pending message its offset, consumer and deliveries."""
+
+    position: int
+    returned: list[tuple[int, int]]
+    pending: list[tuple[int, int, int]]
+
+
+class _KeptTopic(NamedTuple):
+    """A topic as it is saved."""
+
+    start: int
+    log: list[bytes]
+    groups: dict[str, _KeptGroup]
+
+
 class MessageQueue(Service):
-    """Topics with groups of consumers. It holds its messages in memory: they end with its process.
+    """Topics with groups of consumers. It holds its messages in memory: they end with the system.
 
     Args:
         capacity: messages that one topic holds; who publishes more has to wait.
         memory: bytes, roughly, that the messages of all topics take; the same.
         topics: how many there may be, and how many groups of each.
+        journal: of requests.
     """
 
-    def __init__(self, capacity: int = 10_000, memory: int = 16 << 20, topics: int = 256) -> None:
+    def __init__(
+        self,
+        capacity: int = 10_000,
+        memory: int = 16 << 20,
+        topics: int = 256,
+        journal: Annotated[Journal, replayed] = NO_JOURNAL,
+    ) -> None:
+        del journal  # it is enough to have one
         if capacity < 1:
             raise OSError(errno.EINVAL, "a topic holds one message at least")
         self._capacity = capacity
@@ -186,11 +215,44 @@ class MessageQueue(Service):
             raise fail(errno.ENOENT, f"{topic}:{group}")
         return log, log.groups[group]
 
+    def _saved(self) -> bytes:
+        kept = {name: _kept(topic) for name, topic in self._topics.items()}
+        return msgspec.msgpack.encode(kept)
+
+    def _restored(self, saved: bytes) -> None:
+        kept = msgspec.msgpack.decode(saved, type=dict[str, _KeptTopic])
+        self._topics = {name: _restored(topic) for name, topic in kept.items()}
+        self._used = sum(_room(body) for topic in self._topics.values() for body in topic.log)
+
     def _departed(self, caller: Caller) -> None:
         for topic in self._topics.values():
             for group in topic.groups.values():
                 _take_back(group, caller.id)
             topic.arrived.notify()
+
+
+def _kept(topic: _Topic) -> _KeptTopic:
+    groups = {
+        name: _KeptGroup(
+            group.position,
+            list(group.returned),
+            [(offset, one.consumer, one.deliveries) for offset, one in group.pending.items()],
+        )
+        for name, group in topic.groups.items()
+    }
+    return _KeptTopic(topic.start, list(topic.log), groups)
+
+
+def _restored(kept: _KeptTopic) -> _Topic:
+    groups = {
+        name: _Group(
+            group.position,
+            deque(group.returned),
+            {offset: _Pending(*known) for offset, *known in group.pending},
+        )
+        for name, group in kept.groups.items()
+    }
+    return _Topic(kept.start, deque(kept.log), groups)
 
 
 def _room(body: bytes) -> int:

@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from kernels import boot
 from lab.agreement import check_agreement
 from servers.examples.names import NameService
 from tests.conftest import Kernel, eventually
+from tests.servers.examples.mortals import kill
 
 
 def test_the_kernels_agree() -> None:
@@ -77,3 +79,21 @@ def test_who_comes_too_early_waits(kernel: Kernel) -> None:
 def test_nobody_waits_for_ever(kernel: Kernel, seconds: float) -> None:
     with kernel.boot(NameService) as system, pytest.raises(TimeoutError, match="printer"):
         system[NameService].wait_for("printer", seconds)
+
+
+def test_no_client_notices_that_it_was_killed() -> None:
+    with boot("microkernel", NameService) as system, system.user() as other:
+        names = system[NameService]
+        assert other[NameService].publish("theirs", b"") == 0
+        for number in range(1, 6):
+            assert names.publish(f"name {number}", b"%d" % number) == number
+            kill(NameService)
+        names.withdraw("name 3")
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(names.wait_for, "late", 60.0)
+            kill(NameService)
+            other[NameService].publish("late", b"!")
+            assert waiting.result().value == b"!"
+        other.close()
+        eventually(lambda: "late" not in names.names(), "those of who left are gone")
+        assert names.names() == ("name 1", "name 2", "name 4", "name 5")

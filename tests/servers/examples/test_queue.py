@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from kernels import boot
+from kernels.stablestore import MOST
 from lab.agreement import check_agreement
 from servers.examples.queue import MessageQueue
 from tests.conftest import Kernel, eventually
+from tests.servers.examples.mortals import kill
 
 
 def test_the_kernels_agree() -> None:
@@ -171,3 +174,24 @@ def test_memory_and_the_number_of_topics_are_bounded(kernel: Kernel) -> None:
         queue.subscribe("b", "two")
         with pytest.raises(OSError, match="No space left"):
             queue.subscribe("b", "three")
+
+
+def test_no_client_notices_that_it_was_killed() -> None:
+    with boot("microkernel", MessageQueue) as system, system.user() as other:
+        queue = system[MessageQueue]
+        queue.subscribe("work", "group")
+        for number in range(5):
+            assert queue.publish("work", b"%d" % number) == number
+            kill(MessageQueue)
+        first, second = queue.receive("work", "group"), other[MessageQueue].receive("work", "group")
+        assert (first.body, second.body) == (b"0", b"1")
+        kill(MessageQueue)
+        queue.acknowledge("work", "group", first.offset)
+        assert queue.backlog("work", "group") == (3, 1)
+        for number in range(5, MOST + 5):  # so many that the state is saved as a whole
+            assert queue.publish("work", b"%d" % number) == number
+        kill(MessageQueue)
+        other.close()
+        again = queue.receive("work", "group", 10.0)
+        assert again == (1, b"1", 2)
+        assert [queue.receive("work", "group").offset for _ in range(3)] == [2, 3, 4]
