@@ -28,7 +28,8 @@ class FileOperations(State):
 
         EBADF, EISDIR, EINVAL.
         """
-        file = self._file(caller, fd)
+        context = self._asking if caller is self._asker else self._context(caller)
+        file = context.files.get(fd) or self._file(caller, fd)
         data = self._read(file, file.position, length)
         file.position += len(data)
         return data
@@ -38,7 +39,8 @@ class FileOperations(State):
         """Read from `offset`, and leave the position alone. Errors are those of `read`."""
         if offset < 0:
             raise fail(errno.EINVAL)
-        file = self._file(caller, fd)
+        context = self._asking if caller is self._asker else self._context(caller)
+        file = context.files.get(fd) or self._file(caller, fd)
         data = self._read(file, offset, length)
         if not data and file.inode.kind == S_IFIFO:
             raise fail(errno.ESPIPE)
@@ -51,7 +53,8 @@ class FileOperations(State):
         It is less than all when the disk is full or the file as large as one can be. EBADF, EFBIG,
         ENOSPC.
         """
-        file = self._file(caller, fd)
+        context = self._asking if caller is self._asker else self._context(caller)
+        file = context.files.get(fd) or self._file(caller, fd)
         append = file.access.append
         offset = file.inode.size if append else file.position
         written = (
@@ -69,7 +72,8 @@ class FileOperations(State):
         """
         if offset >> 63:
             raise fail(errno.EINVAL)
-        file = self._file(caller, fd)
+        context = self._asking if caller is self._asker else self._context(caller)
+        file = context.files.get(fd) or self._file(caller, fd)
         if file.access.append:
             return self._append(caller, file, data)
         return self._write(caller, file, data, offset)
