@@ -30,13 +30,20 @@ examples:
   twinos cache                                 1 GiB through 64 MiB
   twinos cache --size 200M --memory 8M --kernel microkernel
 
-exit status: 0 done, 1 something failed, 2 asked for what there is not
+exit status: 0 it stayed within the bound, 1 it did not, or something failed, 2 asked for what
+there is not
 """
 STEP: Final = 1 << 18
 """Bytes that one request writes or reads."""
 LOOKS: Final = 64
 """How often the host is asked in one pass."""
 MIB: Final = 1 << 20
+
+
+BESIDE: Final = 4 << 10
+"""KiB that a system may take beside its caches: once, and for each end of a channel."""
+_ENDS: Final = 2
+"""Of channels, for each address space that is not the user's own."""
 
 
 class Pass(NamedTuple):
@@ -88,6 +95,8 @@ def execute(arguments: argparse.Namespace) -> int:
                 pids = meter.descendants(os.getpid(), without=others)
                 files = system[FileSystem]
                 before = meter.memory_kib(pids)
+                spaces = 0 if choice.kernel == "monolithic" else len(system.status())
+                bound = (memory >> 10) + BESIDE * (1 + _ENDS * spaces)
                 passes = list(_passes(files, size, lambda: meter.memory_kib(pids)))
         except BootError as error:
             raise Refusal(f"the system does not boot: {error}.") from None
@@ -95,7 +104,9 @@ def execute(arguments: argparse.Namespace) -> int:
             raise Failure(f"the system broke down: {reason(error)}.") from None
     for line in _told(arguments, before, passes):
         say(line)
-    return 0
+    kept = max(step.peak for step in passes) - before <= bound
+    say(f"The bound is {_mib(bound)}: {'kept' if kept else 'not kept'}.")
+    return 0 if kept else 1
 
 
 def _passes(files: FileSystem, size: int, take: Callable[[], int]) -> Iterator[Pass]:

@@ -23,6 +23,7 @@ def test_a_large_file_goes_through_small_caches(
     assert all(0 < used <= 10 for used in shown(out, "used"))
     assert all(0 < pages < 2600 for pages in shown(out, "pages"))
     assert all(taken <= 8 + beside for taken in shown(out, "taken of the host"))
+    assert f"The bound is {8 + beside}.0 MiB: kept." in out
 
 
 @pytest.mark.parametrize(
