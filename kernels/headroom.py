@@ -21,6 +21,9 @@ R = TypeVar("R")
 RESERVE: Final = 200
 """Calls that an operation may nest: twice what any does (a path of 40 symbolic links, the most)."""
 
+_WAY_BACK: Final = 5
+"""Calls that must be left for the limit to be lowered again: Python refuses one that is reached."""
+
 
 def _counted() -> int:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 (CPython's way to see callers)
@@ -58,11 +61,12 @@ class _Limit:
 
     def raise_(self) -> None:
         with self._lock:
-            if self._guests and depth() > self._base:
-                raise RecursionError("maximum recursion depth exceeded")  # others' room is not his
+            limit = self._base or sys.getrecursionlimit()
+            if depth() > limit - _WAY_BACK:  # too late; and the room that others got is not his
+                raise RecursionError("maximum recursion depth exceeded")
             if not self._guests:
-                self._base = sys.getrecursionlimit()
-                sys.setrecursionlimit(self._base + RESERVE)
+                sys.setrecursionlimit(limit + RESERVE)
+                self._base = limit
             self._guests += 1
 
     def lower(self) -> None:

@@ -32,7 +32,7 @@ def room() -> int:
 def test_at_whatever_depth_a_request_is_whole_or_absent(kernel: Kernel) -> None:
     with kernel.boot(FileSystem) as system:
         fs = system[FileSystem]
-        kept = fs.open("/kept", os.O_CREAT | os.O_RDWR)
+        kept, limit = fs.open("/kept", os.O_CREAT | os.O_RDWR), sys.getrecursionlimit()
         outcomes = set()
         before = b""
         for calls in range(room() - 50, room()):
@@ -51,6 +51,7 @@ def test_at_whatever_depth_a_request_is_whole_or_absent(kernel: Kernel) -> None:
                 outcomes.add("done")
                 assert fs.pread(kept, 5000, 0) == data
             before = fs.pread(kept, 5000, 0)
+            assert sys.getrecursionlimit() == limit
         assert outcomes == {"refused", "done"}
 
 
