@@ -66,6 +66,8 @@ def _report(process: Any, error: BaseException) -> int:
         elif isinstance(error, OSError) and error.strerror:
             what = f"{error.filename}: " if error.filename else ""
             process.stderr.write(f"{process.name}: {what}{error.strerror}\n")
+        elif isinstance(error, OverflowError):
+            process.stderr.write(f"{process.name}: {error}\n")
         else:
             process.stderr.write("".join(traceback.format_exception(error)))
         process.stderr.flush()

@@ -116,7 +116,7 @@ class Commands:
             return fault.status
         except BrokenPipeError:
             raise
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             self.launcher.say(f"{self.state.name}: {self.line}: {name}: {reason_of(error)}", 2)
             return 1
 
