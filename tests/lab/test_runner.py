@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import boot
-from lab import archive, bench, meter, pilot, schema, steadiness
+from lab import archive, bench, meter, pilot, schema, station, steadiness
 from lab.choice import parse
 from lab.dispatch import dispatch
 from lab.journal import Header, Journal
@@ -46,6 +46,16 @@ def job(number: int) -> Job:
 
 def measured(number: int) -> Measured:
     return Measured({"null": Cost(ns=number + 0.5)}, 1.0, 2.0, 3.0, 4.0)
+
+
+@pytest.mark.parametrize("where", ["its modules", "nowhere"])
+def test_a_station_finds_every_workload(where: str) -> None:
+    known = catalogue()
+    for session in bench.sessions(known.values()):
+        made = plan().job(parse("monolithic"), session, "time", 1)
+        made = made if where == "its modules" else msgspec.structs.replace(made, modules=())
+        found = station._chosen(made)
+        assert {one.name for one in found} == {one.name for one in session}
 
 
 # Counters
