@@ -144,6 +144,14 @@ def _check_users(plan: Plan) -> None:
             raise Refusal(f"{one.name} starts programs, which are processes: --users process.")
 
 
+def boots_of(plan: Plan) -> int:
+    """How many boots a comparison takes, as far as is known before a pilot."""
+    pairs = list(product(plan.kernels, sessions(plan.workloads)))
+    rounds = 1 + (pilot.ROUNDS + stats.MIN_VALUES if plan.precision else plan.boots)
+    traced = sum(bool(_traceable(session)) for _, session in pairs) * plan.traces
+    return len(pairs) * rounds + traced
+
+
 class _Campaign:
     """The boots of a comparison, one after the other, and how far they are."""
 
@@ -152,9 +160,7 @@ class _Campaign:
         self._carry_out = carry_out
         self._rng = random.Random(plan.seed)
         self._pairs = list(product(plan.kernels, sessions(plan.workloads)))
-        rounds = 1 + (pilot.ROUNDS + stats.MIN_VALUES if plan.precision else plan.boots)
-        traced = sum(bool(_traceable(session)) for _, session in self._pairs) * plan.traces
-        self._progress = Progress(len(self._pairs) * rounds + traced, "boot")
+        self._progress = Progress(boots_of(plan), "boot")
 
     def __enter__(self) -> Self:
         self._progress.__enter__()

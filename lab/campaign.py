@@ -16,7 +16,7 @@ from lab.schema import Placement, Users
 
 KERNELS: Final = ("monolithic", "microkernel")
 WAYS: Final = (*KERNELS, "microkernel@ring", "microkernel@routed", "hybrid:filesystem+disk")
-EXTRA: Final = ("macro", "paging", "payload", "aim")
+EXTRA: Final = ("macro", "paging", "payload", "aim", "sqlite")
 """Groups that `twinos bench` leaves out unless they are named."""
 BESIDE: Final = (
     *("null", "pread-4k", "stat", "create-4k", "fault-zero", "tree-import"),
@@ -24,7 +24,7 @@ BESIDE: Final = (
 )
 PROCESSES: Final = (
     *("null", "pread-4k", "stat", "create-4k", "fault-zero", "tree-import"),
-    *("macro", "programs"),
+    *("macro", "programs", "processes", "sqlite"),
 )
 QUICK_BESIDE: Final = (
     *("null", "pread-4k", "stat", "fault-zero"),

@@ -160,14 +160,11 @@ def draw_over_time(
             axes.stairs(values, times, color=colour, linewidth=1.6, baseline=0)
             axes.set_title(name, loc="left", size=10, color=INK)
             top = max(max(each) for each in lines.values()) or 1
-            axes.plot(
-                marks.get(name, ()),
-                [1.06 * top] * len(marks.get(name, ())),
-                "v",
-                color=INK,
-                markersize=5,
-                clip_on=False,
+            within = [mark for mark in marks.get(name, ()) if mark <= times[-1]]
+            (drawn,) = axes.plot(
+                within, [1.06 * top] * len(within), "v", color=INK, markersize=5, clip_on=False
             )
+            drawn.set_in_layout(False)  # it stands above the panel
             axes.set_ylabel(up)
             axes.set_ylim(0, 1.1 * top)
             axes.set_xlim(0, times[-1])

@@ -1,13 +1,18 @@
 """Making runs, and what is to be said when that is interrupted."""
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from lab import archive, bench
 from lab.journal import Journal
 from lab.refusal import Failure, Refusal
 from lab.schema import Run
+
+BOOT_S: Final = 0.6
+"""About what a boot takes, for an estimate before the first one."""
 
 
 def make(plans: Sequence[bench.Plan], journal: Journal, command: str) -> list[Run]:
@@ -19,7 +24,7 @@ def make(plans: Sequence[bench.Plan], journal: Journal, command: str) -> list[Ru
         command: what goes on with them, given `--resume` and the journal.
     """
     try:
-        runs = [bench.measure(plan, journal.measure) for plan in plans]
+        runs = [bench.measure(plan, journal.measure) for plan in _told(plans)]
     except (Refusal, Failure):
         journal.remove()
         raise
@@ -30,6 +35,27 @@ def make(plans: Sequence[bench.Plan], journal: Journal, command: str) -> list[Ru
         raise
     journal.remove()
     return runs
+
+
+def _told(plans: Sequence[bench.Plan]) -> Iterator[bench.Plan]:
+    """The plans, one by one; of several, say which it is and how long all that are left will take.
+
+    Boots that a pilot adds are not known before; so it takes longer then.
+    """
+    boots, start, done = [bench.boots_of(plan) for plan in plans], time.monotonic(), 0
+    for number, plan in enumerate(plans):
+        if len(plans) > 1:
+            taken = time.monotonic() - start
+            each = taken / done if done else BOOT_S
+            left = max(1.0, each * sum(boots[number:]) / 60)
+            where = "one processor" if plan.placement == "one" else "two processors"
+            print(
+                f"Run {number + 1} of {len(plans)}: {where}, users {plan.users}; "
+                f"about {left:.0f} min for it and all that follow.",
+                file=sys.stderr,
+            )
+        yield plan
+        done += boots[number]
 
 
 def taken_up(path: Path) -> Journal:

@@ -104,7 +104,8 @@ def _title(machine: Machine) -> str:
     ]
     doubt = "" if machine.trust == "read" else " UNVERIFIED."
     note = f" Note: {machine.note}." if machine.note else ""
-    return f"{machine.label} ({machine.year}): {', '.join(prices)}.{doubt}{note}"
+    told = ", ".join(prices) or "no price of either"
+    return f"{machine.label} ({machine.year}): {told}.{doubt}{note}"
 
 
 def _range(price: tuple[float, float]) -> str:

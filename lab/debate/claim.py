@@ -27,14 +27,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         measure: which; a measure counts if its name begins so.
         supported: a condition such as `<= 1.1`, which each must meet, all of its interval.
-        contradicted: one that is enough if a single measure meets it, with all of its interval.
+        contradicted: one that is enough if a single measure meets it, with all of its interval;
+            empty: this rule can leave a claim open, and not go against it.
         says: what would have falsified the claim, in words.
     """
 
     measure: str
     supported: str
-    contradicted: str
     says: str
+    contradicted: str = ""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

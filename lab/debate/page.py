@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from lab.debate.claim import TRUST
 from lab.debate.evidence import Measure, Picture
+from lab.debate.rule import told
 from lab.debate.show import MODEL, WORDS, Case, shown
 from lab.drawing import Figure
 from lab.figures import Interval, draw_lines
@@ -73,11 +74,7 @@ def _blocks(case: Case) -> Iterator[Block]:
         yield Text(f"**What is judged.** {claim.judged}")
     yield Box(f"**{verdict.word.capitalize()}**: {verdict.reason.rstrip('.')}.")
     for rule in claim.rules:
-        yield Text(
-            f"**Rule.** Supported if every measure `{rule.measure}` is `{rule.supported}`, "
-            f"contradicted if one is `{rule.contradicted}`. What would have falsified it: "
-            f"{rule.says}"
-        )
+        yield Text(f"**Rule.** {told(rule)}")
     if claim.limits:
         yield Text(f"**Limits.** {claim.limits}")
 

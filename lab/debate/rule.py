@@ -52,7 +52,17 @@ def check(claim: Claim) -> None:
     """
     for rule in claim.rules:
         condition(rule.supported)
-        condition(rule.contradicted)
+        if rule.contradicted:
+            condition(rule.contradicted)
+
+
+def told(rule: Rule) -> str:
+    """A rule, in a sentence; words between backticks are code."""
+    against = f", contradicted if one is `{rule.contradicted}`" if rule.contradicted else ""
+    return (
+        f"Supported if every measure `{rule.measure}` is `{rule.supported}`{against}. What would "
+        f"have falsified it: {rule.says}"
+    )
 
 
 def judge(claim: Claim, finding: Finding | None) -> Verdict:
@@ -82,7 +92,9 @@ def _together(verdicts: Sequence[Verdict]) -> Verdict:
 
 def _by_rule(rule: Rule, measures: Sequence[Measure]) -> Verdict:
     judged = [measure for measure in measures if measure.name.startswith(rule.measure)]
-    against = [measure for measure in judged if condition(rule.contradicted)(measure)]
+    against = [
+        measure for measure in judged if rule.contradicted and condition(rule.contradicted)(measure)
+    ]
     holds = [measure for measure in judged if condition(rule.supported)(measure)]
     if not judged:
         return Verdict("not shown", f"nothing was measured that is called {rule.measure!r}")

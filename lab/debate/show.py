@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from lab.debate.claim import TRUST, Claim
 from lab.debate.evidence import Finding, Measure
-from lab.debate.rule import Verdict
+from lab.debate.rule import Verdict, told
 from lab.table import exact, figure
 
 WORDS: Final = ("supported", "contradicted", "not shown", "not decidable on this host")
@@ -64,10 +64,7 @@ def _results(finding: Finding | None) -> Iterator[str]:
 
 def _rule(claim: Claim) -> Iterator[str]:
     for rule in claim.rules:
-        yield (
-            f"Rule: supported if every {rule.measure!r} is {rule.supported}, contradicted if one "
-            f"is {rule.contradicted}. What would have falsified it: {rule.says}"
-        )
+        yield f"Rule: {told(rule).replace('`', chr(39))}"
     if claim.limits:
         yield f"Limits: {claim.limits}"
 

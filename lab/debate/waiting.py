@@ -2,6 +2,7 @@
 
 import random
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from statistics import median
@@ -157,9 +158,14 @@ def _readers(
     with ExitStack() as leaving:
         users = [leaving.enter_context(system.user()) for _ in range(clients)]
         yield [
-            _Timed(user[files], seed + number, hits, requests // clients)
+            _Timed(user[files], _lot(seed, hits, clients, number), hits, requests // clients)
             for number, user in enumerate(users)
         ]
+
+
+def _lot(*which: int) -> int:
+    """A client's seed: other pages in each case, or they would be in memory from the one before."""
+    return zlib.crc32(repr(which).encode())
 
 
 @contextmanager

@@ -87,8 +87,9 @@ def _by_run(evidence: Evidence, *, macro: bool) -> Iterator[Block]:
     for run in evidence.plain:
         found = evidence.of(run, macro=macro)
         if found:
-            yield ratio_figure(found, place(run))
-            yield ratio_table(found, place(run))
+            what = "whole programs" if macro else "single operations"
+            yield ratio_figure(found, f"{what}, {place(run)}")
+            yield ratio_table(found, f"{what}, {place(run)}")
 
 
 def ways(evidence: Evidence) -> Chapter:
@@ -97,7 +98,8 @@ def ways(evidence: Evidence) -> Chapter:
     for run in sorted(evidence.ways, key=place):
         found = evidence.of(run)
         if found:
-            blocks += [ratio_figure(found, place(run)), ratio_table(found, place(run))]
+            where = f"other ways, {place(run)}"
+            blocks += [ratio_figure(found, where), ratio_table(found, where)]
     if len(blocks) == 1:
         blocks.append(Box("Not shown: no run has other transports or groups."))
     return Chapter("ways", "Other ways to carry messages", tuple(blocks))
@@ -129,7 +131,7 @@ def ratio_table(found: Sequence[Comparison], where: str) -> Table:
     this = "this" if several else kernels[0]
     kernel = ["kernel"] if several else []
     return table(
-        f"Cost of an operation on {where}, µs; ratios are over {found[0].ratio.over}",
+        f"Cost of an operation, {where}, µs; ratios are over {found[0].ratio.over}",
         ("workload", *kernel, found[0].ratio.over, this, *HEADERS),
         ([each.row.workload, *[each.row.kernel] * several, *_line(each)] for each in found),
     )

@@ -53,7 +53,7 @@ def blocks_of(run: Availability) -> Iterator[Block]:
     yield table(
         f"{run.clients} clients, {len(run.courses[0].served) * STEP_S:g} s; "
         f"{figure(run.reboot_s)} s added to each reboot",
-        ("", *(course.kernel for course in run.courses)),
+        ("what", *(course.kernel for course in run.courses)),
         ((name, *map(show, run.courses)) for name, show in SUMS.items()),
     )
     yield table(

@@ -37,9 +37,9 @@ def _found(evidence: Evidence) -> Iterator[str]:
         if null:
             yield (
                 f"On {place(run)}, a request that asks for nothing costs "
-                f"{figure(null.base.median_us)} µs under the {null.base.kernel} kernel and "
-                f"{figure(null.row.median_us)} µs under the {null.row.kernel}: "
-                f"a difference of {figure(null.added_us)} µs, for "
+                f"{figure(null.base.median_us)} µs under the {_named(null.base.kernel)} and "
+                f"{figure(null.row.median_us)} µs under the {_named(null.row.kernel)}: "
+                f"{_difference(null)}, for {exact(null.base.messages_per_op)} and "
                 f"{exact(null.row.messages_per_op)} messages."
             )
     main = evidence.of(evidence.main)
@@ -59,13 +59,22 @@ def _found(evidence: Evidence) -> Iterator[str]:
     yield from _where_time_goes(evidence)
 
 
+def _difference(found: Comparison) -> str:
+    told = f"a difference of {figure(found.added_us)} µs"
+    return told if found.verdict in {"more", "less"} else found.verdict
+
+
 def _served(availability: Availability | None) -> Iterator[str]:
     for course in availability.courses if availability else ():
         yield (
-            f"While services were killed {len(course.kills)} times, the {course.kernel} kernel "
+            f"While services were killed {len(course.kills)} times, the {_named(course.kernel)} "
             f"served {sum(course.served):,} requests and failed {course.errors:,}, and "
             f"{course.lost:,} files were lost that had not been synced."
         )
+
+
+def _named(kernel: str) -> str:
+    return kernel if kernel.endswith("kernel") else f"{kernel} kernel"
 
 
 def _tally(found: Sequence[Comparison]) -> str:

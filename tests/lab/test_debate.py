@@ -27,7 +27,7 @@ from lab.debate.claim import TRUST, Claim, Rule, claims, read, select
 from lab.debate.evidence import Finding, Measure, Setting
 from lab.debate.experiments import EXPERIMENTS, about, run
 from lab.debate.page import page
-from lab.debate.rule import condition, judge
+from lab.debate.rule import check, condition, judge
 from lab.debate.show import Case, as_text, tally
 from lab.faults import trial
 from lab.faults.judge import Outcome
@@ -97,8 +97,7 @@ def test_all_claims_are_there_and_whole() -> None:
         assert not claim.experiment or claim.experiment in EXPERIMENTS
         assert bool(claim.judged) == bool(claim.rules), "a verdict says what it is on"
         for rule in claim.rules:
-            condition(rule.supported)
-            condition(rule.contradicted)
+            check(claim)
             assert rule.says.endswith(".")
     assert {claim.trust for claim in known.values()} == {"A", "B", "C"}
     assert sum(bool(claim.undecidable) for claim in known.values()) >= 1
@@ -133,6 +132,14 @@ def test_a_verdict_takes_the_whole_interval(intervals: list[Any], word: str) -> 
         ((2.0, 1), "contradicted"),
     ],
 )
+def test_a_rule_may_only_leave_a_claim_open() -> None:
+    needed = Rule(measure="down", supported="> 0", says="none")
+    claim = a_claim(rule=needed)
+    words = [judge(claim, Finding([Measure("down", n, exact=True)])).word for n in (0, 1)]
+    assert words == ["not shown", "supported"]
+    assert "contradicted" not in as_text(Case(claim, None, judge(claim, None)), 100)
+
+
 def test_all_rules_are_to_be_met(values: tuple[float, float], word: str) -> None:
     lost = Rule(measure="lost", supported="== 0", contradicted="> 3", says="lost")
     claim = a_claim(also=(lost,), judged="Of two rules.")
@@ -142,7 +149,7 @@ def test_all_rules_are_to_be_met(values: tuple[float, float], word: str) -> None
     assert case.verdict.word == word
     text = as_text(case, 100)
     assert "What is judged: Of two rules." in text
-    assert text.count("Rule: supported if") == 2
+    assert text.count("Rule: Supported if") == 2
     assert "Of two rules." in page([case], "here")
 
 

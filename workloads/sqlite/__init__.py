@@ -21,37 +21,48 @@ if TYPE_CHECKING:
     from apsw import Connection
 
 ROWS: Final = 100
-"""Rows of a transaction."""
+"""Rows of a transaction, unless an option says otherwise."""
 STOCK: Final = 2000
 """Rows in the table that is read and changed: more pages than SQLite is allowed to keep."""
+SEED: Final = 2000
+"""Of what is in the rows, and of which are chosen."""
 
 _JOURNALS: Final = {"": {"journal": "delete"}, "-wal": {"journal": "wal"}}
 _sqlite: Final = partial(workload, "sqlite", extra=True, needs="apsw")
 
 
 @_sqlite({f"sql-insert{end}": options for end, options in _JOURNALS.items()})
-def insert(fs: FileSystem, journal: str) -> Program:
-    """Insert a row into an SQLite data base, 100 in one transaction; journal mode {journal}."""
-    rows = _rows(ROWS)
+def insert(fs: FileSystem, journal: str, rows: int = ROWS, seed: int = SEED) -> Program:
+    """Insert a row into an SQLite data base, {rows} in one transaction; journal mode {journal}.
+
+    Seed of the rows: {seed}. Then all rows are compared, and SQLite checks its data base.
+    """
+    made = _rows(rows, seed)
     with _data_base(fs, journal) as base:
 
         def transaction() -> None:
             with base:
-                base.executemany("INSERT INTO stock VALUES (?, ?, ?)", rows)
+                base.executemany("INSERT INTO stock VALUES (?, ?, ?)", made)
 
         def empty() -> None:
-            equals(rows)(base.execute("SELECT * FROM stock ORDER BY id").fetchall())
+            equals(made)(base.execute("SELECT * FROM stock ORDER BY id").fetchall())
             base.execute("DELETE FROM stock")
 
-        yield Operation(transaction, ops=ROWS, reset=empty)
+        yield Operation(transaction, ops=rows, reset=empty)
 
 
 @_sqlite({f"sql-update{end}": options for end, options in _JOURNALS.items()})
-def update(fs: FileSystem, journal: str) -> Program:
-    """Change a row of 2,000, by its key, 100 in one transaction; journal mode {journal}."""
-    keys = [(key,) for key in random.Random(ROWS).sample(range(STOCK), ROWS)]
+def update(
+    fs: FileSystem, journal: str, rows: int = ROWS, stock: int = STOCK, seed: int = SEED
+) -> Program:
+    """Change a row of {stock:,}, by its key, {rows} in one transaction; journal mode {journal}.
+
+    Seed of the rows and of which are changed: {seed}. Then their sum is compared, and SQLite checks
+    its data base.
+    """
+    keys = [(key,) for key in _chosen(rows, stock, seed)]
     with _data_base(fs, journal) as base:
-        _fill(base)
+        _fill(base, stock, seed)
         calls = 0
 
         def transaction() -> None:
@@ -60,25 +71,27 @@ def update(fs: FileSystem, journal: str) -> Program:
                 base.executemany("UPDATE stock SET number = number + 1 WHERE id = ?", keys)
             calls += 1
 
-        yield Operation(transaction, ops=ROWS)
-        before = sum(number for _, number, _ in _rows(STOCK))
+        yield Operation(transaction, ops=len(keys))
+        before = sum(number for _, number, _ in _rows(stock, seed))
         after = base.execute("SELECT sum(number) FROM stock").fetchall()
-        equals([(before + calls * ROWS,)])(after)
+        equals([(before + calls * len(keys),)])(after)
 
 
 @_sqlite({"sql-select": {}})
-def select(fs: FileSystem) -> Program:
-    """Select a row of 2,000, by its key; 100, by a connection that keeps 8 pages."""
-    rows = _rows(STOCK)
-    keys = random.Random(ROWS).sample(range(STOCK), ROWS)
+def select(fs: FileSystem, rows: int = ROWS, stock: int = STOCK, seed: int = SEED) -> Program:
+    """Select a row of {stock:,}, by its key; {rows} of them, by a connection that keeps 8 pages.
+
+    Seed of the rows and of which are selected: {seed}. Each row is compared.
+    """
+    made, keys = _rows(stock, seed), _chosen(rows, stock, seed)
     with _data_base(fs, "delete") as base:
-        _fill(base)
+        _fill(base, stock, seed)
 
         def by_key() -> list[object]:
             one = "SELECT * FROM stock WHERE id = ?"
             return [base.execute(one, (key,)).fetchall()[0] for key in keys]
 
-        yield Operation(by_key, check=equals([rows[key] for key in keys]), ops=ROWS)
+        yield Operation(by_key, check=equals([made[key] for key in keys]), ops=len(keys))
 
 
 @contextmanager
@@ -100,12 +113,17 @@ def _data_base(fs: FileSystem, journal: str) -> Iterator[Connection]:
     fs.rmdir("/sqlite")
 
 
-def _rows(count: int) -> list[tuple[int, int, str]]:
+def _chosen(rows: int, stock: int, seed: int) -> list[int]:
+    """Keys of so many rows, or of all that there are."""
+    return random.Random(seed).sample(range(stock), min(rows, stock))
+
+
+def _rows(count: int, seed: int) -> list[tuple[int, int, str]]:
     """Rows of which no two are alike; the same ones each time."""
-    rng = random.Random(count)
+    rng = random.Random(seed)
     return [(key, rng.randrange(1000), rng.randbytes(50).hex()) for key in range(count)]
 
 
-def _fill(base: Connection) -> None:
+def _fill(base: Connection, stock: int, seed: int) -> None:
     with base:
-        base.executemany("INSERT INTO stock VALUES (?, ?, ?)", _rows(STOCK))
+        base.executemany("INSERT INTO stock VALUES (?, ?, ?)", _rows(stock, seed))
