@@ -132,14 +132,6 @@ def test_a_verdict_takes_the_whole_interval(intervals: list[Any], word: str) -> 
         ((2.0, 1), "contradicted"),
     ],
 )
-def test_a_rule_may_only_leave_a_claim_open() -> None:
-    needed = Rule(measure="down", supported="> 0", says="none")
-    claim = a_claim(rule=needed)
-    words = [judge(claim, Finding([Measure("down", n, exact=True)])).word for n in (0, 1)]
-    assert words == ["not shown", "supported"]
-    assert "contradicted" not in as_text(Case(claim, None, judge(claim, None)), 100)
-
-
 def test_all_rules_are_to_be_met(values: tuple[float, float], word: str) -> None:
     lost = Rule(measure="lost", supported="== 0", contradicted="> 3", says="lost")
     claim = a_claim(also=(lost,), judged="Of two rules.")
@@ -151,6 +143,14 @@ def test_all_rules_are_to_be_met(values: tuple[float, float], word: str) -> None
     assert "What is judged: Of two rules." in text
     assert text.count("Rule: Supported if") == 2
     assert "Of two rules." in page([case], "here")
+
+
+def test_a_rule_may_only_leave_a_claim_open() -> None:
+    needed = Rule(measure="down", supported="> 0", says="none")
+    claim = a_claim(rule=needed)
+    words = [judge(claim, Finding([Measure("down", n, exact=True)])).word for n in (0, 1)]
+    assert words == ["not shown", "supported"]
+    assert "contradicted" not in as_text(Case(claim, None, judge(claim, None)), 100)
 
 
 @given(st.floats(0.1, 10), st.floats(0, 5), st.floats(0.1, 10))
