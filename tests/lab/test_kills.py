@@ -19,11 +19,11 @@ def twinos(*arguments: str, name: str = "kills") -> subprocess.CompletedProcess[
 
 def test_a_short_campaign() -> None:
     """The full one: `twinos kills --count 10000`."""
-    done = twinos("--count", "60", "--seed", "1", "--json")
+    done = twinos("--count", "40", "--seed", "1", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["wrong"] == told["errors"] == []
-    assert sum(told["kills"].values()) >= 61
+    assert sum(told["kills"].values()) >= 41
     assert {*VICTIMS, "the kernel's process"} <= told["kills"].keys()
     assert told["requests"] > 100
 
