@@ -8,19 +8,21 @@ from lab.refusal import Refusal
 
 SLICES: Final = 300
 QUICK_SLICES: Final = 40
-BYTES: Final = 64
+BYTES: Final = (64, 64 << 10)
+"""Of the data, by default: a request, and one whose data are granted."""
 MOST: Final = 4 << 20
 
 EPILOG: Final = """\
 One operation, `say(data) -> data`, by every way there is: the method itself, a call through the
 monolithic kernel's gate, the microkernel's stub, codec and handler without a switch, the same to a
 thread, to a process on the same CPU and on another one, by pipe, by ring, and with the kernel
-proper on the way. From 16 KiB on its data are granted instead of sent. All of them stand at the
-same time and take turns, a slice of half a millisecond each.
+proper on the way. From 16 KiB on its data are granted instead of sent; so there are two ladders, of
+a small request and of a large one. All ways of a ladder stand at the same time and take turns, a
+slice of half a millisecond each.
 
 examples:
   twinos ladder --quick
-  twinos ladder --bytes 1048576       large data: the rungs are grants
+  twinos ladder --bytes 1048576       one ladder, of a grant of 1 MiB
   twinos ladder --peers               beside Python's own, pyzmq and gRPC (extra: peers)
   twinos ladder --aims                requests over the host's own floors, pair by pair
   twinos ladder --plot ladder.svg
@@ -31,11 +33,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.epilog = EPILOG
     add = parser.add_argument
-    add("--bytes", type=_size, default=BYTES, metavar="N", help=f"of the data; {BYTES} by default")
+    default = " and ".join(map(str, BYTES))
+    about = f"of the data, may be given again; {default} by default"
+    add("--bytes", type=_size, action="append", metavar="N", help=about)
     add("--peers", action="store_true", help="others' ways, too, in the same run")
     add("--aims", action="store_true", help="instead: where the fast path is, and where it aims")
     add("--quick", action="store_true", help="fewer slices")
-    add("--json", action="store_true", help="print the run as JSON instead of a table")
+    add("--json", action="store_true", help="print each ladder as a line of JSON instead")
     add("--plot", metavar="FILE", help="also draw it there, as .svg or .png (extra: report)")
 
 
@@ -53,13 +57,15 @@ def execute(arguments: argparse.Namespace) -> int:
 
         sys.stdout.write(aims.render(aims.stand(slices)))
         return 0
-    ladder = measure.climb(arguments.bytes, slices, with_peers=arguments.peers)
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(ladder).decode() + "\n")
-    else:
-        sys.stdout.write(show.render(ladder))
+    ladders = []
+    for size in arguments.bytes or BYTES:
+        ladder = measure.climb(size, slices, with_peers=arguments.peers)
+        ladders.append(ladder)
+        text = msgspec.json.encode(ladder).decode() if arguments.json else show.render(ladder)
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
     if arguments.plot:
-        show.draw(ladder, arguments.plot)
+        show.draw(ladders, arguments.plot)
     return 0
 
 

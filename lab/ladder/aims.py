@@ -30,6 +30,8 @@ Call = Callable[[], Any]
 BLOCK: Final = bytes(4096)
 MEBIBYTE: Final = 1 << 20
 MANY: Final = 64
+CROWD: Final = 40
+CROWD_AIM: Final = 1.1
 COPIES: Final = 3.0
 KEPT: Final = 32
 """Results of 1 MiB that are kept: more than the C library keeps of memory that was freed."""
@@ -87,6 +89,7 @@ def _aims(stack: ExitStack, one: Cpus, two: Cpus | None) -> Iterator[Aim]:
     yield Aim("null, one space / method call", checked.null, method_call(), CALL_AIM)
     system = _booted(stack, one, "pipe")
     yield from _small(system, near, "one CPU", 1.3)
+    yield _crowded(stack, _booted(stack, one, "pipe"), system)
     yield from _batched(system)
     yield from _bulk(system)
     if far and two:
@@ -107,6 +110,13 @@ def _small(system: System, pipe: Call, where: str, named_aim: float) -> Iterator
     named = probe.named
     call = lambda: named("/home/user/file", 7)  # noqa: E731 (as short as its floor's)
     yield Aim(f"path and integer, {where} / raw pipe", call, pipe, named_aim)
+
+
+def _crowded(stack: ExitStack, crowded: System, alone: System) -> Aim:
+    for _ in range(CROWD):
+        stack.enter_context(crowded.user())[Probe].null()
+    mine, theirs = crowded[Probe].null, alone[Probe].null
+    return Aim(f"null, {CROWD} other clients / none", mine, theirs, CROWD_AIM)
 
 
 def _ringing(system: System, pipe: Call) -> Iterator[Aim]:

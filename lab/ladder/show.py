@@ -1,6 +1,6 @@
 """A ladder for people: a table, and a drawing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -66,8 +66,8 @@ def _quartiles(step: Step) -> str:
     return f"[{_us(low)}; {_us(high)}]"
 
 
-def draw(ladder: Ladder, path: str) -> None:
-    """Draw it into a file: .svg or .png.
+def draw(ladders: Sequence[Ladder], path: str) -> None:
+    """Draw them into a file, one below the other: .svg or .png.
 
     Raises:
         Refusal: another name, or matplotlib is missing.
@@ -77,9 +77,14 @@ def draw(ladder: Ladder, path: str) -> None:
         raise Refusal(f"a plot goes into a file that ends in .svg or .png, not {path!r}.")
     from lab.drawing import SERIES, drawing, plain  # noqa: PLC0415 (takes an extra)
 
-    steps = list(reversed(ladder.steps))
+    steps = [step for ladder in reversed(ladders) for step in reversed(ladder.steps)]
+    sizes = [f"{ladder.bytes:,}" for ladder in ladders]
+    names = [
+        step.name if len(ladders) == 1 else f"{step.name}: {ladder.bytes:,}"
+        for ladder in reversed(ladders)
+        for step in reversed(ladder.steps)
+    ]
     with drawing(8, 0.8 + 0.36 * len(steps)) as (canvas, axes):
-        names = [step.name for step in steps]
         colours = [SERIES[1] if step.peer else SERIES[0] for step in steps]
         axes.barh(names, [step.us for step in steps], color=colours)
         for place, step in enumerate(steps):
@@ -91,7 +96,7 @@ def draw(ladder: Ladder, path: str) -> None:
                 va="center",
             )
         axes.set_xscale("log")
-        axes.set_xlabel(f"µs for a request with {ladder.bytes:,} bytes each way")
+        axes.set_xlabel(f"µs for a request with {' or '.join(sizes)} bytes each way")
         axes.margins(x=0.15)
         plain(axes.xaxis)
         axes.grid(visible=False, axis="y")

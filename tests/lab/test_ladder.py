@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kernels.frames import LARGE
+from lab.commands.ladder import BYTES
 from lab.ladder import aims, loopback, peers, show
 from lab.ladder.measure import Ladder, Step
 from tests.lab.test_cli import TWINOS, environment
@@ -25,21 +27,24 @@ def ladder(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("size", [0, 64, 1 << 17])
-def test_every_rung_stands(size: int, tmp_path: Path) -> None:
-    drawn = {0: "x.png", 64: "x.svg"}.get(size)
-    plot = ["--plot", drawn] if drawn else []
-    done = ladder("--quick", "--json", "--bytes", str(size), *plot, cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("sizes", "drawn"), [((0,), "x.png"), (BYTES, "x.svg")], ids=["nothing", "by default"]
+)
+def test_every_rung_stands(sizes: tuple[int, ...], drawn: str, tmp_path: Path) -> None:
+    asked = [] if sizes == BYTES else [f"--bytes={size}" for size in sizes]
+    done = ladder("--quick", "--json", "--plot", drawn, *asked, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    if drawn:
-        assert (tmp_path / drawn).read_bytes().startswith((b"<?xml", b"\x89PNG"))
-    climbed = msgspec.json.decode(done.stdout, type=Ladder)
-    names = [step.name for step in climbed.steps]
-    assert names[:2] == ["method call", "checked call"]
-    assert ("encoded call" in names) == (size < 1 << 17)
-    assert any("routed" in name for name in names)
-    assert all(step.over in names for step in climbed.steps[1:])
-    assert all(step.us > 0 for step in climbed.steps)
+    assert (tmp_path / drawn).read_bytes().startswith((b"<?xml", b"\x89PNG"))
+    climbed = [msgspec.json.decode(line, type=Ladder) for line in done.stdout.splitlines()]
+    assert [each.bytes for each in climbed] == list(sizes)
+    for each in climbed:
+        names = [step.name for step in each.steps]
+        assert names[:2] == ["method call", "checked call"]
+        assert ("encoded call" in names) == (each.bytes < LARGE)
+        assert any("grant" in name for name in names) == (each.bytes >= LARGE)
+        assert any("routed" in name for name in names)
+        assert all(step.over in names for step in each.steps[1:])
+        assert all(step.us > 0 for step in each.steps)
 
 
 @pytest.mark.parametrize(
