@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NoReturn, TextIO
 
 from kernels import portable
@@ -175,11 +175,22 @@ def _spawn(main: Main, connection: socket.socket, arguments: tuple[Any, ...]) ->
         kept = (connection.fileno(), letter)
         code = _RESUME.format(path=sys.path, arguments=kept)
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001 (-W, -X, -O as given to this one)
-        process = subprocess.Popen([sys.executable, *flags, "-c", code], pass_fds=kept)
+        with _uninterrupted():
+            process = subprocess.Popen([sys.executable, *flags, "-c", code], pass_fds=kept)
     finally:
         os.close(letter)
     process.returncode = 0  # whoever launched waits for the pid itself
     return process.pid
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off Ctrl-C, also in a process that is started meanwhile, until that says otherwise."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
 def _resume(connection: int, letter: int) -> None:
@@ -188,4 +199,6 @@ def _resume(connection: int, letter: int) -> None:
     with os.fdopen(letter, "rb") as file:
         main, arguments = portable.unpack(file.read())
     os.set_inheritable(connection, False)
+    with suppress(KeyboardInterrupt):  # one that came so early is not for who has just begun
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _run(main, (socket.socket(fileno=connection), *arguments))

@@ -74,6 +74,7 @@ def thread() -> Iterator[Say]:
     """The same over the pipe transport, to a thread of this process."""
     ours, theirs = (PipeChannel.adopt(end) for end in PIPE.ends())
     line = Line(PIPE, lambda: ours, _lost)
+    line.idle.append(ours.hot)  # so that it is closed though nobody has asked anything
     server = threading.Thread(target=_serve, args=(PIPE, theirs))
     server.start()
     try:
