@@ -78,11 +78,10 @@ class Terminal:
         try:
             while True:
                 try:
-                    self._shell.jobs.give_terminal(self._shell.process.pid)
                     text = self._read()
                     if text is None:
                         break
-                    self._shell.jobs.give_terminal(0)
+                    self._shell.jobs.leave_terminal()
                     self._carry_out(text)
                 except KernelPanic as panic:
                     if not self._reboot(panic):
@@ -155,6 +154,7 @@ class Terminal:
         jobs = self._shell.jobs
         with contextlib.suppress(ServerDied):
             jobs.look()
+            jobs.take_terminal()
         for job in jobs:
             if job.done and not job.told:
                 print(f"[{job.number}] {job.describe():<12} {job.text}")

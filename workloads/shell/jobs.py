@@ -78,6 +78,7 @@ class Jobs:
         self.foreground: Job | None = None
         self.keys: list[int] = []
         self.watches_stops = False
+        self._has_terminal: int | None = None
 
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._jobs.values()))
@@ -103,10 +104,26 @@ class Jobs:
             self.give_terminal(0)
 
     def give_terminal(self, group: int) -> None:
-        """Let a group have the terminal, where jobs are controlled; 0: none, until the next one."""
-        if self.watches_stops:
+        """Let a group have the terminal, where jobs are controlled; 0: none, until the next one.
+
+        As long as there has been no job behind another one, anybody may have it.
+        """
+        if not self.watches_stops or group == self._has_terminal:
+            return
+        if group == self._process.pid or self._has_terminal is not None:
             with suppress(OSError):  # it is no terminal; or the group has just ended
                 self._process.tcsetpgrp(0, group)
+                self._has_terminal = group
+
+    def take_terminal(self) -> None:
+        """The shell reads now: nobody else is to, if there is somebody else."""
+        if self._jobs:
+            self.give_terminal(self._process.pid)
+
+    def leave_terminal(self) -> None:
+        """The shell has read a line."""
+        if self._has_terminal == self._process.pid:
+            self.give_terminal(0)
 
     def pass_keys(self) -> None:
         """Send the signals of keys to the job in the foreground, or keep them till there is one."""
