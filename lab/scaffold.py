@@ -6,10 +6,12 @@ lie flat, and the project's entry points say what they are.
 
 import keyword
 import re
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -58,15 +60,23 @@ def new_service(project: Path, name: str, depends: Sequence[str]) -> list[Path]:
             f"there is a service {class_name} already, in {known[class_name].__module__}."
         )
     layout = _layout(project, name, class_name)
-    words = _words(name, class_name, layout.module, [_known(known, each) for each in depends])
+    words = _words(
+        name,
+        class_name,
+        layout.module,
+        list(dict.fromkeys(_known(known, each) for each in depends)),
+    )
     files = {
         layout.service: _filled("service", words),
         layout.test: _filled("test", words),
         layout.workload: _filled("workload", words),
     }
     for path in files:
-        if (project / path).exists():
-            raise Refusal(f"{path} is there already.")
+        for taken in (path, path.with_suffix("")):
+            if (project / taken).exists():
+                raise Refusal(f"{taken} is there already.")
+    if layout.entries and (name in sys.stdlib_module_names or find_spec(name)):
+        raise Refusal(f"{name!r} is a module already, which would be hidden: name it otherwise.")
     if layout.entries:
         files[Path(PROJECT)] = _project(project / PROJECT, layout.entries, words)
     for path, text in files.items():

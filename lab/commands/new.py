@@ -46,7 +46,7 @@ def execute(arguments: argparse.Namespace) -> int:
     workload = arguments.name.replace("_", "-")
     print("\nnext:")
     if not is_twinos(project):
-        print("  pip install -e .")
+        print("  pip install -e . pytest hypothesis")
     print(f"  python -m pytest {test}")
     print(f"  twinos services {''.join(p.capitalize() for p in arguments.name.split('_'))}")
     print(f"  twinos bench {workload}")

@@ -62,8 +62,9 @@ def test_a_service_of_twinos(tree: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_a_project_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     project, site = tmp_path / "project", tmp_path / "site"
     project.mkdir()
-    assert new(project, "plain") == new(project, "key_cache", "--depends", "clock") == 0
-    assert "pip install -e ." in capsys.readouterr().out
+    assert new(project, "plain") == new(project, "key_cache", "--depends", "clock,clock") == 0
+    assert "pip install -e . pytest hypothesis" in capsys.readouterr().out
+    assert (project / "key_cache.py").read_text().count("import Clock") == 1
     install(project, site)
     path = Path(f"{project}:{site}")
     assert "10 passed" in run(project, path, "pytest", "-q")
@@ -95,6 +96,8 @@ def install(project: Path, site: Path) -> None:
         (["../up"], "'../up' can't be"),
         (["fine", "--depends", "dsk"], "there is no service 'dsk'; did you mean 'Disk'?"),
         (["taken"], "taken.py is there already."),
+        (["folder"], "folder is there already."),
+        (["queue"], "'queue' is a module already"),
         (["fine"], "is no TOML"),
     ],
 )
@@ -102,6 +105,7 @@ def test_what_can_not_be_made(
     arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "taken.py").write_text("mine")
+    (tmp_path / "folder").mkdir()
     if arguments == ["fine"]:
         (tmp_path / "pyproject.toml").write_text("[project")
     before = sorted(tmp_path.iterdir())
