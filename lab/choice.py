@@ -3,12 +3,13 @@
 `monolithic`, `microkernel`, or a hybrid: `hybrid:filesystem+disk,clock+memorymanager` puts the file
 system and the disk into one address space, clock and memory manager into a second one, and
 every service that it does not name into its own. `@ring` behind any of them says what carries the
-messages between address spaces (by default `pipe`).
+messages between address spaces (by default `pipe`), and `!unstable` behind all of that that no
+service's state is to survive it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from kernels import KERNELS, Layer, System, boot
 from kernels.pipes import PIPE
@@ -21,6 +22,7 @@ from twinos import Service
 from twinos.wiring import boot_order
 
 HYBRID = "hybrid"
+UNSTABLE: Final = "!unstable"
 Groups = tuple[tuple[type[Service], ...], ...]
 
 
@@ -33,12 +35,14 @@ class Choice:
         kernel: the kernel's name.
         groups: of a hybrid, the services that share an address space.
         carrier: what carries messages; see `kernels.transports`.
+        stable: whether the state of services that have a journal survives them.
     """
 
     name: str
     kernel: str
     groups: Groups = ()
     carrier: str = PIPE.name
+    stable: bool = True
 
     def transport(self, users: Users) -> str:
         """How a user's request travels."""
@@ -65,6 +69,7 @@ class Choice:
             cpus={cpus.server},
             count=count,
             layers=layers,
+            stable=self.stable,
         )
 
     def partition(self, wanted: Sequence[type[Service]]) -> Groups:
@@ -85,7 +90,8 @@ def parse(text: str) -> Choice:
         Refusal: there is none, or the groups of a hybrid name no service, or one twice; or there is
             no such transport.
     """
-    spelled, at, carrier = text.partition("@")
+    named = text.removesuffix(UNSTABLE)
+    spelled, at, carrier = named.partition("@")
     if at and carrier not in TRANSPORTS:
         raise unknown("transport", carrier, TRANSPORTS, "twinos bench --help")
     kernel, colon, listed = spelled.partition(":")
@@ -96,13 +102,30 @@ def parse(text: str) -> Choice:
     if kernel != HYBRID and colon:
         raise Refusal(f"{kernel} takes no groups; a hybrid does: hybrid:filesystem+disk.")
     groups = _parse_groups(listed) if listed else ()
-    return Choice(text, kernel, groups, carrier or PIPE.name)
+    return Choice(text, kernel, groups, carrier or PIPE.name, stable=named == text)
 
 
 def carried_by(name: str, transport: str | None, users: Users) -> str:
     """The kernel `name` with that transport, unless it names one itself or sends no messages."""
     calls = parse(name).transport(users) == "call"
     return name if transport is None or calls or "@" in name else f"{name}@{transport}"
+
+
+def survivors(names: Sequence[str], stable: str | None) -> list[str]:
+    """The kernels `names`, with what `--stable` says of those with services that may survive.
+
+    Raises:
+        Refusal: there is none.
+    """
+    if stable in {None, "on"}:
+        return list(names)
+    if all(parse(name).kernel == "monolithic" for name in names):
+        raise Refusal("--stable goes with kernels whose services may survive: the microkernel.")
+    forgetful = [
+        name if parse(name).kernel == "monolithic" else name.removesuffix(UNSTABLE) + UNSTABLE
+        for name in names
+    ]
+    return forgetful if stable == "off" else list(dict.fromkeys([*forgetful, *names]))
 
 
 def grouped(names: Sequence[str], groups: str | None) -> list[str]:

@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import Final
 
 from kernels.transports import TRANSPORTS
-from lab import archive, bench, host_counts, making, memory_aims, placement, process_aims, selection
+from lab import (
+    archive,
+    bench,
+    host_counts,
+    making,
+    memory_aims,
+    placement,
+    process_aims,
+    selection,
+    stable_aims,
+)
 from lab.archive import runs_folder, unused
 from lab.arguments import between
-from lab.choice import carried_by, grouped, parse
+from lab.choice import carried_by, grouped, parse, survivors
 from lab.commands import bench_peers as peers
 from lab.journal import Journal
 from lab.refusal import Refusal
@@ -40,6 +50,7 @@ examples:
   twinos bench null --placement two --kernel microkernel --kernel microkernel@ring
   twinos bench macro --precision 5    as many boots as intervals of ±5 % take, by a pilot
   twinos bench read-4k --json - --boots 20
+  twinos bench --stable both          what it costs that services survive: files and memory
   twinos bench files --peers          the file system beside others, in one run
 """
 
@@ -58,6 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--groups", metavar="A+B,...", help="of a hybrid: what shares an address space")
     add("--placement", choices=("one", "two", "both"), default="one", help=_PLACEMENT)
     add("--transport", choices=tuple(TRANSPORTS), help=_TRANSPORT)
+    add("--stable", choices=("on", "off", "both"), help=_STABLE)
     add("--users", choices=("inline", "process"), default="inline", help=_USERS)
     number = parser.add_mutually_exclusive_group()
     number.add_argument(
@@ -83,6 +95,7 @@ TRACES: Final = 3
 
 _PLACEMENT: Final = "processors; one by default; both: two runs"
 _TRANSPORT: Final = "what carries messages; pipe by default. The same as @T behind kernels"
+_STABLE: Final = "whether services' state survives them; both: what that costs, in one run"
 _USERS: Final = "users in the kernel's process (inline, the default), or in one of their own"
 _PRECISION: Final = "have a pilot choose the boots for intervals this narrow"
 
@@ -128,9 +141,15 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _aims(run: Run) -> str:
+    """What a run of such workloads or kernels aims at."""
+    tables = (stable_aims, memory_aims, process_aims)
+    return next(filter(None, (table.standing(run) for table in tables)), "")
+
+
 def _texts(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:
     shown = [render(run, page_width()) + "\n" for run in runs]
-    aims = [memory_aims.standing(run) or process_aims.standing(run) for run in runs]
+    aims = [_aims(run) for run in runs]
     shown = [text + (f"\n{aim}\n" if aim else "") for text, aim in zip(shown, aims, strict=True)]
     if arguments.counters:
         shown = [f"{text}\n{counters(run)}\n" for text, run in zip(shown, runs, strict=True)]
@@ -142,13 +161,18 @@ def _texts(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:
 
 
 def _plans(arguments: argparse.Namespace) -> Iterator[bench.Plan]:
-    asked = selection.chosen(arguments.workloads, quick=arguments.quick, full=arguments.full)
-    workloads = selection.runnable(asked, named=bool(arguments.workloads))
-    names = grouped(arguments.kernel or ["monolithic", "microkernel"], arguments.groups)
+    both = arguments.stable == "both"
+    given = arguments.workloads or (list(stable_aims.GROUPS) if both else [])
+    asked = selection.chosen(given, quick=arguments.quick, full=arguments.full)
+    workloads = selection.runnable(asked, named=bool(given))
+    usual = ["microkernel"] if both else ["monolithic", "microkernel"]
+    asked_for = grouped(arguments.kernel or usual, arguments.groups)
+    carried = [carried_by(name, arguments.transport, arguments.users) for name in asked_for]
+    names = survivors(carried, arguments.stable)
     if len(set(names)) != len(names):
         raise Refusal("--kernel names one kernel twice.")
     sized = selection.with_settings(workloads, arguments.set)
-    kernels = [parse(carried_by(name, arguments.transport, arguments.users)) for name in names]
+    kernels = [parse(name) for name in names]
     places: tuple[Placement, ...] = ("one", "two")
     chosen = places if arguments.placement == "both" else (arguments.placement,)
     for place, (together, users) in product(chosen, selection.runs(sized, arguments.users)):

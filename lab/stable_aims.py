@@ -1,0 +1,24 @@
+"""What survivability costs, from a run that measured with it and without, in turns."""
+
+from typing import Final
+
+from lab.choice import UNSTABLE
+from lab.schema import Run
+from lab.table import figure, plain_table
+
+GROUPS: Final = ("files", "memory")
+MOST: Final = 1.10
+"""With it, over without."""
+
+
+def standing(run: Run) -> str:
+    """The aim, workload by workload; empty: the run did not measure both."""
+    lines = []
+    for ratio in run.ratios:
+        if ratio.over == ratio.kernel + UNSTABLE:
+            span = ratio.ci95
+            shown = f"[{figure(span[0])}; {figure(span[1])}]" if span else ""
+            verdict = "" if ratio.ratio <= MOST else "missed"
+            lines.append([ratio.workload, figure(ratio.ratio), shown, figure(MOST), verdict])
+    heads = ["what survivability costs", "with / without", "95 %", "at most", ""]
+    return plain_table(lines, heads) if lines else ""
