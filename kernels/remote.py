@@ -27,6 +27,7 @@ from twinos.codec import (
     encode,
     encode_plain,
     error_decoder,
+    make_sure_of,
     plain_decoder,
 )
 from twinos.errors import put_together
@@ -95,6 +96,7 @@ def deliver(
         "_at_length": lambda message: finish(send(message, room)),
         "_bulk": partial(Bulk, operation.number),
         "_grant": partial(_by_grant, operation),
+        "_make_sure_of": make_sure_of,
         "_finish": finish,
         **line.transport.names,
     }
@@ -151,7 +153,9 @@ except _Unencodable:
 """Source that sets `payload` to the encoding of `{value}`."""
 
 _GRANT: Final = f"""\
-if {LARGE} <= _len({{contents}}) <= {STORE}: return _at_length(_grant({{value}}))
+if _len({{contents}}) >= {LARGE}:
+    if _len({{contents}}) <= {STORE}: return _at_length(_grant({{value}}))
+    _make_sure_of(_len({{contents}}))
 """
 
 _REQUEST: Final = f"""\

@@ -13,7 +13,7 @@ from kernels.remote import DONE, ENCODE, LEFT_OUT, codec, place_of_bytes, room_f
 from kernels.source import HANDLER, Piece, function
 from kernels.transport import Channel
 from twinos import Op, fail
-from twinos.codec import MalformedMessage, arguments_type, decoder, encode
+from twinos.codec import MalformedMessage, arguments_type, decoder, encode, make_sure_of
 from twinos.errors import take_apart
 
 Handler = Callable[[Frame], bytes | None]
@@ -135,7 +135,17 @@ class Road:
         elif self._operation.result is bytes and LARGE <= len(result) <= STORE:
             self._channel.send(Bulk(OK, result, LEFT_OUT))  # in pages or in one piece
         else:
-            self._send_at_length(encode(result))
+            self._send_encoded(result)
+
+    def _send_encoded(self, result: Any) -> None:
+        try:
+            if self._operation.result is bytes:
+                make_sure_of(len(result))
+            payload = encode(result)
+        except MemoryError:
+            self._channel.send(_NO_MEMORY)
+        else:
+            self._send_at_length(payload)
 
     def _send_at_length(self, payload: bytes) -> None:
         if len(payload) > MAX_PAYLOAD:
@@ -161,6 +171,7 @@ def _told(error: OSError) -> bytes:
 
 
 _TOO_LARGE: Final = _told(fail(errno.EMSGSIZE))
+_NO_MEMORY: Final = _told(fail(errno.ENOMEM))
 
 
 _DECODE: Final = f"""\

@@ -45,6 +45,11 @@ def encode(value: Any) -> bytes:
         return msgspec.msgpack.encode(msgspec.msgpack.Ext(_MESSAGE, escaped))
 
 
+def make_sure_of(size: int) -> None:
+    """Raise MemoryError unless something so large can be encoded: msgspec would crash instead."""
+    bytearray(2 * size)  # the host gives it no page, and counts it
+
+
 def decoder(annotation: Any) -> Decode:
     """The decoder of one type; it raises MalformedMessage for anything else."""
     typed = plain_decoder(annotation)
