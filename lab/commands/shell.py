@@ -1,15 +1,12 @@
 """`twinos shell`: programs, processes and services, to use and to break."""
 
 import argparse
-import os
-import signal
 import sys
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
-from kernels.scheduling import policies
-from lab.refusal import Refusal, unknown
 from lab.shell.machine import Machine
+from lab.shell.options import add_machine, check_machine, leave_in_order
 from lab.shell.terminal import Terminal, run_script
 from lab.trace.recorder import recording
 
@@ -38,11 +35,8 @@ UNREADABLE: Final = 126
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.epilog = EPILOG
+    add_machine(parser)
     add = parser.add_argument
-    add("--kernel", default="microkernel", metavar="K", help="microkernel by default")
-    add("--image", metavar="I", help="an image on the host; without it, a disk in memory")
-    add("--scheduler", metavar="P", help=f"which request is next: {', '.join(policies())}")
-    add("--limit", action="append", default=[], metavar="NAME=VALUE", help="see `twinos limits`")
     add("-c", dest="script", metavar="SCRIPT", help="carry out a script and leave")
     add("file", nargs="?", metavar="FILE", help="carry out a file of the host and leave")
     add("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="for it: $1, $2, ...")
@@ -51,10 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Carry out a script, or what is typed."""
     rest = [argument for argument in (arguments.file, *arguments.arguments) if argument is not None]
-    if arguments.image is not None and not os.path.exists(arguments.image):
-        raise Refusal(f"there is no image {arguments.image!r}; `twinos image create` makes one.")
-    if arguments.scheduler not in {None, *policies()}:
-        raise unknown("scheduler", arguments.scheduler, policies(), "twinos shell --help")
+    check_machine(arguments, "shell")
     name, text = "sh", arguments.script
     if text is not None:
         name, rest = (rest[0], rest[1:]) if rest else (name, rest)
@@ -66,8 +57,7 @@ def execute(arguments: argparse.Namespace) -> int:
     terminal = text is None and sys.stdin.isatty() and sys.stdout.isatty()
     if text is None and not terminal:
         text = sys.stdin.read()
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, _leave)  # in good order: nothing stays behind
+    leave_in_order()
     with (
         recording() as record,
         Machine(
@@ -82,10 +72,6 @@ def execute(arguments: argparse.Namespace) -> int:
         if text is None:
             return Terminal(machine).run()
         return run_script(machine, text, name, rest)
-
-
-def _leave(number: int, _frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 def _script(path: str) -> tuple[int, str]:

@@ -2,15 +2,14 @@
 
 import argparse
 import math
-import signal
 import sys
 import time
 from functools import partial
-from typing import Final, NoReturn
+from typing import Final
 
-from kernels.scheduling import policies
-from lab.refusal import Refusal, unknown
+from lab.refusal import Refusal
 from lab.shell.machine import Machine
+from lab.shell.options import add_machine, check_machine, leave_in_order
 from lab.top.errands import Errands
 from lab.top.table import show
 from lab.top.watcher import Watcher
@@ -37,12 +36,9 @@ INTERVALS: Final = (0.1, 60.0)
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.epilog = EPILOG
+    add_machine(parser, "fcfs")
     add = parser.add_argument
     add("command", nargs="*", metavar="COMMAND", help="a line for the shell")
-    add("--kernel", default="microkernel", metavar="K", help="microkernel by default")
-    add("--image", metavar="I", help="an image on the host; without it, a disk in memory")
-    add("--scheduler", default="fcfs", metavar="P", help=f"of {', '.join(policies())}; fcfs")
-    add("--limit", action="append", default=[], metavar="NAME=VALUE", help="see `twinos limits`")
     add("--interval", type=float, default=1.0, metavar="S", help="seconds between looks; 1")
     add("--once", action="store_true", help="print one look, after an interval, and leave")
 
@@ -52,12 +48,10 @@ def execute(arguments: argparse.Namespace) -> int:
     least, most = INTERVALS
     if math.isnan(arguments.interval) or not least <= arguments.interval <= most:
         raise Refusal(f"--interval is from {least:g} to {most:g} seconds.")
-    if arguments.scheduler not in policies():
-        raise unknown("scheduler", arguments.scheduler, policies(), "twinos top --help")
+    check_machine(arguments, "top")
     if not arguments.once:
         _refuse_without_terminal()
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, _leave)
+    leave_in_order()
     command = " ".join(arguments.command)
     if arguments.once:
         with _machine(arguments) as machine:
@@ -100,7 +94,3 @@ def _once(machine: Machine, command: str, interval: float) -> None:
 def _refuse_without_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Refusal("a live view takes a terminal; --once prints one look.")
-
-
-def _leave(number: int, _frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
