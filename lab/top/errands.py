@@ -12,6 +12,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from kernels.system import LeftError
 from lab.shell.machine import Machine
 from lab.top.watcher import Watcher
 from servers.console import Console
@@ -19,7 +20,7 @@ from twinos import KernelPanic, ServerDied
 from twinos.errors import describe
 
 SHELL: Final = "/bin/sh"
-PATIENCE: Final = 2.0
+PATIENCE: Final = 5.0
 """Seconds that an errand may still take when the watching ends."""
 
 Said = Callable[[str], None]
@@ -85,6 +86,10 @@ class Errands:
             self._thread.join(PATIENCE)
 
     def _work(self, interval: float) -> None:
+        with suppress(LeftError):  # the system is gone before this has heard of it
+            self._run_errands(interval)
+
+    def _run_errands(self, interval: float) -> None:
         while True:
             try:
                 errand = self._due.get(timeout=interval)

@@ -89,6 +89,8 @@ def test_what_cannot_be_done_is_said(machine: Machine) -> None:
         errand.start(PATIENCE)
         eventually(lambda: said)
         errand.stop()
+        assert errand._thread is not None
+        errand._thread.join(PATIENCE)
         assert said == ["top: No such process\n"] or "No such process" in said[0]
 
 
