@@ -15,6 +15,8 @@ from twinos import Op, Service, operations
 from twinos.wiring import needs
 
 EPILOG: Final = """\
+Restarts and uptime of those that run: `status` in `twinos shell`, `twinos top`, `System.status()`.
+
 examples:
   twinos services
   twinos services FileSystem

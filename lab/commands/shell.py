@@ -24,7 +24,7 @@ The exit status is the script's, as sh gives it.
 examples:
   twinos shell
   twinos shell --kernel monolithic -c 'ls -R / | grep py | wc -l'
-  twinos shell -c 'crash FileSystem; ls /'
+  twinos shell -c 'crash FileSystem; ls /; status'
   twinos shell --image disk.img script.sh argument
 """
 

@@ -6,6 +6,8 @@ import time
 from contextlib import suppress
 from typing import Final
 
+from tabulate import tabulate
+
 from kernels.status import ServerStatus
 from lab.meter import descendants, usage
 from lab.shell.machine import Machine
@@ -44,6 +46,7 @@ class Lesson:
             "crash": self.crash,
             "hang": self.hang,
             "update": self.update,
+            "status": self.status,
             "count": self.count,
             "trace": self.trace,
         }
@@ -88,6 +91,18 @@ class Lesson:
             f"Ctrl-C gives up; `crash {service.__name__}` ends it.\n"
         )
         self._strike(service, signal.SIGSTOP)
+        return 0
+
+    def status(self, shell: Shell, arguments: list[str]) -> int:
+        """`status`: how those that run are, since when, and how often they began again."""
+        if arguments:
+            raise ShellFault("usage: status")
+        table = [
+            ["+".join(one.services), one.state, one.pid, one.restarts, one.uptime, one.verdict]
+            for one in self._machine.system.status()
+        ]
+        heads = ["service", "state", "pid", "restarts", "uptime, s", "last life"]
+        shell.process.stdout.write(tabulate(table, heads, floatfmt=".1f") + "\n")
         return 0
 
     def update(self, shell: Shell, arguments: list[str]) -> int:

@@ -125,6 +125,20 @@ def test_a_crash_is_the_end_of_the_monolithic_kernel(run: Run) -> None:
     assert done.stderr == "kernel panic: killed by SIGSEGV\n"
 
 
+def test_new_code_and_what_became_of_services(run: Run) -> None:
+    update = "update FileSystem servers.filesystem; cat /a"
+    done = run("shell", "-c", f"crash Disk; echo hello >/a; {update}; status")
+    assert "FileSystem goes on with the code of servers.filesystem\nhello\n" in done.stdout
+    lines = {words[0]: words[1:] for words in map(str.split, done.stdout.splitlines()) if words}
+    assert lines["Disk"][2] == "1"
+    assert lines["FileSystem"][2] == "1"
+    assert lines["FileSystem"][-2:] == ["was", "replaced"]
+    assert lines["Clock"][2] == "0"
+    wrong = run("shell", "-c", "update Clock; update Clock nowhere; status x")
+    assert wrong.stderr.count("usage") == 2
+    assert "no module 'nowhere'" in wrong.stderr
+
+
 def test_the_cost_of_a_command_is_counted(run: Run) -> None:
     done = run("shell", "-c", "count true; count ls /nowhere; echo $?")
     lines = done.stderr.splitlines()
