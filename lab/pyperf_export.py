@@ -4,7 +4,7 @@ Every workload under every kernel is a benchmark, every boot a run of one value,
 https://pyperf.readthedocs.io, version 1.0 of the format.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,13 +23,24 @@ def to_pyperf(runs: Sequence[Run]) -> str:
     """
     if not any(run.rows for run in runs):
         raise Refusal("there is nothing to export: the runs have no rows.")
-    several = len(runs) > 1
     suite = {
         "version": VERSION,
         "metadata": _common(runs[0]),
-        "benchmarks": [_benchmark(run, row, several=several) for run in runs for row in run.rows],
+        "benchmarks": [_benchmark(*each) for each in _named(runs)],
     }
     return msgspec.json.format(msgspec.json.encode(suite), indent=1).decode() + "\n"
+
+
+def _named(runs: Sequence[Run]) -> Iterator[tuple[str, Run, Row]]:
+    """Every row with its run and a name that no other has: pyperf reads no suite with one twice."""
+    taken: set[str] = set()
+    for number, run in enumerate(runs, 1):
+        for row in run.rows:
+            where = f"/{row.placement}/{row.users}" if len(runs) > 1 else ""
+            name = f"{row.workload}/{row.kernel}{where}"
+            name = f"{name}/run {number}" if name in taken else name
+            taken.add(name)
+            yield name, run, row
 
 
 def _common(run: Run) -> dict[str, Any]:
@@ -45,12 +56,11 @@ def _common(run: Run) -> dict[str, Any]:
     }
 
 
-def _benchmark(run: Run, row: Row, *, several: bool) -> dict[str, Any]:
-    where = f"/{row.placement}/{row.users}" if several else ""
+def _benchmark(name: str, run: Run, row: Row) -> dict[str, Any]:
     date = run.environment.date.replace("T", " ").partition("+")[0]
     return {
         "metadata": {
-            "name": f"{row.workload}/{row.kernel}{where}",
+            "name": name,
             "cpu_affinity": str(run.environment.user_cpu),
             "description": f"{row.workload} of TwinOS, {row.kernel}",
             "loops": 1,

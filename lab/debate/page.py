@@ -64,7 +64,7 @@ def _blocks(case: Case) -> Iterator[Block]:
     if finding is not None and finding.measures:
         rows = ((measure.name, shown(measure)) for measure in finding.measures)
         yield table(
-            "What was measured; in brackets 95 % intervals, unless it says otherwise",
+            f"{claim.title}: what was measured; in brackets 95 % intervals, if no note differs",
             ("measure", "value"),
             rows,
         )

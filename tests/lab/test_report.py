@@ -205,6 +205,11 @@ def test_pyperf_reads_the_values(runs: list[Run], tmp_path: Path) -> None:
     found = suite.get_benchmark("null/microkernel/one/inline")
     row = next(row for row in runs[0].rows if (row.workload, row.kernel) == ("null", "microkernel"))
     assert found.get_values() == pytest.approx([us / 1e6 for us in row.boots_us])
+    twice = tmp_path / "twice.json"  # a report has the same row in several of its runs
+    twice.write_text(to_pyperf([runs[0], runs[0]]))
+    names = pyperf.BenchmarkSuite.load(str(twice)).get_benchmark_names()
+    assert len(names) == 2 * len(runs[0].rows)
+    assert "null/microkernel/one/inline/run 2" in names
     with pytest.raises(Refusal, match="nothing to export"):
         to_pyperf([replace(runs[0], rows=())])
 
