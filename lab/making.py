@@ -25,11 +25,13 @@ def make(plans: Sequence[bench.Plan], journal: Journal, command: str) -> list[Ru
     """
     try:
         runs = [bench.measure(plan, journal.measure) for plan in _told(plans)]
-    except (Refusal, Failure):
+    except Failure:
         journal.remove()
         raise
-    except BaseException:
-        if journal.done:
+    except BaseException as error:
+        if isinstance(error, Refusal) and not journal.done:
+            journal.remove()
+        if journal.done:  # a host that is unsteady for a moment is an interruption, too
             shown = archive.relative(journal.path)
             print(f"To go on: twinos {command} --resume {shown}", file=sys.stderr)
         raise

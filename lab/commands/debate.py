@@ -9,7 +9,7 @@ from typing import Final
 from tabulate import tabulate
 
 from lab import archive, bench, environment, placement
-from lab.arguments import writable
+from lab.arguments import positive, writable
 from lab.debate.claim import Claim, claims, select
 from lab.debate.evidence import Setting
 from lab.debate.rule import check, judge
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--experiments", action="store_true", help="list what can be measured")
     add("--html", metavar="FILE", help="also as a page")
     add("--quick", action="store_true", help="small workloads and few boots")
-    add("--boots", type=int, metavar="N", help=f"of each kernel; {bench.BOOTS} by default")
+    add("--boots", type=positive, metavar="N", help=f"of each kernel; {bench.BOOTS} by default")
     add("--seed", type=int, help="random by default")
     add("--anyway", action="store_true", help="also on a host too unsteady to be measured")
 

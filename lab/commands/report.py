@@ -12,7 +12,7 @@ import msgspec
 
 from lab import archive, campaign, making
 from lab.archive import runs_folder, unused
-from lab.arguments import writable
+from lab.arguments import positive, writable
 from lab.availability import course as availability
 from lab.journal import Journal
 from lab.refusal import Refusal
@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--quick", action="store_true", help="small runs, in under 5 minutes")
     size.add_argument("--reference", action="store_true", help="the run that is published")
     add("--workload", action="append", default=[], metavar="W", help="only these; all by default")
-    add("--boots", type=int, metavar="N", help="of each kernel, in every run")
+    add("--boots", type=positive, metavar="N", help="of each kernel, in every run")
     add("--seed", type=int, help="of the first run; random by default")
     add("--anyway", action="store_true", help="also on a host too unsteady to be measured")
     add("--resume", metavar="FILE", help="go on with interrupted runs")
@@ -114,7 +114,7 @@ def _made(arguments: argparse.Namespace, journal: Journal) -> tuple[list[Run], l
         size = campaign.QUICK if arguments.quick else campaign.REFERENCE
     size = size._replace(names=tuple(arguments.workload))
     if arguments.boots is not None:
-        size = size._replace(boots=max(arguments.boots, 1), precision=None)
+        size = size._replace(boots=arguments.boots, precision=None)
     command = shlex.join(["twinos", "report", *journal.header.arguments])
     plans = list(campaign.plans(size, arguments.seed, command, unsteady=arguments.anyway))
     runs = making.make(plans, journal, "report")

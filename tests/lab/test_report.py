@@ -323,6 +323,7 @@ def test_from_nothing_to_a_page(cli: Cli, tmp_path: Path) -> None:
         (["run.json", "--ladder", "torn.json"], "torn.json is no ladder"),
         (["run.json", "--quick"], "--quick, --reference and --workload make runs"),
         (["run.json", "-o", "no/where.html"], "there is no folder for it"),
+        (["--boots", "-1"], "argument --boots: '-1' is no "),
         (["--workload", "nul"], "there is no workload 'nul'; did you mean 'null'?"),
         (["--resume", "missing.part"], "missing.part: No such file or directory."),
         (["run.json", "--readme", "README.md"], "README.md: No such file or directory."),

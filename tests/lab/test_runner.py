@@ -1,5 +1,6 @@
 """How a run is made: what is counted, when it is refused, how many boots, and going on with it."""
 
+import dataclasses
 import json
 import os
 import random
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import boot
-from lab import archive, bench, meter, pilot, schema, station, steadiness
+from lab import archive, bench, making, meter, pilot, schema, station, steadiness
 from lab.choice import parse
 from lab.dispatch import dispatch
 from lab.journal import Header, Journal
@@ -287,3 +288,29 @@ def test_a_killed_run_is_gone_on_with(interrupted: Path, tmp_path: Path) -> None
         if json.loads(line)["job"]["mode"] == "time"
     ]
     assert set(times) <= {us for row in run.rows for us in row.boots_us}
+
+
+def test_a_refusal_after_some_boots_leaves_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lab.journal.dispatch", lambda one: measured(one.seed))
+
+    def measure(plan: bench.Plan, carry_out: bench.CarryOut) -> None:
+        if plan.seed:
+            raise Refusal("this host is too unsteady")
+        carry_out(job(0))
+
+    monkeypatch.setattr(bench, "measure", measure)
+    plans = [seeded(seed) for seed in (0, 1)]
+    journal = Journal(tmp_path / "x.part", HEADER)
+    with pytest.raises(Refusal):
+        making.make(plans, journal, "report")
+    assert journal.path.exists()
+    told = capsys.readouterr().err
+    assert "Run 2 of 2" in told
+    assert "To go on: twinos report --resume " in told
+
+
+def seeded(seed: int) -> bench.Plan:
+    """A plan with that seed."""
+    return dataclasses.replace(plan(), seed=seed)
