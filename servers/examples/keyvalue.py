@@ -93,12 +93,12 @@ class KeyValue(Service):
                 end += self._write(fd, _record(_checked(key), value), end)
             self._files.fsync(fd)
             self._files.rename(fresh, self._path)
-            self._files.sync()
         except OSError:
             self._files.close(fd)
             raise
-        self._files.close(self._fd)
-        self._fd, self._end, self._live = fd, end, end
+        old, self._fd, self._end, self._live = self._fd, fd, end, end
+        self._files.close(old)
+        self._files.sync()  # if it fails, the new log is the log all the same
 
     def _load(self) -> None:
         """Read the log, and cut off a record at its end that is not whole."""

@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -142,3 +143,28 @@ def test_what_is_no_key_or_too_large_is_refused(kernel: Kernel) -> None:
             store.get("k")
         store.delete("k")
         store.put("k" * MAX_KEY, b"")
+
+
+class _SyncFails:
+    """A file system of which `sync` fails."""
+
+    def __init__(self, files: FileSystem) -> None:
+        self._files = files
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+    def sync(self) -> None:
+        raise OSError(errno.EIO, "the medium")
+
+
+def test_what_is_put_after_a_sync_that_failed_is_in_the_new_log() -> None:
+    """The rename has happened: what goes to the old log, nobody ever reads."""
+    with boot("monolithic", FileSystem) as system:
+        files: Any = _SyncFails(system[FileSystem])
+        store = KeyValue(files)
+        store.put("a", b"1")
+        with pytest.raises(OSError, match="the medium"):
+            store.compact()
+        store.put("b", b"2")
+        assert KeyValue(files).keys() == ("a", "b")
