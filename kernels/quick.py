@@ -1,6 +1,5 @@
 """What is common is recorded without a call of its own: `StableStore.append`, written out."""
 
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,18 @@ from kernels.again import reply_to
 from kernels.bulk import Frame
 from kernels.conversations import Conversation
 from kernels.remote import DONE
-from kernels.stablestore import CHANGE, CHECKED, HEAD, MOST, PADS, REQUEST, SOFT, WORD, StableStore
+from kernels.stablestore import (
+    CHANGE,
+    CHECKED,
+    HEAD,
+    MOST,
+    PADS,
+    REQUEST,
+    SOFT,
+    WORD,
+    StableStore,
+    checksum,
+)
 from twinos import Op
 
 Record = Callable[[Frame, Any], None]
@@ -36,7 +46,7 @@ def quick(
         otherwise: what is asked to record a request that is large, or when the store is crowded.
     """
     memory, words, head, pads = store.memory, store.words, HEAD.pack, PADS
-    checksum, largest, kind = zlib.crc32, CHECKED, REQUEST
+    checked_by, largest, kind = checksum, CHECKED, REQUEST
 
     def record(request: Frame, result: Any) -> None:
         size = len(request)
@@ -47,7 +57,7 @@ def quick(
         conversation.results = [(operation, result)]
         conversation.done = number = conversation.number
         first = request if size <= largest else request[:largest]
-        checked = checksum(first, number & 0xFFFF_FFFF)
+        checked = checked_by(first, number & 0xFFFF_FFFF)
         channel = conversation.channel
         entry = head(0, checked, kind, 0, channel, number, who, now[0], size, 0)
         length = (size + HEAD.size + 7) & ~7
@@ -76,7 +86,7 @@ def quick_change(
 ) -> Record:
     """The same for a service that says what has changed: `unsaved`; with it goes the reply."""
     memory, words, head, pads = store.memory, store.words, HEAD.pack, PADS
-    checksum, largest, kind, done = zlib.crc32, CHECKED, CHANGE, DONE
+    checked_by, largest, kind, done = checksum, CHECKED, CHANGE, DONE
 
     def record(request: Frame, result: Any) -> None:
         at = store.tail
@@ -88,14 +98,13 @@ def quick_change(
         reply = done if result is None else reply_to(operation, result)
         changes = unsaved()
         size, more = len(reply), len(changes)
-        start, rest = (
-            (reply, changes) if size + more <= largest else (reply[:largest], changes[:largest])
-        )
-        checked = checksum(rest, checksum(start, number & 0xFFFF_FFFF))
+        body = reply + changes
+        first = body if size + more <= largest else reply[:largest] + changes[:largest]
+        checked = checked_by(first, number & 0xFFFF_FFFF)
         channel = conversation.channel
         entry = head(0, checked, kind, 0, channel, number, who, now[0], size, more)
         length = (size + more + HEAD.size + 7) & ~7
-        memory[at : at + length + WORD] = entry + reply + changes + pads[size + more & 7]
+        memory[at : at + length + WORD] = entry + body + pads[size + more & 7]
         words[at >> 3] = store.mark | length
         store.tail = at + length
         store.count += 1
