@@ -13,7 +13,7 @@ bench: $(VENV)/.core
 # The many interpreters that tests start need not compile everything each.
 test: $(VENV)/.dev
 	@$(BIN)/python -m compileall -q twinos kernels servers workloads lab assignments
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest --jobs $(JOBS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -23,8 +23,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from kernels import System, boot
+from tests.jobs import pytest_addoption, pytest_runtestloop
 from twinos import Service
 from twinos.wiring import boot_order
+
+__all__ = ["pytest_addoption", "pytest_runtestloop"]
 
 settings.register_profile(
     "twinos",
@@ -172,7 +175,12 @@ def reap_orphans() -> None:
 
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
-ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _orphans_come_here() -> None:
+    """In the process that runs the tests: no child of it has this from it."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _leftovers(before: Holdings) -> str:

@@ -14,7 +14,10 @@ from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
 ROOT = Path(__file__).parents[2]
-TREE = ("twinos", "kernels", "servers", "workloads", "lab", "pyproject.toml", "tests/conftest.py")
+TREE = (
+    *("twinos", "kernels", "servers", "workloads", "lab", "pyproject.toml"),
+    *("tests/conftest.py", "tests/jobs.py"),
+)
 FILE = re.compile(r"# (\S+/\S+\.py)\n")
 
 

@@ -567,4 +567,6 @@ def _agent() -> Any:
     from kernels.forks import running
 
     own = (each for each in running if hasattr(each, "enrol"))
-    return next(each for each in own if vars(each)["_aliases"] is None)  # others were inherited
+    return next(
+        each for each in own if vars(each).get("_aliases", each) is None
+    )  # others were inherited
