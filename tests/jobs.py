@@ -5,7 +5,6 @@ none is left, and what pytest says of the tests there, it says in the session. A
 but the one that runs tests, so that what they boot is forked: record 37.
 """
 
-import marshal
 import mmap
 import os
 import signal
@@ -16,6 +15,7 @@ from itertools import groupby, pairwise
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, Final, NoReturn, Self
 
+import msgspec
 import pytest
 
 PATIENCE: Final = 10.0
@@ -97,12 +97,15 @@ class Child:
         """Say here whatever pytest has said there."""
         while self.told.poll():
             try:
-                name, given = marshal.loads(self.told.recv_bytes())  # noqa: S302 (of our own child)
+                name, given = msgspec.msgpack.decode(self.told.recv_bytes())
             except EOFError:
                 return
             if name == "pytest_runtest_logreport":
                 hook = config.hook.pytest_report_from_serializable
-                given = {"report": hook(config=config, data=given)}
+                report = hook(config=config, data=given)
+                if isinstance(report.longrepr, list):  # on the way tuples become lists
+                    report.longrepr = tuple(report.longrepr)
+                given = {"report": report}
             elif name == "pytest_runtest_logstart":
                 self._test = given["nodeid"], given["location"]
             else:
@@ -208,4 +211,4 @@ class Telling:
         self._tell("pytest_runtest_logfinish", {"nodeid": nodeid, "location": location})
 
     def _tell(self, name: str, given: dict[str, Any]) -> None:
-        self._telling.send_bytes(marshal.dumps((name, given)))
+        self._telling.send_bytes(msgspec.msgpack.encode((name, given)))
