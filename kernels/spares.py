@@ -118,9 +118,10 @@ class Spares:
         return spare
 
     def close(self) -> None:
-        """End the one that stands by; there is no other."""
-        if self._due is not None:
-            self._board.cancel(self._due)
+        """End the one that stands by; there is no other, till somebody starts a program again."""
+        due, self._due = self._due, None
+        if due is not None:
+            self._board.cancel(due)
         self._lose()
 
     def _make_ready(self) -> None:

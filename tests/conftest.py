@@ -138,7 +138,8 @@ def _descriptors() -> Iterator[tuple[int, str]]:
             target = os.readlink(f"/proc/self/fd/{entry}")
         except FileNotFoundError:  # the listing's own
             continue
-        yield int(entry), target
+        if "/site-packages/" not in target:  # matplotlib keeps the fonts that it has used open
+            yield int(entry), target
 
 
 def children() -> Iterator[tuple[int, str]]:

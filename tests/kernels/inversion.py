@@ -2,7 +2,8 @@
 
 Three programs: `low` is in the middle of a request to Middle, which waits for Bottom; `high` waits
 for Middle; and `medium` comes to Bottom when low may go on. With inheritance low, for which high
-waits, goes on first. Without it, in the second line, medium goes before low, and so before high.
+waits, goes on first; then whoever is at the gate. Without it, in the second line, medium goes
+before low, and so before high.
 """
 
 import sys

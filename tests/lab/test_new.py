@@ -12,7 +12,10 @@ import pytest
 from lab import cli
 
 ROOT = Path(__file__).parents[2]
-TREE = ("twinos", "kernels", "servers", "workloads", "lab", "pyproject.toml", "tests/conftest.py")
+TREE = (
+    *("twinos", "kernels", "servers", "workloads", "lab", "pyproject.toml"),
+    *("tests/conftest.py", "tests/jobs.py"),
+)
 
 
 def new(project: Path, *arguments: str) -> int:
