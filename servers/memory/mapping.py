@@ -17,6 +17,7 @@ from servers.memory.mman import (
     MAP_SHARED,
     MAP_SHARED_VALIDATE,
     MAP_TYPE,
+    MAP_UNKNOWN,
     PROT_EXEC,
     PROT_READ,
     PROT_SEM,
@@ -72,10 +73,11 @@ class MappingOperations(AdviceOperations):
             OSError: EACCES: a directory, a file that is not open for reading, or shared writing of
                 one not open for writing. EBADF: no open file. EEXIST: MAP_FIXED_NOREPLACE, and
                 something is there. EINVAL: a length of 0; a fixed address, or an offset, that is
-                not a page's; not exactly one of private and shared. ENODEV: no regular file.
-                ENOMEM: no room, more than 65530 areas, more than RLIMIT_AS allows, or more than
-                can be promised. EOVERFLOW: an offset beyond all files. EPERM: a fixed address
-                below 64 KiB.
+                not a page's; not exactly one of private and shared; a stack that is shared, or a
+                file. ENODEV: no regular file. ENOMEM: no room, more than 65530 areas, more than
+                RLIMIT_AS allows, or more than can be promised. EOPNOTSUPP: MAP_SHARED_VALIDATE,
+                and a flag that Linux does not know. EOVERFLOW: an offset beyond all files. EPERM:
+                a fixed address below 64 KiB.
         """
         where = self._space(caller, space)
         if offset & PAGE_MASK:
@@ -88,6 +90,8 @@ class MappingOperations(AdviceOperations):
             if size and not 0 <= offset <= _LARGEST - size:
                 raise fail(errno.EOVERFLOW)
             if flags & MAP_TYPE == MAP_SHARED_VALIDATE:
+                if flags & MAP_UNKNOWN:
+                    raise fail(errno.EOPNOTSUPP)
                 flags &= ~MAP_PRIVATE
             write = prot & PROT_WRITE and flags & MAP_SHARED
             if not file.read or (write and not file.write):
@@ -174,6 +178,8 @@ class MappingOperations(AdviceOperations):
             raise fail(errno.EINVAL)
         start = place(where, address & WORD_MASK, size, flags)
         if flags & MAP_TYPE not in {MAP_PRIVATE, MAP_SHARED}:
+            raise fail(errno.EINVAL)
+        if flags & MAP_GROWSDOWN and (shown is not None or flags & MAP_SHARED):
             raise fail(errno.EINVAL)
         if flags & MAP_LOCKED:
             self._check_locked(where, size >> PAGE_SHIFT)

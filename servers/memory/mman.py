@@ -12,7 +12,7 @@ PROT_SEM: Final = 8
 MAP_SHARED: Final = 0x01
 MAP_PRIVATE: Final = 0x02
 MAP_SHARED_VALIDATE: Final = 0x03
-"""Of files, the same as MAP_SHARED; all flags are known, or harmless."""
+"""Of files, the same as MAP_SHARED, but for flags that are not known."""
 MAP_FIXED: Final = 0x10
 MAP_ANONYMOUS: Final = 0x20
 MAP_GROWSDOWN: Final = 0x100
@@ -24,6 +24,8 @@ MAP_NORESERVE: Final = 0x4000
 MAP_POPULATE: Final = 0x8000
 MAP_FIXED_NOREPLACE: Final = 0x10_0000
 
+MAP_UNKNOWN: Final = 0x83F8_0600
+"""What MAP_SHARED_VALIDATE refuses: all that is not in Linux's LEGACY_MAP_MASK (MAP_SYNC, say)."""
 MAP_TYPE: Final = 0x0F
 """The bits of the flags that say whether a mapping is shared or private."""
 

@@ -21,6 +21,7 @@ from servers.memory import (
     MADV_WILLNEED,
     MAP_ANONYMOUS,
     MAP_FIXED,
+    MAP_FIXED_NOREPLACE,
     MAP_PRIVATE,
     MAP_SHARED,
     MS_ASYNC,
@@ -281,6 +282,27 @@ def test_what_a_descriptor_allows(how: int, prot: int, flags: int, expected: int
             libc.munmap(found, PAGE)
         os.close(seen)
         os.close(host)
+
+
+@pytest.mark.parametrize("kind", [MAP_SHARED, MAP_PRIVATE, MAP_SHARED | MAP_PRIVATE])
+@pytest.mark.parametrize("anonymous", [0, MAP_ANONYMOUS])
+def test_each_flag_is_taken_as_on_linux(kind: int, anonymous: int) -> None:
+    """But large pages, which depend on the host, and fixed addresses, of which 0 is one."""
+    sync = 0x8_0000  # without MAP_SHARED_VALIDATE it depends on the host's file system
+    left_out = {MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, 0x4_0000}
+    with machine("monolithic") as system, new(system) as space:
+        host = -1 if anonymous else os.open("/tmp", os.O_RDWR | os.O_TMPFILE)  # noqa: S108
+        fd = -1 if anonymous else opened(system, b"x")
+        for flag in {1 << bit for bit in range(32)} - left_out - ({sync} if kind != 3 else set()):
+            signed = ctypes.c_int(flag | kind | anonymous).value
+            there = libc.mmap(0, PAGE, PROT_READ, signed, host, 0)
+            expected = ctypes.get_errno() if there == MAP_FAILED else None
+            if there != MAP_FAILED:
+                libc.munmap(there, PAGE)
+            flags = flag | kind | anonymous
+            assert errno_of(space.mmap, PAGE, PROT_READ, flags, 0, fd) == expected, hex(flag)
+        if not anonymous:
+            os.close(host)
 
 
 def test_errors_of_mapping_files() -> None:
