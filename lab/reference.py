@@ -22,7 +22,7 @@ that it sends on to a service in another process; under the monolithic kernel it
 kernel tells it who asks. *Idempotent*: sent again if the server was started again. Errors are those
 that an operation's description names; those of the services that it calls pass through."""
 
-_CODES: Final = re.compile(rf"\b(?:{'|'.join(sorted(errno.errorcode.values()))})\b")
+_CODES: Final = re.compile(rf"\b(?:{'|'.join(sorted(filter(str.isupper, dir(errno))))})\b")
 
 
 def markdown(known: Mapping[str, type[Service]]) -> str:
