@@ -22,7 +22,8 @@ def climb(*, quick: bool) -> Ladder:
     Raises:
         Failure: it was not.
     """
-    command = [sys.executable, "-P", "-m", "lab", "ladder", "--json", *["--quick"] * quick]
+    command = [sys.executable, "-P", "-m", "lab", "ladder", "--json", "--bytes", "64"]
+    command += ["--quick"] * quick
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     try:
         return msgspec.json.decode(done.stdout, type=Ladder)

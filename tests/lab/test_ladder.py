@@ -137,3 +137,10 @@ def test_an_aim_is_a_median_of_pairs() -> None:
     standing = aims._standing(aim, [(1.0, 2.0), (3.0, 4.0), (9.0, 10.0)])
     assert standing[:4] == ("one / other", 3.0, 4.0, 0.75)
     assert aims.render([standing]).splitlines()[-1].endswith("no")
+
+
+def test_the_report_has_it_climbed() -> None:
+    pytest.importorskip("matplotlib")
+    from lab.report.steps import climb
+
+    assert climb(quick=True).steps
