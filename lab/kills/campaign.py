@@ -16,7 +16,8 @@ import msgspec
 from kernels import System, User, boot
 from kernels.host import adopting
 from lab.kills.census import Census, count, kernel_process
-from lab.kills.clients import FileClient
+from lab.kills.client import Client
+from lab.kills.files import FileClient
 from lab.kills.killing import kill, never_given_up
 from lab.kills.memory import FRAMES, MemoryClient
 from lab.kills.spawning import ProcessClient
@@ -36,7 +37,6 @@ VICTIMS: Final[dict[str, type[Service]]] = {
     "SwapDisk": SwapDisk,
 }
 SERVICES: Final = (FileSystem, MemoryManager, ProcessManager, Console)
-Client = FileClient | ProcessClient | MemoryClient
 CLIENTS: Final = 4
 BLOCKS: Final = 16_384
 SLOTS: Final = 2048

@@ -8,7 +8,7 @@ import msgspec
 
 from kernels import boot
 from lab.kills.census import Census, count, resident
-from lab.kills.clients import FileClient
+from lab.kills.files import FileClient
 from servers.disk import Disk
 from servers.filesystem import FileSystem
 

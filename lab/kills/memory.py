@@ -1,10 +1,9 @@
 """A client that uses memory: what it stored is there, and what it shares is seen by both sides."""
 
-import random
-import threading
 from typing import Final
 
 from kernels import System
+from lab.kills.client import Client
 from servers.filesystem import FileSystem
 from servers.memory import (
     MADV_DONTNEED,
@@ -67,60 +66,30 @@ class _Model:
         return _Model(self.space.fork(), pages)
 
 
-class MemoryClient:
+class MemoryClient(Client):
     """A user with address spaces, and the flat memory that each of them should be.
 
-    Args:
-        system: whose user it is.
-        seed: of what it does.
-
-    Attributes:
-        requests: how many of its accesses and requests were checked.
-        broken: the exception that ended it, if one did.
+    What it counts are accesses, too.
     """
 
     def __init__(self, system: System, seed: str) -> None:
-        self._user = system.user()
-        self._rng = random.Random(seed)
-        self._over = threading.Event()
-        self._wrong: list[str] = []
-        self.requests = 0
-        self.broken: BaseException | None = None
+        super().__init__(system, "memory", seed)
         regions = (self._user.region(MemoryManager, name) for name in ("frames", "tables"))
         files = self._user.region(FileSystem, "pages")
         first = AddressSpace(self._user[MemoryManager], *regions, files=files)
         self._models = [_Model(first, {})]
-        self._thread = threading.Thread(target=self._work, name="memory", daemon=True)
-        self._thread.start()
+        self._begin()
 
-    def end(self) -> None:
-        """Do no more."""
-        self._over.set()
-        self._thread.join()
+    def _step(self) -> None:
+        (what,) = self._rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
+        getattr(self, f"_{what}")(self._rng.choice(self._models))
+        self.requests += 1
 
-    def leave(self) -> None:
-        """Leave the system."""
-        self._user.close()
-
-    def wrong(self) -> list[str]:
-        """What it found and can't be; and what it should never have met."""
-        found = list(self._wrong)
-        if self.broken is not None:
-            found.append(f"it met {type(self.broken).__name__}: {self.broken}")
-        return [f"memory: {sentence}" for sentence in found]
-
-    def _work(self) -> None:
-        try:
-            while not self._over.is_set():
-                (what,) = self._rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
-                getattr(self, f"_{what}")(self._rng.choice(self._models))
-                self.requests += 1
-            for model in self._models:
-                self._ask(model)
-                for address in model.pages:
-                    self._compare(model, address)
-        except BaseException as error:  # noqa: BLE001 (whatever it is, it is reported)
-            self.broken = error
+    def _finish(self) -> None:
+        for model in self._models:
+            self._ask(model)
+            for address in model.pages:
+                self._compare(model, address)
 
     def _some(self, model: _Model) -> int | None:
         return self._rng.choice(list(model.pages)) if model.pages else None

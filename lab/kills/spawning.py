@@ -1,12 +1,11 @@
 """A client that starts programs, and waits for each: every one ends once, and as it was told to."""
 
 import os
-import random
 import signal
-import threading
 from typing import Final
 
 from kernels import System, User
+from lab.kills.client import Client
 from servers.filesystem import FileSystem
 from servers.process import Process
 
@@ -31,55 +30,21 @@ def enter(user: User) -> Process:
     return Process.enter(user, "kills", {})
 
 
-class ProcessClient:
-    """A user that is a process and has children.
-
-    Args:
-        system: whose user it is.
-        seed: of what it does.
-
-    Attributes:
-        requests: how many requests it was told the outcome of.
-        broken: the exception that ended it, if one did.
-    """
+class ProcessClient(Client):
+    """A user that is a process and has children."""
 
     def __init__(self, system: System, seed: str) -> None:
-        self._user = system.user()
-        self._rng = random.Random(seed)
-        self._over = threading.Event()
+        super().__init__(system, "processes", seed)
         self._pids: set[int] = set()
-        self._wrong: list[str] = []
-        self.requests = 0
-        self.broken: BaseException | None = None
         self._process = enter(self._user)
-        self._thread = threading.Thread(target=self._work, name="processes", daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        """Do no more."""
-        self._over.set()
-        self._thread.join()
+        self._begin()
 
     def leave(self) -> None:
         """Leave the system."""
         self._process.leave(0)
-        self._user.close()
+        super().leave()
 
-    def wrong(self) -> list[str]:
-        """What it was told and can't be; and what it should never have met."""
-        found = list(self._wrong)
-        if self.broken is not None:
-            found.append(f"it met {type(self.broken).__name__}: {self.broken}")
-        return [f"processes: {sentence}" for sentence in found]
-
-    def _work(self) -> None:
-        try:
-            while not self._over.is_set():
-                self._start_and_wait()
-        except BaseException as error:  # noqa: BLE001 (whatever it is, it is reported)
-            self.broken = error
-
-    def _start_and_wait(self) -> None:
+    def _step(self) -> None:
         wanted = self._rng.choice([0, 1, 77, -signal.SIGTERM, -signal.SIGKILL])
         pid = self._process.spawn(PROGRAM, ["ends", str(int(wanted))])
         self._expect(pid not in self._pids, f"the number {pid} was given twice")
@@ -95,6 +60,9 @@ class ProcessClient:
         else:
             self._wrong.append(f"{pid} was there after it had been waited for")
         self.requests += 3
+
+    def _finish(self) -> None:
+        """Each has been waited for."""
 
     def _expect(self, is_so: bool, otherwise: str) -> None:
         if not is_so:

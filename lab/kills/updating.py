@@ -11,7 +11,8 @@ import msgspec
 
 from kernels import System, boot
 from lab.kills.campaign import BLOCKS, SERVICES, errors_of
-from lab.kills.clients import FileClient
+from lab.kills.client import Client
+from lab.kills.files import FileClient
 from lab.kills.killing import never_given_up
 from lab.kills.spawning import ProcessClient
 from servers.disk import Disk
@@ -140,7 +141,7 @@ class Crowd:
 
     def __init__(self, system: System, seed: int) -> None:
         self._timed = [TimedClient(system, f"client-{at}", f"{seed}/{at}") for at in range(CLIENTS)]
-        self._all: list[FileClient | ProcessClient] = [
+        self._all: list[Client] = [
             *self._timed,
             ProcessClient(system, f"{seed}"),
         ]

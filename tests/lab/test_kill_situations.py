@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from kernels import System, boot
-from lab.kills.campaign import Client, kill_kernel, write_for_ever
+from lab.kills.campaign import kill_kernel, write_for_ever
 from lab.kills.census import Census, count
-from lab.kills.clients import FileClient
+from lab.kills.client import Client
+from lab.kills.files import FileClient
 from lab.kills.killing import kill, never_given_up
 from lab.kills.memory import FRAMES, MemoryClient
 from servers.disk import Disk

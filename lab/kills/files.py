@@ -1,12 +1,11 @@
-"""Clients: each does by chance what programs do, and records what it is told."""
+"""A client that uses files: it records what it is told, and has a model look at that."""
 
 import os
-import random
-import threading
 from collections.abc import Callable
 from typing import Any, Final
 
 from kernels import System
+from lab.kills.client import Client
 from lab.kills.model import Failed, Line, Model
 from servers.filesystem import FileSystem
 
@@ -30,7 +29,7 @@ _WEIGHTS: Final = {
 _NAMES: Final = [f"file-{number}" for number in range(8)]
 
 
-class FileClient:
+class FileClient(Client):
     """A user of files in a directory of its own, and the model of what it should see.
 
     Args:
@@ -40,59 +39,29 @@ class FileClient:
 
     Attributes:
         history: what it asked and was told, since that was checked last.
-        requests: how many were checked.
-        broken: the exception that ended it, if one did.
     """
 
     def __init__(self, system: System, name: str, seed: str) -> None:
-        self._user = system.user()
-        self._files = self._user[FileSystem]
         self._home = f"/{name}"
-        self._rng = random.Random(seed)
-        self._over = threading.Event()
+        super().__init__(system, self._home, seed)
+        self._files = self._user[FileSystem]
         self._opened: dict[int, int] = {}
         self._appending: set[int] = set()
         self._model = Model()
-        self._found: list[str] = []
         self.history: list[Line] = []
-        self.requests = 0
-        self.broken: BaseException | None = None
         self._files.mkdir(self._home)
         self._files.chdir(self._home)
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        """Do no more."""
-        self._over.set()
-        self._thread.join()
-
-    def leave(self) -> None:
-        """Leave the system."""
-        self._user.close()
+        self._begin()
 
     def wrong(self) -> list[str]:
         """What it was told and can't be; and what it should never have met."""
         self._check()
-        found = list(self._found)
-        if self.broken is not None:
-            found.append(f"it met {type(self.broken).__name__}: {self.broken}")
-        return [f"{self._home}: {sentence}" for sentence in found]
-
-    def _work(self) -> None:
-        try:
-            while not self._over.is_set():
-                self._step()
-                if len(self.history) >= _AT_ONCE:
-                    self._check()
-            self._look()
-        except BaseException as error:  # noqa: BLE001 (whatever it is, it is reported)
-            self.broken = error
+        return super().wrong()
 
     def _check(self) -> None:
         """Have the model look at what was told; nothing of that is needed any more."""
         self.requests += len(self.history)
-        self._found += self._model.wrong(self.history)
+        self._wrong += self._model.wrong(self.history)
         self.history.clear()
 
     def _ask(self, name: str, *arguments: Any) -> Any:
@@ -105,6 +74,11 @@ class FileClient:
         return told
 
     def _step(self) -> None:
+        self._do()
+        if len(self.history) >= _AT_ONCE:
+            self._check()
+
+    def _do(self) -> None:
         rng = self._rng
         descriptor = rng.choice(list(self._opened)) if self._opened else -1
         if descriptor < 0:
@@ -169,7 +143,7 @@ class FileClient:
         self.history.append(Line("listdir", (), names))
         self.history.append(Line("getcwd", (self._home,), self._files.getcwd()))
 
-    def _look(self) -> None:
+    def _finish(self) -> None:
         """At the end: every byte of everything."""
         self._list()
         for descriptor in list(self._opened):
