@@ -106,13 +106,15 @@ class MemoryState(Service):
         self._spaces[space.number] = space
         return space.number
 
-    def _end(self, space: Space) -> None:
+    def _end(self, space: Space, *, asked: bool = True) -> None:
+        self._machine.ledger.note(("ended", space.number))
+        if not asked:
+            self._machine.ledger.publish()  # its owner does not know, and so would not ask again
         del self._spaces[space.number]
         ended = space.faults.events
         for which, count in enumerate(ended.counts):
             self._machine.reclaim.events.add(ENDED + which, count)
         ended.clear()
-        self._machine.ledger.note(("ended", space.number))
         space.destroy()
 
     def _departed(self, caller: Caller) -> None:
@@ -124,9 +126,7 @@ class MemoryState(Service):
         victim = max(self._spaces.values(), key=Space.weight)
         kill = Kill(victim.number, victim.owner, victim.weight())
         self._machine.ledger.note(("killed", *kill))
-        self._machine.ledger.note(("ended", kill.space))
-        self._machine.ledger.publish()  # it does not know, and so would not ask again
-        self._end(victim)
+        self._end(victim, asked=False)
         keep_kill(self._kills, kill)
         self._machine.reclaim.events.add(KILLS)
 

@@ -73,13 +73,16 @@ def test_many_changes_become_one_state() -> None:
         assert theirs.create() > number
 
 
-def test_who_was_killed_for_memory_stays_so() -> None:
+@pytest.mark.parametrize("later", [False, True], ids=["the last change", "not the last"])
+def test_who_was_killed_for_memory_stays_so(later: bool) -> None:
     config: Any = {MemoryManager: {"pages": 8, "overcommit": True}, SwapDisk: {"blocks": 4}}
     with boot("microkernel", MemoryManager, config=config) as system:
         large, small = new(system.user()), new(system.user())
         place, other = large.mmap(64 * PAGE), small.mmap(64 * PAGE)
         large.store(place, b"x" * 8 * PAGE)
         small.store(other, b"y" * 8 * PAGE)
+        if later:
+            small.mmap(PAGE)
         before = system[MemoryManager].kills(), system[MemoryManager].vmstat()
         assert [each.space for each in before[0]] == [large.number]
         kill(system)
