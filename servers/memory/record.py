@@ -39,13 +39,13 @@ class PageRecord:
         joins, dirty: by frame; see above.
     """
 
-    __slots__ = ("_count", "_frames", "_slots", "_words", "dirty", "joins")
+    __slots__ = ("_end", "_frames", "_slots", "_words", "dirty", "joins")
 
     def __init__(self, words: memoryview, start: int, frames: int, slots: int) -> None:
         self._words = words
         self._frames = start // WORD
         self._slots = self._frames + 2 * frames
-        self._count = frames
+        self._end = self._slots + 2 * slots
         here = start + (frames + slots) * _PAIR
         memory = words.cast("B")
         self.joins = memory[here : here + frames * _JOIN].cast("I")
@@ -75,9 +75,9 @@ class PageRecord:
         """The frames with pages of objects: frame, number of the object, page."""
         return self._pairs(self._frames, self._slots)
 
-    def slots(self, size: int) -> Iterator[tuple[int, int, int]]:
+    def slots(self) -> Iterator[tuple[int, int, int]]:
         """The same of the slots."""
-        return self._pairs(self._slots, self._slots + 2 * size)
+        return self._pairs(self._slots, self._end)
 
     def _pairs(self, first: int, last: int) -> Iterator[tuple[int, int, int]]:
         words = self._words

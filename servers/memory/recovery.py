@@ -92,7 +92,7 @@ def _pages_of_objects(machine: Machine) -> tuple[Held, dict[int, int]]:
         else:
             one.frames[page] = frame
             held[frame] = one, page, 1
-    for slot, number, page in record.slots(machine.swap.size):
+    for slot, number, page in record.slots():
         one = machine.objects.get(number)
         if one is None or page in one.frames or not _is_within(one, page):
             record.forget_slot(slot)

@@ -37,13 +37,13 @@ class MemoryObjects:
         """A new object, for which so many pages were promised: it takes the promise back."""
         number = self.next()
         self._ledger.note(("object", number, charged))
-        return self.enter(MemoryObject(number, self._frames, self._swap, charged))
+        return self.made(number, charged)
 
     def create_named(self, owner: Caller, mode: int) -> NamedObject:
         """A new object that will have a name."""
         one = NamedObject(self.next(), self._frames, self._swap, owner.uid, owner.gid, mode)
         self._ledger.note(one.told())
-        self.enter(one)
+        self._enter(one)
         return one
 
     def next(self) -> int:
@@ -51,8 +51,7 @@ class MemoryObjects:
         self.last += 1
         return self.last
 
-    def enter(self, shown: MemoryObject) -> MemoryObject:
-        """There is one more."""
+    def _enter(self, shown: MemoryObject) -> MemoryObject:
         self._objects[shown.number] = shown
         return shown
 
@@ -69,18 +68,18 @@ class MemoryObjects:
 
     def made(self, number: int, charged: int) -> MemoryObject:
         """One of zeros that an earlier life has made."""
-        return self.enter(MemoryObject(number, self._frames, self._swap, charged))
+        return self._enter(MemoryObject(number, self._frames, self._swap, charged))
 
     def made_of_file(self, number: int, file: int) -> MemoryObject:
         """The same, of a file."""
-        return self.enter(FileObject(number, self._frames, self._swap, self._files, file))
+        return self._enter(FileObject(number, self._frames, self._swap, self._files, file))
 
     def made_named(self, number: int, uid: int, gid: int, mode: int, size: int) -> MemoryObject:
         """The same, of one that may have a name."""
         one = NamedObject(number, self._frames, self._swap, uid, gid, mode)
         one.restore(size)
         one.keepers = 0
-        return self.enter(one)
+        return self._enter(one)
 
     def of_file(self, file: int) -> MemoryObject:
         """The object of a file that was opened for mapping once more."""
