@@ -13,7 +13,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, Final
 
@@ -105,17 +105,11 @@ class Spares:
         """A process that has that role from now on. OSError: the host has no room."""
         if self._due is None:
             self._due = self._board.after(BREAK, self._make_ready)
-        spare = self._taken()
-        if spare is not None:
-            try:
-                spare.play(role, descriptors)
-            except OSError:  # it has just died
-                self._bury(spare)
-            else:
-                return spare
-        spare = self._forked()
-        spare.play(role, descriptors)
-        return spare
+        ready = self._taken()
+        if ready is not None:
+            with suppress(OSError):  # it has just died
+                return self._played(ready, role, descriptors)
+        return self._played(self._forked(), role, descriptors)
 
     def close(self) -> None:
         """End the one that stands by; there is no other, till somebody starts a program again."""
@@ -144,6 +138,15 @@ class Spares:
         spare = self._taken()
         if spare is not None:
             self._bury(spare)
+
+    def _played(self, spare: Spare, role: Role, descriptors: tuple[int, ...]) -> Spare:
+        """The same one, in its role. OSError: it would not take it, and is no more."""
+        try:
+            spare.play(role, descriptors)
+        except OSError:
+            self._bury(spare)
+            raise
+        return spare
 
     def _bury(self, spare: Spare) -> None:
         os.kill(spare.pid, signal.SIGKILL)  # a child that is not reaped: the number is its own
