@@ -116,7 +116,7 @@ class _Nucleus:
             self._board.turn()
         self._programs.end_all()
         failure = self._supervisor.stop_all()
-        self._programs.end_all()  # those that a service has started meanwhile
+        self._programs.end_all()  # those that were started or born meanwhile
         for peer in self._board.peers:
             peer.kill()
         if self._shutdown is not None:

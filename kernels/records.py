@@ -1,4 +1,4 @@
-"""What the nucleus keeps account of: processes that talk to it, servers, open questions."""
+"""What the nucleus keeps account of for each server, through all of its lives."""
 
 import errno
 import os
@@ -131,8 +131,9 @@ class Server:
     @property
     def next_code(self) -> Code | None:
         """What the next life runs."""
-        on_trial = self.update is not None and self.update.on_trial
-        return self.update.code if self.update is not None and on_trial else self.code
+        if self.update is not None and self.update.on_trial:
+            return self.update.code
+        return self.code
 
     def unloadable(self, why: str) -> None:
         """Its code can't be had: what it ran before takes its place."""

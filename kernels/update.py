@@ -86,6 +86,7 @@ class Update:
         self._seat = seat
         self._note = note
         self._given_up = server.given_up
+        self._looked = False  # at the server at the end of its probation, and it has not answered
         timers.after(server.policy.start, self._too_long)
 
     @property
@@ -142,8 +143,6 @@ class Update:
             self._fail(_why(who.failure, who.verdict))
             who.failure, who.failed_starts = None, 0
         return False
-
-    _looked = False
 
     def _quiet(self) -> None:
         self.stage = Stage.QUIET
