@@ -22,13 +22,12 @@ from kernels.control import (
     Inquest,
     Knock,
     OpenMailbox,
-    Panicked,
-    Refused,
     Report,
     Reported,
     Share,
     Tour,
     Verdict,
+    approved,
 )
 from kernels.counters import Counters
 from kernels.forks import running
@@ -42,14 +41,12 @@ from kernels.tasking import Ended, Started
 from kernels.transport import Channel, Transport
 from twinos import (
     Bind,
-    BootError,
     Caller,
     KernelPanic,
     Region,
     ServerDied,
     Service,
 )
-from twinos.errors import put_together
 from twinos.wiring import needs
 
 GONE: Final = "the kernel's process is gone"
@@ -100,12 +97,7 @@ class Agent:
                 raise KernelPanic(self._gone) from None
             except EOFError:
                 raise KernelPanic(self._gone) from None
-        answer = ANSWERS(parcel.message)
-        if isinstance(answer, Panicked):
-            raise KernelPanic(answer.sentence)
-        if isinstance(answer, Refused):
-            raise BootError(answer.sentence) if answer.error is None else put_together(answer.error)
-        return answer, parcel.descriptors
+        return approved(ANSWERS(parcel.message)), parcel.descriptors
 
     def _exchange(self, message: Ask, descriptors: tuple[int, ...]) -> Parcel:
         if self._connection is None:

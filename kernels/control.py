@@ -13,9 +13,9 @@ from kernels.desk import Passages
 from kernels.status import Event, ServerStatus
 from kernels.tasking import Ended, Started, Tasking
 from kernels.version import Code
-from twinos import Caller
+from twinos import BootError, Caller, KernelPanic
 from twinos.codec import decoder
-from twinos.errors import ErrorParts
+from twinos.errors import ErrorParts, put_together
 from twinos.message import Endpoint
 
 
@@ -243,3 +243,19 @@ Answers = Granted | Refused | Started | Ended | Verdict | Reported | Panicked
 
 ASKS: Final = decoder(Asks)
 ANSWERS: Final = decoder(Answers)
+
+
+def approved(
+    answer: Answers, failure: type[RuntimeError] = BootError
+) -> Granted | Started | Ended | Verdict | Reported:
+    """The answer, unless the kernel refuses.
+
+    Raises:
+        OSError: it does.
+        RuntimeError: `failure`, it does in a sentence; or KernelPanic, its one space is gone.
+    """
+    if isinstance(answer, Panicked):
+        raise KernelPanic(answer.sentence)
+    if isinstance(answer, Refused):
+        raise failure(answer.sentence) if answer.error is None else put_together(answer.error)
+    return answer

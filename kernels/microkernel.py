@@ -13,7 +13,7 @@ from typing import Any, Final
 from kernels.agent import GONE, Agent
 from kernels.bundle import RemoteCarrier
 from kernels.child import Child
-from kernels.control import ANSWERS, Become, Boot, Hello, Raise, Refused, Shutdown, Update
+from kernels.control import ANSWERS, Become, Boot, Hello, Raise, Shutdown, Update, approved
 from kernels.desk import Passages
 from kernels.forking import fork_program
 from kernels.host import close_to_others
@@ -29,7 +29,6 @@ from kernels.system import User
 from kernels.transports import TRANSPORTS
 from kernels.version import code_of
 from twinos import Bind, BootError, Caller, KernelPanic, Region, Service, UpdateError
-from twinos.errors import put_together
 from twinos.privileges import narrowed, role
 from twinos.wiring import Services, users_privileges
 
@@ -135,10 +134,7 @@ class Remote:
                 answer = ANSWERS(take(connection).message)
             except EOFError:
                 raise KernelPanic(GONE) from None
-        if isinstance(answer, Refused):
-            raise (
-                UpdateError(answer.sentence) if answer.error is None else put_together(answer.error)
-            )
+        approved(answer, UpdateError)
 
     def switches(self) -> int:
         """Of servers and programs that have ended."""

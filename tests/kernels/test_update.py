@@ -287,6 +287,15 @@ def test_a_monolithic_kernel_has_to_be_booted_again(users: str) -> None:
         assert system[Purse].total() == 1
 
 
+def test_after_a_panic_nothing_is_updated() -> None:
+    with boot("monolithic", Purse, users="process") as system:
+        system[Purse].add(1)
+        kill(system, "Purse")
+        for call in (system[Purse].total, lambda: system.update(Purse, Purse)):
+            with pytest.raises(KernelPanic, match=r"^kernel panic: killed by SIGKILL"):
+                call()
+
+
 def test_state_that_would_be_lost() -> None:
     for options in ({"stable": False}, {"groups": [[Till, Banker]]}):
         kernel = "hybrid" if "groups" in options else "microkernel"
