@@ -21,7 +21,7 @@ from twinos.errors import (
     WiringError,
     fail,
 )
-from twinos.journal import Journal, Recording, noted, replayed
+from twinos.journal import NO_JOURNAL, Journal, Recording, noted, replayed
 from twinos.later import Later, Pending
 from twinos.limits import limit
 from twinos.line import NO_DEVICE, Line
@@ -39,6 +39,7 @@ from twinos.tasks import Task, Tasks
 __all__ = [
     "ANY",
     "NO_DEVICE",
+    "NO_JOURNAL",
     "Bind",
     "BootError",
     "Caller",

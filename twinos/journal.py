@@ -85,3 +85,7 @@ class Journal:
     def unfinished(self) -> bytes:
         """For the constructor of a later life: what an earlier one had yet to do; or nothing."""
         return b""
+
+
+NO_JOURNAL: Final = Journal()
+"""The one of a service that stands alone: for the default of a parameter."""

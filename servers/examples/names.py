@@ -6,11 +6,11 @@ and who comes too early can wait. Its state survives it, by way of its requests 
 
 import errno
 import time
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
-from twinos import Caller, Journal, Service, Signal, Waits, fail, op, replayed
+from twinos import NO_JOURNAL, Caller, Journal, Service, Signal, Waits, fail, op, replayed
 
 
 class Entry(NamedTuple):
@@ -26,9 +26,6 @@ class Entry(NamedTuple):
     value: bytes
     owner: int
     version: int
-
-
-NO_JOURNAL: Final = Journal()
 
 
 class _Kept(NamedTuple):

@@ -10,13 +10,11 @@ import errno
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
-from twinos import Caller, Journal, Service, Signal, Waits, fail, op, replayed
-
-NO_JOURNAL: Final = Journal()
+from twinos import NO_JOURNAL, Caller, Journal, Service, Signal, Waits, fail, op, replayed
 
 
 class Message(NamedTuple):

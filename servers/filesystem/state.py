@@ -16,8 +16,8 @@ from servers.filesystem.locks import WHOLE, Locks
 from servers.filesystem.path import Walker, checked
 from servers.filesystem.permission import SEARCH, SET_ID, WRITE, ownership, require, without_set_id
 from servers.filesystem.survival import describe
-from servers.filesystem.volume import NO_JOURNAL, Volume
-from twinos import Caller, Journal, Region, Service, fail, limit, only, replayed, shared
+from servers.filesystem.volume import Volume
+from twinos import NO_JOURNAL, Caller, Journal, Region, Service, fail, limit, only, replayed, shared
 
 MEMORY: Final = 64 << 20
 DESCRIPTORS: Final = 1024

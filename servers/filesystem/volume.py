@@ -34,9 +34,8 @@ from servers.filesystem.mounting import bitmaps, mount, packed
 from servers.filesystem.results import MemoryUse, Stat, StatVFS, stat_of
 from servers.filesystem.survey import Survey
 from servers.filesystem.writing import PAGE
-from twinos import Journal, Region
+from twinos import NO_JOURNAL, Journal, Region
 
-NO_JOURNAL: Final = Journal()
 _KEPT_SHARE: Final = 64
 """The block cache has this part of the memory; but not fewer than so many blocks."""
 

@@ -11,11 +11,10 @@ from servers.memory.machine import Sizes, build
 from servers.memory.objects import NamedObject
 from servers.memory.space import Space
 from servers.memory.swap import SwapArea, SwapDisk
-from twinos import Caller, Journal, Region, Service, fail, limit, noted, only, shared
+from twinos import NO_JOURNAL, Caller, Journal, Region, Service, fail, limit, noted, only, shared
 
 WORD_MASK: Final = 2**64 - 1
 _KILLS: Final = 64
-NO_JOURNAL: Final = Journal()
 
 
 Descriptors = dict[int, dict[int, tuple[NamedObject, bool]]]
