@@ -67,7 +67,7 @@ class MemoryObjects:
         del self._objects[number]
 
     def made(self, number: int, charged: int) -> MemoryObject:
-        """One of zeros that an earlier life has made."""
+        """One of zeros that has this number; an earlier life may have made it."""
         return self._enter(MemoryObject(number, self._frames, self._swap, charged))
 
     def made_of_file(self, number: int, file: int) -> MemoryObject:

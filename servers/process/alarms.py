@@ -6,7 +6,7 @@ import signal as host_signal
 import time
 
 from servers.process.terminals import Terminals
-from twinos import Caller, Journal, Line, fail, op
+from twinos import Caller, Line, fail, op
 
 
 class Alarms(Terminals):
@@ -42,9 +42,4 @@ class Alarms(Terminals):
                 entry.alarm = 0.0
                 self._send(entry, int(host_signal.SIGALRM))
         self._arm()
-        self._keep()
         self._publish()
-
-    def _publish(self) -> None:
-        journal: Journal = self._journal
-        journal.save(self._saved())

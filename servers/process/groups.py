@@ -12,7 +12,7 @@ LEAST_NICE: Final = -20
 
 
 class Groups(Sending):
-    """Process groups, sessions, the terminal's group, and how nice a process is."""
+    """Process groups, sessions, and how nice a process is."""
 
     @op(repeatable=True)
     def getpgid(self, caller: Caller, pid: int) -> int:

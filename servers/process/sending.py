@@ -43,6 +43,11 @@ class Sending(Service):
         """The table changed: what happened is not to be forgotten with this server."""
         self._book = b""
 
+    def _publish(self) -> None:
+        """The same, now: there may be no reply with which it would be."""
+        self._keep()
+        self._journal.save(self._saved())
+
     def _saved(self) -> bytes:
         if not self._book:
             self._book = written(self._table)
@@ -163,8 +168,7 @@ class Sending(Service):
             self._stop(target, number)
         elif number not in HARMLESS and number != CONTINUE:
             target.cause = target.cause or number
-            self._keep()
-            self._journal.save(self._saved())  # before the deed: it can't be asked for afterwards
+            self._publish()  # before the deed: it can't be asked for afterwards
             self._signal_host(target, host_signal.SIGKILL)
 
     def _poke(self, target: Entry, number: int) -> None:
