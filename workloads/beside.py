@@ -7,6 +7,7 @@ look at what is in memory, or make small files, which a file system that writes 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from threading import Event, Thread
 from typing import Final
 
@@ -14,7 +15,7 @@ from servers.filesystem import FileSystem
 from servers.slowdisk import SlowDisk
 from servers.slowfiles import OverlappedFileSystem, SlowFileSystem
 from workloads.overlap import COLD, DISK, HOT, MEMORY, PAGE, page_of, written
-from workloads.workload import Operation, Options, Program, Users, equals, workload
+from workloads.workload import Operation, Options, Program, Users, equals, together, workload
 
 CLIENTS: Final = 3
 
@@ -75,12 +76,8 @@ def _measured(
 
         def all_of_them() -> int:
             right.clear()
-            threads = [Thread(target=work, args=(number,)) for number in range(CLIENTS)]
             with _again_and_again(_STEPS[busy], at_disk):
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join()
+                together(partial(work, number) for number in range(CLIENTS))
             return sum(right)
 
         yield Operation(all_of_them, check=equals(share * CLIENTS), ops=share * CLIENTS)

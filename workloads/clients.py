@@ -7,7 +7,7 @@ trap is a call where that process is the monolithic kernel's own.
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from threading import Thread
+from functools import partial
 from typing import Final
 
 from servers.clock import Clock
@@ -15,7 +15,7 @@ from servers.console import Console
 from servers.filesystem import FileSystem
 from servers.process import Process, ProcessManager
 from workloads.processes import CONFIG, TOKEN, machine, start
-from workloads.workload import Operation, Options, Program, Programs, Users, workload
+from workloads.workload import Operation, Options, Program, Programs, Users, together, workload
 
 LOOKED_AT: Final = "/looked-at"
 
@@ -43,11 +43,7 @@ def _look(handles: Sequence[FileSystem], calls: int) -> None:
         for _ in range(calls):
             files.stat(LOOKED_AT)
 
-    threads = [Thread(target=work, args=(files,)) for files in handles]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(partial(work, files) for files in handles)
 
 
 @workload("processes", _counts("clients"), config=CONFIG, extra=True)

@@ -9,13 +9,12 @@ import os
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack
-from threading import Thread
 from typing import Final
 
 from servers.filesystem import FileSystem
 from servers.slowdisk import SlowDisk
 from servers.slowfiles import OverlappedFileSystem, SlowFileSystem
-from workloads.workload import Operation, Options, Program, Users, equals, workload
+from workloads.workload import Operation, Options, Program, Users, equals, together, workload
 
 PAGE: Final = 4096
 HOT: Final = 64
@@ -135,11 +134,7 @@ class Reader:
 
 def run(readers: Sequence[Reader]) -> int:
     """Have all of them read at the same time; how many pages were wrong."""
-    threads = [Thread(target=reader.run) for reader in readers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(reader.run for reader in readers)
     return sum(reader.wrong for reader in readers)
 
 

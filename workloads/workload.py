@@ -16,9 +16,10 @@ A workload never learns which kernel runs it.
 """
 
 import inspect
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from threading import Thread
 from typing import Any, Final, Protocol, TypeVar, get_type_hints
 
 from twinos import Later, Region, Service
@@ -79,6 +80,15 @@ def equals(wanted: Any) -> Check:
             raise WrongResultError(f"expected {_brief(wanted)}, got {_brief(result)}")
 
     return check
+
+
+def together(jobs: Iterable[Callable[[], object]]) -> None:
+    """Have all of these done at the same time, each by a thread; wait for them."""
+    threads = [Thread(target=job) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def _brief(value: Any, limit: int = 60) -> str:
