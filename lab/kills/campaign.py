@@ -192,7 +192,7 @@ def _until_ready(system: System, killed: Collection[int]) -> None:
 def _warm_up(system: System) -> None:
     """One life and one client each: what is made once for all is there."""
     _until_ready(system, [kill(system, name) for name in VICTIMS])
-    clients = _clients(system, 1, "0")
+    clients = _clients(system, 1, "warm-up")  # no seed: a directory of its own
     time.sleep(_WARM_S)
     for client in clients:
         client.end()
