@@ -1,5 +1,6 @@
 """A process stands by for the next program, and nobody can tell but by the clock."""
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -8,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from kernels import boot
+from kernels.plan import Plan
+from kernels.spares import NOBODY, Role, Spare, Spares
+from kernels.switchboard import Switchboard
 from lab.meter import descendants
 from tests.conftest import eventually
 from tests.servers.test_process import SERVICES, Machine, run
+from twinos.tasks import Limits
 
 
 def named(name: str) -> list[int]:
@@ -51,6 +56,43 @@ def test_a_spare_that_dies_is_nobodys_loss(machine: Machine) -> None:
         os.kill(spare, number)
         eventually(lambda spare=spare: spare not in descendants(os.getpid()))
         assert run(machine, "says", "again")[1] == b"again hello\n"
+
+
+def test_one_that_can_not_take_its_role_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_long(*_: object) -> None:
+        raise OSError(errno.EMSGSIZE, "too long")
+
+    monkeypatch.setattr(Spare, "play", too_long)
+    board = Switchboard(lambda *_: None, lambda *_: None)
+    spares = Spares(
+        Plan(
+            (),
+            (),
+            {},
+            (),
+            counting=False,
+            layers=(),
+            owner=os.getpid(),
+            grace=0.0,
+            panics=False,
+            transport="pipe",
+            sandbox=False,
+            requests=1,
+            stable=False,
+            scheduler=None,
+        ),
+        board,
+        lambda: os._exit(0),
+    )
+    role = Role("main", "name", Limits(1 << 30, 1), NOBODY)
+    before = sorted(os.listdir("/proc/self/fd"))
+    for _ in range(2):
+        with pytest.raises(OSError, match="too long"):
+            spares.cast(role, ())
+        assert sorted(os.listdir("/proc/self/fd")) == before
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+    spares.close()
 
 
 def test_it_holds_nothing_but_its_connection(machine: Machine) -> None:
