@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from servers.process.user import User
-from twinos import KernelPanic
+from twinos import KernelPanic, ServerDied
 
 
 def run(user: User) -> int:
@@ -17,11 +17,11 @@ def run(user: User) -> int:
 
     try:
         beginning = user[ProcessManager].begin()
-    except ProcessLookupError:
-        return 1  # the manager died when it had started this, and had it started again
+    except (ProcessLookupError, ServerDied, KernelPanic):
+        return 1  # the manager died, and had it started again; or all is shutting down
     process = Process(user, beginning)
     process.leave_behind(beginning.left)
-    with suppress(KernelPanic):  # then nobody is left to be told
+    with suppress(KernelPanic, ServerDied):  # then nobody is left to be told
         status = _execute(process, beginning.program, beginning.arguments)
         process.leave(status)
         return status
