@@ -34,6 +34,12 @@ def copies(process: Process) -> None:
         process.write_all(1, data)
 
 
+def copies_alone(process: Process) -> None:
+    """In a session of its own: nobody there could have it go on, were it stopped."""
+    process.manager.setsid()
+    copies(process)
+
+
 def fails(process: Process) -> None:
     del process
     raise LookupError("in a program")

@@ -86,6 +86,16 @@ def test_who_does_not_heed_it_is_refused(machine: Machine) -> None:
     assert machine.wait(pid) == 1
 
 
+def test_whom_nobody_could_have_go_on_is_refused(machine: Machine) -> None:
+    """POSIX: a process of an orphaned group that reads from behind gets EIO, and no SIGTTIN."""
+    source, sink = machine.process.pipe()
+    descriptors = {0: 0, 1: sink, 2: sink}
+    pid = machine.process.spawn("/bin/copies_alone", ["copies_alone"], descriptors=descriptors)
+    machine.process.close(sink)
+    assert machine.rest(source) == b"copies_alone: Input/output error\n"
+    assert machine.wait(pid) == 1
+
+
 def test_who_writes_behind_is_stopped_only_if_that_is_asked_for(machine: Machine) -> None:
     process, console = machine.process, machine.system[Console]
 
