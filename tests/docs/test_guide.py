@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,11 +12,8 @@ import pytest
 from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
-ROOT = Path(__file__).parents[2]
-TREE = (
-    *("twinos", "kernels", "servers", "workloads", "lab", "pyproject.toml"),
-    *("tests/conftest.py", "tests/jobs.py"),
-)
+from tests.tree import ROOT, copy_to
+
 FILE = re.compile(r"# (\S+/\S+\.py)\n")
 
 
@@ -78,15 +74,7 @@ class Reader:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    ignored = shutil.ignore_patterns("__pycache__", ".*")
-    for name in TREE:
-        source, target = ROOT / name, tmp_path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=ignored)
-        else:
-            shutil.copy(source, target)
-    return tmp_path
+    return copy_to(tmp_path)
 
 
 def examples(page: Path, reader: Reader) -> Iterator[Example]:

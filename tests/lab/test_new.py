@@ -1,7 +1,6 @@
 """`twinos new service`: what it writes works, where it is written and as it is."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -10,12 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab import cli
-
-ROOT = Path(__file__).parents[2]
-TREE = (
-    *("twinos", "kernels", "servers", "workloads", "lab", "pyproject.toml"),
-    *("tests/conftest.py", "tests/jobs.py"),
-)
+from tests.tree import ROOT, copy_to
 
 
 def new(project: Path, *arguments: str) -> int:
@@ -38,15 +32,7 @@ def run(project: Path, path: Path, *words: str) -> str:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of TwinOS."""
-    for name in TREE:
-        target = tmp_path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, target)
-    return tmp_path
+    return copy_to(tmp_path)
 
 
 def test_a_service_of_twinos(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
