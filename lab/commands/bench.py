@@ -15,12 +15,10 @@ from lab import (
     bench,
     host_counts,
     making,
-    memory_aims,
     placement,
-    process_aims,
     selection,
-    stable_aims,
 )
+from lab.aims import memory, processes, stability
 from lab.archive import runs_folder, unused
 from lab.arguments import between
 from lab.choice import carried_by, grouped, parse, survivors
@@ -143,7 +141,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _aims(run: Run) -> str:
     """What a run of such workloads or kernels aims at."""
-    tables = (stable_aims, memory_aims, process_aims)
+    tables = (stability, memory, processes)
     return next(filter(None, (table.standing(run) for table in tables)), "")
 
 
@@ -162,7 +160,7 @@ def _texts(arguments: argparse.Namespace, runs: Sequence[Run]) -> list[str]:
 
 def _plans(arguments: argparse.Namespace) -> Iterator[bench.Plan]:
     both = arguments.stable == "both"
-    given = arguments.workloads or (list(stable_aims.GROUPS) if both else [])
+    given = arguments.workloads or (list(stability.GROUPS) if both else [])
     asked = selection.chosen(given, quick=arguments.quick, full=arguments.full)
     workloads = selection.runnable(asked, named=bool(given))
     usual = ["microkernel"] if both else ["monolithic", "microkernel"]

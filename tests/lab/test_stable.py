@@ -3,11 +3,11 @@
 import pytest
 
 from lab import bench
+from lab.aims.stability import standing
 from lab.choice import parse, survivors
 from lab.measuring import Cost
 from lab.placement import Cpus
 from lab.refusal import Refusal
-from lab.stable_aims import standing
 from lab.station import Job, Measured
 from servers.filesystem import FileSystem
 from tests.lab.runs import made_up

@@ -1,6 +1,6 @@
 """The aims of processes are worked out from the rows of a run."""
 
-from lab.process_aims import standing
+from lab.aims.processes import standing
 from lab.selection import chosen, runs
 from tests.lab.runs import made_up
 

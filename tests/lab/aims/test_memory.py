@@ -1,6 +1,6 @@
 """The aims of virtual memory are worked out from the rows of a run."""
 
-from lab.memory_aims import standing, tables_of
+from lab.aims.memory import standing, tables_of
 from tests.lab.runs import made_up
 
 NAMES = (

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from lab.aims import tables, verdict
 from lab.choice import UNSTABLE
 from lab.schema import Run
-from lab.table import figure, plain_table
+from lab.table import figure
 
 GROUPS: Final = ("files", "memory")
 MOST: Final = 1.10
@@ -18,7 +19,7 @@ def standing(run: Run) -> str:
         if ratio.over == ratio.kernel + UNSTABLE:
             span = ratio.ci95
             shown = f"[{figure(span[0])}; {figure(span[1])}]" if span else ""
-            verdict = "" if ratio.ratio <= MOST else "missed"
-            lines.append([ratio.workload, figure(ratio.ratio), shown, figure(MOST), verdict])
+            told = verdict(ratio.ratio, MOST)
+            lines.append([ratio.workload, figure(ratio.ratio), shown, figure(MOST), told])
     heads = ["what survivability costs", "with / without", "95 %", "at most", ""]
-    return plain_table(lines, heads) if lines else ""
+    return tables((lines, heads))
