@@ -198,12 +198,22 @@ def main() -> None:
     """Do the job on standard input, for the process whose id is the first argument."""
     die_with_parent(int(sys.argv[1]))
     signal.signal(signal.SIGTERM, _stop)
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     try:
-        answer = carry_out(job)
+        answer = carry_out(_job())
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGTERM)
     sys.stdout.buffer.write(msgspec.json.encode(answer))
+
+
+def _job() -> Job:
+    """What is asked for. KeyboardInterrupt: whoever asks was interrupted before the end of it."""
+    asked = sys.stdin.buffer.read()
+    try:
+        return msgspec.json.decode(asked, type=Job)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        raise KeyboardInterrupt from None
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from lab.placement import Cpus
 from lab.refusal import Failure, Refusal
 from lab.station import Job, Mode
 from servers.clock import Clock
+from tests.tree import ROOT
 from workloads.workload import Operation, Program, Workload, WrongResultError, equals
 
 KERNELS = ("monolithic", "microkernel")
@@ -197,3 +199,12 @@ def test_the_environment_names_what_a_reader_needs() -> None:
     assert set(described.packages) == {"msgspec", "tabulate", "tqdm"}
     assert len(described.services_sha256) == 64
     assert described.affinity == tuple(sorted(os.sched_getaffinity(0)))
+
+
+def test_a_station_whose_job_was_cut_short_says_nothing() -> None:
+    """Whoever asks was interrupted meanwhile, and says so."""
+    command = [sys.executable, "-P", "-m", "lab.station", str(os.getpid())]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for asked in (b"", b'{"kernel": "mono'):
+        done = subprocess.run(command, input=asked, env=env, capture_output=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (143, b"", b"")
