@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -203,6 +204,7 @@ def main(parent: int, cpu: int, folder: str) -> None:
     die_with_parent(parent)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # the trial ends first
     os.sched_setaffinity(0, {cpu})
+    tempfile.tempdir = folder  # whatever it makes is there, and goes with it
     worker = Worker(Path(folder))
     for line in sys.stdin.buffer:
         task = msgspec.json.decode(line, type=Survey | Task)
